@@ -1,0 +1,27 @@
+"""The one error that bad data raises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InstanceError(ValueError):
+    """An instance, placement, trace or generator parameter is not what it must be.
+
+    Parameters
+    ----------
+    field : str
+        Where the fault is, in the words of the file format, such as ``activations[3].rate``.
+    problem : str
+        What is wrong and what was expected.
+    file : Path, optional
+        The file that was read, if any.
+    """
+
+    def __init__(self, field: str, problem: str, file: Path | None = None) -> None:
+        self.field, self.problem, self.file = field, problem, file
+        super().__init__(": ".join([*([str(file)] if file else []), *([field] if field else []), problem]))
+
+    def in_file(self, file: Path) -> InstanceError:
+        """The same error, naming the file it was found in."""
+        return InstanceError(self.field, self.problem, file)

@@ -1,0 +1,119 @@
+"""Instance and placement files: which format a path names, reading with full checks, atomic writing."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from slimbench.instances import json_format, npz_format
+from slimbench.instances.errors import InstanceError
+from slimbench.instances.instance import Instance
+from slimbench.instances.placement import Placement
+
+SUFFIXES = (".json", ".json.gz", ".npz")
+
+
+def read_instance(path: str | os.PathLike[str]) -> Instance:
+    """Read an instance from ``.json``, ``.json.gz`` or ``.npz``.
+
+    Raises
+    ------
+    InstanceError
+        If the file is missing or not a valid instance; the message is ``file: field: problem``.
+    """
+    path = Path(path)
+    with naming_file(path):
+        if _suffix(path) == ".npz":
+            return npz_format.decode_instance(_read(path))
+        return json_format.decode_instance(_read(path))
+
+
+def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
+    """Write an instance in the format that the file name asks for; the same instance gives the same bytes."""
+    path = Path(path)
+    with naming_file(path):
+        if _suffix(path) == ".npz":
+            write_atomically(path, npz_format.encode_instance(instance))
+        else:
+            write_atomically(path, _packed(path, json_format.encode_instance(instance)))
+
+
+def read_placement(path: str | os.PathLike[str], instance: Instance) -> Placement:
+    """Read a placement of ``instance`` from ``.json`` or ``.json.gz``.
+
+    Raises
+    ------
+    InstanceError
+        If the file is missing, not a valid placement, or names what ``instance`` does not have.
+    """
+    path = Path(path)
+    with naming_file(path):
+        _refuse_npz(path)
+        return json_format.decode_placement(_read(path), instance)
+
+
+def write_placement(placement: Placement, instance: Instance, path: str | os.PathLike[str]) -> None:
+    """Write a placement as ``.json`` or ``.json.gz``."""
+    path = Path(path)
+    with naming_file(path):
+        _refuse_npz(path)
+        write_atomically(path, _packed(path, json_format.encode_placement(placement, instance)))
+
+
+@contextlib.contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Turn the faults of reading or writing ``path`` into an ``InstanceError`` that names it."""
+    try:
+        yield
+    except InstanceError as error:
+        raise (error if error.file else error.in_file(path)) from None
+    except OSError as error:
+        raise InstanceError("", error.strerror or str(error), path) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content`` so that a reader, or a crash, sees the old file or the new one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _suffix(path: Path) -> str:
+    for suffix in SUFFIXES:
+        if path.name.endswith(suffix):
+            return suffix
+    raise InstanceError("", f"has an unknown file type, expected {', '.join(SUFFIXES)}")
+
+
+def _refuse_npz(path: Path) -> None:
+    if _suffix(path) == ".npz":
+        raise InstanceError("", "has an unknown file type for a placement, expected .json or .json.gz")
+
+
+def _read(path: Path) -> bytes:
+    content = path.read_bytes()
+    if not path.name.endswith(".gz"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InstanceError("", f"is not a complete gzip file ({error})") from error
+
+
+def _packed(path: Path, content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0) if path.name.endswith(".gz") else content

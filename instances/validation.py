@@ -1,0 +1,168 @@
+"""What the arrays of an instance must satisfy; faults are named in the words of the file format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from slimbench.instances.arrays import IndexArray, IntArray, frozen
+from slimbench.instances.errors import InstanceError
+
+if TYPE_CHECKING:
+    from slimbench.instances.instance import Instance
+
+Dispatch = Literal["single", "parallel", "serial"]
+DISPATCHES: Final[tuple[Dispatch, ...]] = get_args(Dispatch)
+MAX_BYTES: Final = 2**62  # sums of sizes stay exact in int64
+MAX_EXPERTS: Final = 2**24  # of all models together; the largest published router has about 15,000
+
+ARRAY_TYPES: Final[dict[str, type[np.generic]]] = {
+    "capacities_bytes": np.int64,
+    "edge_latency_s": np.float64,
+    "cloud_latency_s": np.float64,
+    "activation_users": np.int32,
+    "activation_models": np.int32,
+    "activation_layers": np.int32,
+    "rates": np.float64,
+    "group_offsets": np.int64,
+    "group_indices": np.int32,
+}
+
+
+def frozen_field(field: str, values: npt.ArrayLike, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """A read-only copy of ``values``; numbers that are not integers are refused where integers are due."""
+    given = np.asarray(values)
+    array = frozen(given, dtype)
+    if issubclass(dtype, np.integer) and given.size and not np.array_equal(given, array):
+        raise InstanceError(field, f"has values that are not {np.dtype(dtype).name} integers")
+    return array
+
+
+def check_header(instance: Instance) -> None:
+    """Check everything that is not an array."""
+    if instance.dispatch not in DISPATCHES:
+        raise InstanceError("dispatch", f"is {instance.dispatch!r}, expected one of {', '.join(DISPATCHES)}")
+    if not (math.isfinite(instance.base_latency_s) and instance.base_latency_s >= 0):
+        raise InstanceError("base_latency_s", f"is {instance.base_latency_s}, expected a finite number >= 0")
+    _check_names("servers", instance.server_names)
+    _check_names("models", [m.name for m in instance.models])
+    _check_names("users", instance.user_names)
+    for i, model in enumerate(instance.models):
+        for field in ("layers", "experts_per_layer", "top_k", "expert_bytes"):
+            value = getattr(model, field)
+            if not 1 <= value <= MAX_BYTES:
+                raise InstanceError(f"models[{i}].{field}", f"is {value}, expected a positive integer")
+        if model.top_k > model.experts_per_layer:
+            raise InstanceError(
+                f"models[{i}].top_k",
+                f"is {model.top_k}, expected at most experts_per_layer = {model.experts_per_layer}",
+            )
+    n_experts = sum(m.layers * m.experts_per_layer for m in instance.models)
+    if n_experts > MAX_EXPERTS:
+        raise InstanceError("models", f"have {n_experts} experts together, expected at most {MAX_EXPERTS}")
+    if sum(m.layers * m.experts_per_layer * m.expert_bytes for m in instance.models) > MAX_BYTES:
+        raise InstanceError("models", f"have experts of more than {MAX_BYTES} bytes together")
+
+
+def check_latencies(instance: Instance) -> None:
+    """Check capacities and latencies."""
+    n, u, m = instance.n_servers, instance.n_users, len(instance.models)
+    capacities = instance.capacities_bytes
+    _check_shape("servers", capacities, (n,))
+    if (bad := _first(capacities < 0)) is not None:
+        raise InstanceError(
+            f"servers[{bad[0]}].capacity_bytes", f"is {capacities[bad]}, expected a non-negative integer"
+        )
+    edge, cloud = instance.edge_latency_s, instance.cloud_latency_s
+    _check_shape("edge_latency_s", edge, (u, n, m))
+    _check_shape("cloud_latency_s", cloud, (u, m))
+    if (bad := _first(~(edge >= 0))) is not None:  # ~(>=) also catches NaN
+        raise InstanceError(_at("edge_latency_s", bad), f"is {edge[bad]}, expected a number >= 0 or null")
+    if (bad := _first(~((cloud >= 0) & np.isfinite(cloud)))) is not None:
+        raise InstanceError(_at("cloud_latency_s", bad), f"is {cloud[bad]}, expected a finite number >= 0")
+
+
+def check_activations(instance: Instance) -> None:
+    """Check users, models, layers, rates, and the groups' sizes and members."""
+    a = instance.n_activations
+    offsets, indices, rates = instance.group_offsets, instance.group_indices, instance.rates
+    for field in ("activation_users", "activation_models", "activation_layers", "rates"):
+        _check_shape(field, getattr(instance, field), (a,))
+    _check_shape("group_offsets", offsets, (a + 1,))
+    if offsets[0] != 0 or offsets[-1] != len(indices):
+        raise InstanceError("group_offsets", f"expected to run from 0 to {len(indices)}")
+    _check_index("user", instance.activation_users, np.full(a, instance.n_users))
+    _check_index("model", instance.activation_models, np.full(a, len(instance.models)))
+    _check_index("layer", instance.activation_layers, _of_model(instance, "layers"))
+    if (bad := _first(~((rates >= 0) & np.isfinite(rates)))) is not None:
+        raise InstanceError(f"activations[{bad[0]}].rate", f"is {rates[bad]}, expected a finite number >= 0")
+    sizes, top_k = np.diff(offsets), _of_model(instance, "top_k")
+    if (bad := _first((sizes < 1) | (sizes > top_k))) is not None:
+        raise InstanceError(
+            f"activations[{bad[0]}].experts", f"has {sizes[bad]} experts, expected 1 to top_k = {top_k[bad]}"
+        )
+    members = np.repeat(_of_model(instance, "experts_per_layer"), sizes)
+    if (bad := _first((indices < 0) | (indices >= members))) is not None:
+        activation = int(np.searchsorted(offsets, bad[0], side="right")) - 1
+        raise InstanceError(
+            f"activations[{activation}].experts",
+            f"names expert {indices[bad]}, expected 0 to {members[bad] - 1}",
+        )
+
+
+def sorted_groups(instance: Instance) -> IndexArray:
+    """``group_indices`` with each group ascending; a group is a set, so duplicates are refused."""
+    activations = np.repeat(np.arange(instance.n_activations), instance.group_sizes)
+    indices = instance.group_indices
+    same_group = activations[1:] == activations[:-1]
+    if np.any(same_group & (indices[1:] <= indices[:-1])):
+        indices = frozen(indices[np.lexsort((indices, activations))], np.int32)
+    if (bad := _first(same_group & (indices[1:] == indices[:-1]))) is not None:
+        raise InstanceError(
+            f"activations[{activations[bad]}].experts",
+            f"names expert {indices[bad]} twice, expected distinct experts",
+        )
+    return indices
+
+
+def _first(mask: npt.NDArray[np.bool_]) -> tuple[int, ...] | None:
+    """Index of the first True, or None."""
+    if not mask.any():
+        return None
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+
+
+def _at(field: str, index: tuple[int, ...]) -> str:
+    return field + "".join(f"[{i}]" for i in index)
+
+
+def _of_model(instance: Instance, field: str) -> IntArray:
+    """(A,) int64, a figure of each activation's model."""
+    figures = np.array([getattr(m, field) for m in instance.models], np.int64)
+    return np.asarray(figures[instance.activation_models])
+
+
+def _check_names(field: str, names: Sequence[str]) -> None:
+    if not names:
+        raise InstanceError(field, "is empty, expected at least one")
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if not name or name in seen:
+            raise InstanceError(f"{field}[{i}].name", f"is {name!r}, expected a name of its own")
+        seen.add(name)
+
+
+def _check_shape(field: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise InstanceError(field, f"has shape {array.shape}, expected {shape}")
+
+
+def _check_index(field: str, values: IndexArray, limits: IntArray) -> None:
+    if (bad := _first((values < 0) | (values >= limits))) is not None:
+        raise InstanceError(
+            f"activations[{bad[0]}].{field}", f"is {values[bad]}, expected 0 to {limits[bad] - 1}"
+        )

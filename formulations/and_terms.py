@@ -1,0 +1,184 @@
+"""The AND-terms of one server: what its cache saves once all other servers are fixed.
+
+Fix every server but n. In all three dispatches the marginal saving of server n's set S is
+
+    phi_n(S) = sum over terms C of w_C * [C is contained in S],   w_C > 0, each C inside one layer,
+
+so phi_n is supermodular and separable by layer (docs/MODEL.md, fact 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimbench.instances import DISPATCHES, Instance
+from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, compiled, padded_groups
+from slimbench.instances.evaluation import PARALLEL, SINGLE
+
+
+@dataclass(frozen=True)
+class AndTerms:
+    """Weighted sets of experts, ordered by layer.
+
+    Attributes
+    ----------
+    weights : (T,) float64, seconds per token, > 0
+    offsets : (T + 1,) int64
+        Term i has the experts ``members[offsets[i]:offsets[i + 1]]``.
+    members : (.,) int32
+        Experts numbered through, ascending within a term.
+    layer_offsets : (B + 1,) int64
+        Layer b has the terms ``layer_offsets[b]`` to ``layer_offsets[b + 1]``.
+    """
+
+    weights: FloatArray
+    offsets: IntArray
+    members: IndexArray
+    layer_offsets: IntArray
+
+    def value(self, cached: BoolArray) -> float:
+        """phi(S) in seconds per token for S given as (X,) bool."""
+        if not len(self.weights):
+            return 0.0
+        complete = np.logical_and.reduceat(cached[self.members], self.offsets[:-1])
+        return float(np.dot(self.weights, complete))
+
+    def of_layer(self, layer: int) -> AndTerms:
+        """The terms of one layer, equal sets merged."""
+        start, stop = self.layer_offsets[layer], self.layer_offsets[layer + 1]
+        offsets = self.offsets[start : stop + 1]
+        members = self.members[offsets[0] : offsets[-1]]
+        table, which = np.unique(padded_groups(offsets, members), axis=0, return_inverse=True)
+        named = table >= 0
+        sizes = np.concatenate([np.zeros(1, np.int64), np.cumsum(named.sum(axis=1))])
+        weights = np.zeros(len(table))
+        np.add.at(weights, which.ravel(), self.weights[start:stop])
+        return AndTerms(weights, sizes, table[named], np.array([0, len(table)]))
+
+
+def and_terms(instance: Instance, holds: BoolArray, server: int) -> AndTerms:
+    """AND-terms of ``server`` when every other server holds its row of ``holds`` (N, X) bool.
+
+    ``single``: C = g with w = rate * (latency without n - t[u,n]); ``serial``: singletons; ``parallel``:
+    the group sorted by latency without n, slowest first, C its prefixes slower than t[u,n], with w =
+    rate * (latency_j - max(latency_{j+1}, t[u,n])). Terms without weight are left out. O(N * G + T log T).
+    """
+    holders = np.ascontiguousarray(holds.T)
+    arguments = (
+        DISPATCHES.index(instance.dispatch),
+        server,
+        instance.activation_users,
+        instance.activation_models,
+        instance.rates,
+        instance.group_offsets,
+        instance.group_experts,
+        instance.server_order,
+        instance.edge_latency_s,
+        instance.cloud_latency_s,
+        holders,
+    )
+    no_weights, no_sizes, no_members = np.empty(0), np.empty(0, np.int64), np.empty(0, np.int32)
+    n_terms, n_members = _emit_terms(*arguments, False, no_weights, no_sizes, no_members)
+    weights, sizes = np.empty(n_terms), np.empty(n_terms, np.int64)
+    members = np.empty(n_members, np.int32)
+    _emit_terms(*arguments, True, weights, sizes, members)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    layers = instance.expert_layers[members[offsets[:-1]]]
+    order = np.argsort(layers, kind="stable")
+    layer_offsets = np.searchsorted(layers[order], np.arange(instance.n_layers + 1)).astype(np.int64)
+    new_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[order])])
+    source = np.repeat(offsets[:-1][order] - new_offsets[:-1], sizes[order]) + np.arange(len(members))
+    return AndTerms(weights[order], new_offsets, members[source], layer_offsets)
+
+
+@compiled
+def _latency_without(
+    server: int, order: IndexArray, edge: FloatArray, cloud: float, holders: BoolArray
+) -> float:
+    """Latency of one expert when ``server`` holds nothing; ``edge`` (N,) is one user's and model's."""
+    for n in order:
+        if edge[n] >= cloud:
+            break
+        if n != server and holders[n]:
+            return float(edge[n])
+    return cloud
+
+
+@compiled
+def _emit_terms(
+    dispatch: int,
+    server: int,
+    users: IndexArray,
+    models: IndexArray,
+    rates: FloatArray,
+    group_offsets: IntArray,
+    experts: IndexArray,
+    server_order: IndexArray,
+    edge_latency_s: FloatArray,
+    cloud_latency_s: FloatArray,
+    holders: BoolArray,
+    fill: bool,
+    weights: FloatArray,
+    sizes: IntArray,
+    members: IndexArray,
+) -> tuple[int, int]:
+    """Count the terms and their members; with ``fill`` also write them."""
+    n_terms = n_members = 0
+    slowest_first = np.empty(64, np.int32)
+    current = np.empty(64)
+    for a in range(len(users)):
+        u, m = users[a], models[a]
+        t, cloud = edge_latency_s[u, server, m], cloud_latency_s[u, m]
+        if t >= cloud or rates[a] <= 0:
+            continue
+        order, edge = server_order[u, m], edge_latency_s[u, :, m]
+        start, stop = group_offsets[a], group_offsets[a + 1]
+        if dispatch == SINGLE:
+            latency = cloud
+            for n in order:
+                if edge[n] >= cloud:
+                    break
+                held = n != server
+                for i in range(start, stop):
+                    held &= holders[experts[i], n]
+                if held:
+                    latency = edge[n]
+                    break
+            if latency > t:
+                if fill:
+                    weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), stop - start
+                    members[n_members : n_members + stop - start] = experts[start:stop]
+                n_terms += 1
+                n_members += stop - start
+            continue
+        if stop - start > len(current):
+            slowest_first, current = np.empty(stop - start, np.int32), np.empty(stop - start)
+        k = 0
+        for i in range(start, stop):
+            latency = _latency_without(server, order, edge, cloud, holders[experts[i]])
+            if latency <= t:
+                continue
+            if dispatch == PARALLEL:
+                j = k
+                while j > 0 and current[j - 1] < latency:
+                    current[j], slowest_first[j] = current[j - 1], slowest_first[j - 1]
+                    j -= 1
+                current[j], slowest_first[j] = latency, experts[i]
+                k += 1
+            else:
+                if fill:
+                    weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), 1
+                    members[n_members] = experts[i]
+                n_terms += 1
+                n_members += 1
+        for j in range(k):
+            after = current[j + 1] if j + 1 < k else t
+            if dispatch == PARALLEL and current[j] > after:
+                if fill:
+                    weights[n_terms], sizes[n_terms] = rates[a] * (current[j] - after), j + 1
+                    members[n_members : n_members + j + 1] = np.sort(slowest_first[: j + 1])
+                n_terms += 1
+                n_members += j + 1
+    return n_terms, n_members

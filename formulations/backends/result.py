@@ -1,0 +1,42 @@
+"""What every backend returns: why it ended, what it found, and what it proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from slimbench.instances.arrays import FloatArray
+
+Termination = Literal["optimal", "feasible", "none"]
+OnIncumbent = Callable[[FloatArray, float], None]  # column values and proven bound, in objective units
+
+RELATIVE_GAP = 1e-9  # what "optimal" has to mean to every backend; the absolute gap is 0
+
+
+@dataclass(frozen=True)
+class MilpResult:
+    """Outcome of one solve, in objective units.
+
+    Attributes
+    ----------
+    termination : {"optimal", "feasible", "none"}
+        ``optimal`` only when the library proved it; a time-limited solve is ``feasible`` or ``none``.
+    raw_status : str
+        The library's own words.
+    values : (V,) float64 or None
+        The incumbent.
+    objective : float or None
+        The library's objective of the incumbent: a claim, to be checked against the placement's.
+    bound : float or None
+        Proven upper bound; None when the library gives none.
+    figures : dict
+        Other figures of the solve, such as ``nodes``.
+    """
+
+    termination: Termination
+    raw_status: str
+    values: FloatArray | None
+    objective: float | None
+    bound: float | None
+    figures: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,11 @@
+"""What goes wrong between a formulation and a solver library."""
+
+from __future__ import annotations
+
+
+class SolverError(RuntimeError):
+    """A solver cannot do what it was asked, or did not do what it promised."""
+
+
+class ContradictionError(SolverError):
+    """A verified placement lies above a bound claimed as proven, or two claims exclude each other."""

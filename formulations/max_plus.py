@@ -1,0 +1,143 @@
+"""Max-plus convolution: h[k] = max over i + j = k of f[i] + g[j].
+
+Joining two layers' saving profiles is this operation. Profiles with falling increments (concave ones)
+join by merging their slopes; an arbitrary with a concave one by SMAWK; the rest pair by pair.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, compiled
+
+CONCAVITY_TOLERANCE = 1e-12  # of the largest slope: sums of sorted savings are concave up to rounding
+
+
+def is_concave(f: FloatArray) -> bool:
+    """Whether the increments of ``f`` never grow, to 1e-12 of the largest one."""
+    slopes = np.diff(f)
+    return bool(np.all(np.diff(slopes) <= CONCAVITY_TOLERANCE * np.abs(slopes).max(initial=0.0)))
+
+
+def max_plus(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntArray]:
+    """Max-plus convolution by the fastest method that the shapes allow.
+
+    Parameters
+    ----------
+    f, g : (p,), (q,) float64, saving in seconds per token by number of experts
+    limit : int
+        Largest number of experts of interest.
+
+    Returns
+    -------
+    h : (min(p + q - 1, limit + 1),) float64
+    split : int64 of the same length
+        ``h[k] == f[split[k]] + g[k - split[k]]``.
+    """
+    length = min(len(f) + len(g) - 1, limit + 1)
+    f_concave, g_concave = is_concave(f), is_concave(g)
+    if f_concave and g_concave:
+        split = _merge_slopes(f, g, length)
+    elif g_concave:
+        split = _smawk(f, g, length)
+    elif f_concave:
+        split = np.arange(length) - _smawk(g, f, length)
+    else:
+        split = _pair_by_pair(f, g, length)
+    return f[split] + g[np.arange(length) - split], split
+
+
+def max_plus_plain(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntArray]:
+    """The same by trying every pair, O(p * q): the knapsack recursion of a plain dynamic program."""
+    length = min(len(f) + len(g) - 1, limit + 1)
+    split = _pair_by_pair(f, g, length)
+    return f[split] + g[np.arange(length) - split], split
+
+
+@compiled
+def _merge_slopes(f: FloatArray, g: FloatArray, length: int) -> IntArray:
+    """Concave with concave, O(p + q): take the larger next slope, of ``f`` on ties."""
+    split = np.zeros(length, np.int64)
+    i = j = 0
+    for k in range(1, length):
+        if j + 1 == len(g) or (i + 1 < len(f) and f[i + 1] - f[i] >= g[j + 1] - g[j]):
+            i += 1
+        else:
+            j += 1
+        split[k] = i
+    return split
+
+
+@compiled
+def _pair_by_pair(f: FloatArray, g: FloatArray, length: int) -> IntArray:
+    """Arbitrary with arbitrary, O(p * q); the smallest split on ties."""
+    best = np.full(length, -np.inf)
+    split = np.zeros(length, np.int64)
+    for i in range(min(len(f), length)):
+        for j in range(min(len(g), length - i)):
+            if f[i] + g[j] > best[i + j]:
+                best[i + j] = f[i] + g[j]
+                split[i + j] = i
+    return split
+
+
+@compiled
+def _prefers_right(f: FloatArray, g: FloatArray, k: int, left: int, right: int) -> bool:
+    """Whether row k of the totally monotone matrix f[i] + g[k - i] is larger at column right > left.
+
+    Cells off the matrix count as falling away on both sides, which keeps total monotonicity.
+    """
+    if right > k:
+        return False
+    if k - left >= len(g):
+        return True
+    return bool(f[right] + g[k - right] > f[left] + g[k - left])
+
+
+@compiled
+def _smawk(f: FloatArray, g: FloatArray, length: int) -> IntArray:
+    """Arbitrary ``f`` with concave ``g``: row maxima of f[i] + g[k - i] in O(p + length).
+
+    References
+    ----------
+    Aggarwal, Klawe, Moran, Shor, Wilber, Geometric applications of a matrix-searching algorithm,
+    Algorithmica 2, 1987. The recursion over every second row is unrolled into an explicit stack.
+    """
+    levels = 1
+    while length >> levels:
+        levels += 1
+    columns = [np.arange(len(f)).astype(np.int32)]
+    for level in range(levels):  # reduce: rows (2^level - 1), + 2^level, ...
+        step = 1 << level
+        rows = (length - step) // step + 1 if length >= step else 0
+        columns.append(_reduced(f, g, columns[-1], step, rows))
+    split = np.zeros(length, np.int64)
+    for level in range(levels - 1, -1, -1):
+        step = 1 << level
+        candidates = columns[level + 1]
+        position = 0
+        for k in range(step - 1, length, 2 * step):  # the rows that the next level did not settle
+            last = split[k + step] if k + step < length else candidates[-1]
+            while candidates[position] < (split[k - step] if k >= step else 0):
+                position += 1
+            best = position
+            while candidates[position] < last:
+                position += 1
+                if _prefers_right(f, g, k, candidates[best], candidates[position]):
+                    best = position
+            split[k] = candidates[best]
+    return split
+
+
+@compiled
+def _reduced(f: FloatArray, g: FloatArray, columns: IndexArray, step: int, rows: int) -> IndexArray:
+    """At most ``rows`` columns that hold the maxima of rows step - 1, 2 * step - 1, ..."""
+    kept = np.empty(len(columns), np.int32)
+    n = 0
+    for column in columns:
+        while n and _prefers_right(f, g, n * step - 1, kept[n - 1], column):
+            n -= 1
+        if n < rows:
+            kept[n] = column
+            n += 1
+    return kept[:n]

@@ -1,0 +1,213 @@
+"""Saving profiles: the most one layer can save with c experts, for every c.
+
+The exact profile enumerates sets; the split profile takes polynomial time and brackets the exact one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from slimbench.formulations.and_terms import AndTerms
+from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, compiled
+
+MAX_EXACT_EXPERTS: Final = 20  # 2^20 sums of 8 bytes: 8 MB a layer
+SPLIT_SWEEPS: Final = 100  # the bound holds after any number; more sweeps tighten it
+SPLIT_TOLERANCE: Final = 1e-9  # stop when no expert's share moves by more, relative to the largest share
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """What one layer can save by number of experts.
+
+    Attributes
+    ----------
+    experts : (k,) int32
+        The experts that some term names, numbered through.
+    savings : (k + 1,) float64
+        Saving in seconds per token of the best known set of c experts; never falling.
+    bounds : (k + 1,) float64
+        Proven upper bound on the same; the very array ``savings`` when the profile is exact.
+    chosen : (k + 1, k) bool
+        The sets that reach ``savings``.
+    """
+
+    experts: IndexArray
+    savings: FloatArray
+    bounds: FloatArray
+    chosen: BoolArray
+
+    @property
+    def exact(self) -> bool:
+        """Whether every saving is the optimum for its number of experts."""
+        return self.bounds is self.savings
+
+
+def layer_profile(terms: AndTerms, layer: int, max_exact_experts: int) -> LayerProfile:
+    """Profile of one layer: exact where its terms are singletons or name few experts, else split."""
+    start, stop = terms.layer_offsets[layer], terms.layer_offsets[layer + 1]
+    offsets = terms.offsets[start : stop + 1]
+    experts, members = np.unique(terms.members[offsets[0] : offsets[-1]], return_inverse=True)
+    experts = experts.astype(np.int32)
+    if len(members) == stop - start:
+        savings = np.bincount(members, terms.weights[start:stop]).astype(np.float64)
+        return _singleton_profile(experts, savings)
+    if len(experts) <= max_exact_experts:
+        masks = np.bitwise_or.reduceat(np.left_shift(1, members), offsets[:-1] - offsets[0])
+        savings, best = _best_by_count(terms.weights[start:stop], masks, len(experts))
+        return _exact(experts, savings, (best[:, None] >> np.arange(len(experts))) & 1 == 1)
+    return _split_profile(terms.of_layer(layer), experts)
+
+
+def _exact(experts: IndexArray, savings: FloatArray, chosen: BoolArray) -> LayerProfile:
+    return LayerProfile(experts, savings, savings, chosen)
+
+
+def _prefixes(order: IntArray) -> BoolArray:
+    """(k + 1, k) bool: row c marks the first c of ``order``."""
+    ranks = np.argsort(order)
+    return np.asarray(ranks[None, :] < np.arange(len(order) + 1)[:, None])
+
+
+def _top_sums(values: FloatArray, order: IntArray) -> FloatArray:
+    return np.concatenate([np.zeros(1), np.cumsum(values[order])])
+
+
+def _singleton_profile(experts: IndexArray, savings: FloatArray) -> LayerProfile:
+    """Only single experts: the best c are the c best, ties by number."""
+    order = np.argsort(-savings, kind="stable")
+    return _exact(experts, _top_sums(savings, order), _prefixes(order))
+
+
+@compiled
+def _best_by_count(weights: FloatArray, masks: IntArray, k: int) -> tuple[FloatArray, IntArray]:
+    """Best set of each size among k experts by the subset-sum (zeta) transform, O(k 2^k)."""
+    saving = np.zeros(1 << k)
+    for i in range(len(weights)):
+        saving[masks[i]] += weights[i]
+    size = np.zeros(1 << k, np.int8)
+    for bit in range(k):
+        for mask in range(1 << k):
+            if mask >> bit & 1:
+                saving[mask] += saving[mask ^ (1 << bit)]
+                size[mask] += 1
+    best = np.full(k + 1, -1.0)
+    arg = np.zeros(k + 1, np.int64)
+    for mask in range(1 << k):
+        if saving[mask] > best[size[mask]]:
+            best[size[mask]] = saving[mask]
+            arg[size[mask]] = mask
+    return best, arg
+
+
+def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
+    """Bracket the profile of a large layer in polynomial time.
+
+    Any split of each weight over its term's members, w_C = sum over e in C of p_{C,e} with p >= 0, gives
+    phi(S) <= sum over e in S of p_e, hence the sum of the c largest p_e bounds the profile from above;
+    the most even split gives its concave envelope (docs/MODEL.md). From below: the best of the nested
+    sets in order of p, and of those left by peeling off the least valuable expert again and again.
+    """
+    local = np.searchsorted(experts, terms.members).astype(np.int32)
+    shares = _even_split(terms.weights, terms.offsets, local, len(experts), SPLIT_SWEEPS, SPLIT_TOLERANCE)
+    by_share = np.argsort(-shares, kind="stable")
+    orders = (by_share, _peeled(terms.weights, terms.offsets, local, len(experts)))
+    savings = [_nested_savings(terms.weights, terms.offsets, local, np.argsort(order)) for order in orders]
+    better = savings[1] > savings[0]
+    chosen = np.where(better[:, None], _prefixes(orders[1]), _prefixes(orders[0]))
+    bounds = np.maximum(_top_sums(shares, by_share), np.maximum(*savings))
+    return LayerProfile(experts, np.maximum(*savings), bounds, chosen)
+
+
+@compiled
+def _even_split(
+    weights: FloatArray, offsets: IntArray, members: IndexArray, k: int, sweeps: int, tolerance: float
+) -> FloatArray:
+    """Split every weight over its members so that the sum of squares of the experts' totals falls.
+
+    Block coordinate descent: take one term's shares away, pour its weight onto its lowest members like
+    water, go on. Converges to the lexicographically optimal base (Fujishige 1980, Math. Oper. Res. 5).
+    O(members * largest term) a sweep.
+    """
+    shares = np.zeros(len(members))
+    totals = np.zeros(k)
+    level = np.empty(64)
+    for _ in range(sweeps):
+        largest_move = 0.0
+        for i in range(len(weights)):
+            start, stop = offsets[i], offsets[i + 1]
+            size = stop - start
+            if size > len(level):
+                level = np.empty(size)
+            for j in range(size):
+                totals[members[start + j]] -= shares[start + j]
+                level[j] = totals[members[start + j]]
+            lowest = np.sort(level[:size])
+            filled, water = 1, lowest[0] + weights[i]
+            while filled < size and lowest[filled] < water:
+                water = (water * filled + lowest[filled]) / (filled + 1)
+                filled += 1
+            for j in range(size):
+                share = max(water - level[j], 0.0)
+                largest_move = max(largest_move, abs(share - shares[start + j]))
+                shares[start + j] = share
+                totals[members[start + j]] = level[j] + share
+        if largest_move <= tolerance * totals.max():
+            break
+    totals[:] = 0.0  # summed afresh: running sums have drifted
+    for i in range(len(weights)):
+        start, stop = offsets[i], offsets[i + 1]
+        poured = shares[start:stop].sum()
+        for j in range(start, stop):
+            totals[members[j]] += shares[j] * (weights[i] / poured)
+    return totals
+
+
+@compiled
+def _peeled(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) -> IntArray:
+    """Order in which experts survive when the one with the least marginal saving leaves first."""
+    starts = np.zeros(k + 1, np.int64)
+    for e in members:
+        starts[e + 1] += 1
+    starts = np.cumsum(starts)
+    position = starts[:-1].copy()
+    term_of = np.empty(len(members), np.int64)
+    marginal = np.zeros(k)
+    for i in range(len(weights)):
+        for j in range(offsets[i], offsets[i + 1]):
+            marginal[members[j]] += weights[i]
+            term_of[position[members[j]]] = i
+            position[members[j]] += 1
+    alive = np.ones(len(weights), np.bool_)
+    gone = np.zeros(k, np.bool_)
+    order = np.empty(k, np.int64)
+    for place in range(k - 1, -1, -1):
+        least = -1
+        for e in range(k):
+            if not gone[e] and (least < 0 or marginal[e] <= marginal[least]):
+                least = e
+        gone[least] = True
+        order[place] = least
+        for j in range(starts[least], starts[least + 1]):
+            i = term_of[j]
+            if alive[i]:
+                alive[i] = False
+                for member in range(offsets[i], offsets[i + 1]):
+                    marginal[members[member]] -= weights[i]
+    return order
+
+
+@compiled
+def _nested_savings(
+    weights: FloatArray, offsets: IntArray, members: IndexArray, ranks: IntArray
+) -> FloatArray:
+    """Saving of the first c experts for every c: a term counts from its last member's rank on."""
+    savings = np.zeros(len(ranks) + 1)
+    for i in range(len(weights)):
+        last = 0
+        for j in range(offsets[i], offsets[i + 1]):
+            last = max(last, ranks[members[j]])
+        savings[last + 1] += weights[i]
+    return np.cumsum(savings)

@@ -20,7 +20,8 @@ class InstanceError(ValueError):
 
     def __init__(self, field: str, problem: str, file: Path | None = None) -> None:
         self.field, self.problem, self.file = field, problem, file
-        super().__init__(": ".join([*([str(file)] if file else []), *([field] if field else []), problem]))
+        message = ": ".join([*([str(file)] if file else []), *([field] if field else []), problem])
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))  # one line
 
     def in_file(self, file: Path) -> InstanceError:
         """The same error, naming the file it was found in."""

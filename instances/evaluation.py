@@ -62,8 +62,13 @@ def evaluate(instance: Instance, placement: Placement) -> Evaluation:
 
 def latencies_without_cache(instance: Instance) -> FloatArray:
     """(A,) float64, seconds of each activation when the cloud serves everything."""
-    cloud: FloatArray = instance.cloud_latency_s[instance.activation_users, instance.activation_models]
-    return cloud * instance.group_sizes if instance.dispatch == "serial" else cloud
+    users, models = instance.activation_users, instance.activation_models
+    if instance.dispatch != "serial":
+        return np.asarray(instance.cloud_latency_s[users, models])
+    # Added up call by call as in the kernel: a product would round otherwise and leave savings below 0.
+    shape = (*instance.cloud_latency_s.shape, instance.max_group_size)
+    calls = np.cumsum(np.broadcast_to(instance.cloud_latency_s[:, :, None], shape), axis=2)
+    return np.asarray(calls[users, models, instance.group_sizes - 1])
 
 
 def activation_latencies(instance: Instance, placement: Placement) -> FloatArray:

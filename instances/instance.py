@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from slimbench.instances import validation
 from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, frozen, offsets_of, padded_groups
+from slimbench.instances.errors import InstanceError
 from slimbench.instances.validation import Dispatch
 
 
@@ -78,7 +79,11 @@ class Instance:
     group_indices: IndexArray
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "models", tuple(self.models))
+        for field in ("server_names", "user_names"):
+            object.__setattr__(self, field, tuple(map(str, getattr(self, field))))
         validation.check_header(self)
+        object.__setattr__(self, "base_latency_s", float(self.base_latency_s) + 0.0)  # no negative zero
         for field, dtype in validation.ARRAY_TYPES.items():
             object.__setattr__(self, field, validation.frozen_field(field, getattr(self, field), dtype))
         validation.check_latencies(self)
@@ -161,6 +166,13 @@ class Instance:
         return frozen(self.model_layer_starts[self.activation_models] + self.activation_layers, np.int32)
 
     @cached_property
+    def layer_activations(self) -> tuple[IntArray, IntArray]:
+        """(A,) int64 activations in order of their layer, and (B + 1,) int64 where each layer starts."""
+        order = np.argsort(self.group_layers, kind="stable")
+        starts = np.searchsorted(self.group_layers[order], np.arange(self.n_layers + 1))
+        return frozen(order, np.int64), frozen(starts, np.int64)
+
+    @cached_property
     def group_experts(self) -> IndexArray:
         """(G,) int32, experts numbered through, in the order of ``group_indices``."""
         firsts = np.repeat(self.layer_starts[self.group_layers], self.group_sizes)
@@ -173,6 +185,15 @@ class Instance:
 
     def expert(self, model: int, layer: int, index: int) -> int:
         """Number of expert (model, layer, index) among all X."""
+        known = 0 <= model < len(self.models)
+        if not (
+            known
+            and 0 <= layer < self.models[model].layers
+            and 0 <= index < self.models[model].experts_per_layer
+        ):
+            raise InstanceError(
+                "expert", f"is ({model}, {layer}, {index}), expected a (model, layer, index) of the instance"
+            )
         return int(self.layer_starts[self.model_layer_starts[model] + layer]) + index
 
     def expert_triple(self, expert: int) -> tuple[int, int, int]:
@@ -188,7 +209,7 @@ class Instance:
         order = np.lexsort((self.rates, *groups.T[::-1], self.group_layers, self.activation_users))
         digest = hashlib.sha256()
         header = (
-            "slimbench.instance", 1, self.name, self.dispatch, float(self.base_latency_s).hex(),
+            "slimbench.instance", 1, self.name, self.dispatch, self.base_latency_s.hex(),
             self.server_names, self.user_names,
             [(m.name, m.layers, m.experts_per_layer, m.top_k, m.expert_bytes) for m in self.models],
         )  # fmt: skip

@@ -30,7 +30,7 @@ _Capacity = Annotated[int, msgspec.Meta(ge=0, le=MAX_BYTES)]
 
 class _Header(msgspec.Struct):
     format: str
-    version: int
+    version: _Index
 
 
 class _Server(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,7 +60,7 @@ class _Activation(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 class _Instance(msgspec.Struct, forbid_unknown_fields=True):
     format: str
-    version: int
+    version: _Index
     name: str
     dispatch: str
     base_latency_s: float
@@ -74,7 +74,7 @@ class _Instance(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Placement(msgspec.Struct, forbid_unknown_fields=True):
     format: str
-    version: int
+    version: _Index
     instance: str
     experts: dict[str, list[tuple[_Index, _Index, _Index]]]
 
@@ -212,7 +212,7 @@ def _decode(content: bytes, expected_format: str, into: type[_File]) -> _File:
     except msgspec.ValidationError as error:
         if "out of range" in str(error):
             _refuse_non_finite(content)
-        raise _in_our_words(error) from None
+        raise in_our_words(error) from None
     except (msgspec.DecodeError, RecursionError) as error:
         _refuse_non_finite(content)
         raise InstanceError("", str(error)) from None
@@ -237,7 +237,8 @@ def _refuse_non_finite(content: bytes) -> None:
             pending += [(f"{field}[{i}]", item) for i, item in reversed(list(enumerate(value)))]
 
 
-def _in_our_words(error: msgspec.ValidationError) -> InstanceError:
+def in_our_words(error: msgspec.ValidationError) -> InstanceError:
+    """What msgspec found, as field and problem."""
     message, _, path = str(error).partition(" - at `")
     field = path.rstrip("`").removeprefix("$").removeprefix(".")
     if match := re.fullmatch(r"Object missing required field `(.*)`", message):

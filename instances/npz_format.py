@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -118,22 +116,14 @@ def decode_instance(content: bytes) -> Instance:
 
 def _load(content: bytes) -> dict[str, npt.NDArray[Any]]:
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InstanceError("", "is not a NumPy archive (.npz)")
-            return {name: archive[name] for name in archive.files}
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        KeyError,
-        SyntaxError,
-        MemoryError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
-        if isinstance(error, InstanceError):
-            raise
+        archive = np.load(io.BytesIO(content), allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InstanceError("", "is not a NumPy archive (.npz)")
+        with archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
+    except InstanceError:
+        raise
+    except Exception as error:  # zipfile, zlib, tokenize and NumPy each have their own for a damaged archive
         raise InstanceError("", f"is not a readable NumPy archive ({error})") from error
 
 

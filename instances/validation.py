@@ -32,13 +32,26 @@ ARRAY_TYPES: Final[dict[str, type[np.generic]]] = {
     "group_indices": np.int32,
 }
 
+FILE_FIELDS: Final[dict[str, str]] = {  # the array's name in a file
+    "capacities_bytes": "servers.capacity_bytes",
+    "edge_latency_s": "edge_latency_s",
+    "cloud_latency_s": "cloud_latency_s",
+    "activation_users": "activations.user",
+    "activation_models": "activations.model",
+    "activation_layers": "activations.layer",
+    "rates": "activations.rate",
+    "group_offsets": "activations.offsets",
+    "group_indices": "activations.experts",
+}
+
 
 def frozen_field(field: str, values: npt.ArrayLike, dtype: type[np.generic]) -> npt.NDArray[Any]:
     """A read-only copy of ``values``; numbers that are not integers are refused where integers are due."""
     given = np.asarray(values)
-    array = frozen(given, dtype)
+    with np.errstate(invalid="ignore"):  # NaN cast to an integer; the comparison refuses it
+        array = frozen(given, dtype)
     if issubclass(dtype, np.integer) and given.size and not np.array_equal(given, array):
-        raise InstanceError(field, f"has values that are not {np.dtype(dtype).name} integers")
+        raise InstanceError(FILE_FIELDS[field], f"has values that are not {np.dtype(dtype).name} integers")
     return array
 
 
@@ -48,14 +61,16 @@ def check_header(instance: Instance) -> None:
         raise InstanceError("dispatch", f"is {instance.dispatch!r}, expected one of {', '.join(DISPATCHES)}")
     if not (math.isfinite(instance.base_latency_s) and instance.base_latency_s >= 0):
         raise InstanceError("base_latency_s", f"is {instance.base_latency_s}, expected a finite number >= 0")
+    if not instance.name.isprintable():
+        raise InstanceError("name", f"is {instance.name!r}, expected printable characters")
     _check_names("servers", instance.server_names)
     _check_names("models", [m.name for m in instance.models])
     _check_names("users", instance.user_names)
     for i, model in enumerate(instance.models):
         for field in ("layers", "experts_per_layer", "top_k", "expert_bytes"):
             value = getattr(model, field)
-            if not 1 <= value <= MAX_BYTES:
-                raise InstanceError(f"models[{i}].{field}", f"is {value}, expected a positive integer")
+            if type(value) is not int or not 1 <= value <= MAX_BYTES:  # a NumPy integer would hash otherwise
+                raise InstanceError(f"models[{i}].{field}", f"is {value!r}, expected a positive int")
         if model.top_k > model.experts_per_layer:
             raise InstanceError(
                 f"models[{i}].top_k",
@@ -73,9 +88,9 @@ def check_latencies(instance: Instance) -> None:
     n, u, m = instance.n_servers, instance.n_users, len(instance.models)
     capacities = instance.capacities_bytes
     _check_shape("servers", capacities, (n,))
-    if (bad := _first(capacities < 0)) is not None:
+    if (bad := _first((capacities < 0) | (capacities > MAX_BYTES))) is not None:
         raise InstanceError(
-            f"servers[{bad[0]}].capacity_bytes", f"is {capacities[bad]}, expected a non-negative integer"
+            f"servers[{bad[0]}].capacity_bytes", f"is {capacities[bad]}, expected an integer 0 to {MAX_BYTES}"
         )
     edge, cloud = instance.edge_latency_s, instance.cloud_latency_s
     _check_shape("edge_latency_s", edge, (u, n, m))
@@ -91,10 +106,10 @@ def check_activations(instance: Instance) -> None:
     a = instance.n_activations
     offsets, indices, rates = instance.group_offsets, instance.group_indices, instance.rates
     for field in ("activation_users", "activation_models", "activation_layers", "rates"):
-        _check_shape(field, getattr(instance, field), (a,))
-    _check_shape("group_offsets", offsets, (a + 1,))
+        _check_shape(FILE_FIELDS[field], getattr(instance, field), (a,))
+    _check_shape("activations.offsets", offsets, (a + 1,))
     if offsets[0] != 0 or offsets[-1] != len(indices):
-        raise InstanceError("group_offsets", f"expected to run from 0 to {len(indices)}")
+        raise InstanceError("activations.offsets", f"expected to run from 0 to {len(indices)}")
     _check_index("user", instance.activation_users, np.full(a, instance.n_users))
     _check_index("model", instance.activation_models, np.full(a, len(instance.models)))
     _check_index("layer", instance.activation_layers, _of_model(instance, "layers"))
@@ -153,6 +168,8 @@ def _check_names(field: str, names: Sequence[str]) -> None:
     for i, name in enumerate(names):
         if not name or name in seen:
             raise InstanceError(f"{field}[{i}].name", f"is {name!r}, expected a name of its own")
+        if not name.isprintable():  # else a file format could lose it (NumPy drops trailing NULs)
+            raise InstanceError(f"{field}[{i}].name", f"is {name!r}, expected printable characters")
         seen.add(name)
 
 

@@ -1,0 +1,358 @@
+"""The problem itself: immutable, hashed by content, derived arrays, and what it refuses."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import all_experts, build, groups_of, instances, two_cells, with_fields
+
+from slimbench.instances import Instance, InstanceError, Model
+from slimbench.instances.validation import MAX_BYTES
+
+ARRAYS = [
+    "capacities_bytes", "edge_latency_s", "cloud_latency_s", "activation_users", "activation_models",
+    "activation_layers", "rates", "group_offsets", "group_indices",
+]  # fmt: skip
+DERIVED = [
+    "group_sizes", "model_layer_starts", "layer_starts", "layer_models", "expert_layers", "expert_bytes",
+    "group_layers", "group_experts", "server_order",
+]  # fmt: skip
+
+
+def two_models() -> Instance:
+    """Two models, two layers each, so that every numbering differs from every other."""
+    return build(
+        dispatch="single",
+        capacities=[4, 0],
+        models=[Model("a", 2, 3, 2, 5), Model("b", 2, 2, 1, 7)],
+        edge=[[[0.3, 0.1], [0.2, math.inf]], [[0.1, 0.1], [0.1, 0.1]]],
+        cloud=[[0.5, 0.5], [0.5, 0.5]],
+        activations=[(0, 0, 1, (2, 0), 0.5), (1, 1, 0, (1,), 0.2), (1, 1, 1, (0,), 0.1)],
+    )
+
+
+# Immutability
+
+
+@pytest.mark.parametrize("field", ARRAYS + DERIVED)
+def test_arrays_are_read_only(field: str) -> None:
+    array = getattr(two_models(), field)
+    with pytest.raises(ValueError, match="read-only"):
+        array[...] = 0
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Instance)])
+def test_fields_cannot_be_replaced(field: str) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(two_cells(), field, None)
+
+
+@pytest.mark.parametrize("field", ARRAYS)
+def test_instance_keeps_its_own_copy_of_an_array(field: str) -> None:
+    given_array = getattr(two_models(), field).copy()
+    instance = with_fields(two_models(), **{field: given_array})
+    before = given_array.copy()
+    given_array[...] = 1
+    assert np.array_equal(getattr(instance, field), before)
+    assert not np.array_equal(given_array, before)
+
+
+def test_names_given_as_lists_are_kept_as_tuples() -> None:
+    names = ["edge-0", "edge-1"]
+    instance = with_fields(two_cells(), server_names=names)
+    names[0] = "other"
+    assert instance.server_names == ("edge-0", "edge-1")
+    assert instance.sha256 == two_cells().sha256
+
+
+# Derived arrays
+
+
+def test_experts_are_numbered_by_model_layer_and_index() -> None:
+    instance = two_models()
+    assert (instance.n_servers, instance.n_users, instance.n_activations) == (2, 2, 3)
+    assert (instance.n_experts, instance.n_layers, instance.max_group_size) == (10, 4, 2)
+    assert instance.model_layer_starts.tolist() == [0, 2, 4]
+    assert instance.layer_starts.tolist() == [0, 3, 6, 8, 10]
+    assert instance.layer_models.tolist() == [0, 0, 1, 1]
+    assert instance.expert_layers.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
+    assert instance.expert_bytes.tolist() == [5] * 6 + [7] * 4
+    assert instance.group_layers.tolist() == [1, 2, 3]
+    assert instance.group_sizes.tolist() == [2, 1, 1]
+    assert instance.group_indices.tolist() == [0, 2, 1, 0]  # sorted within a group
+    assert instance.group_experts.tolist() == [3, 5, 7, 8]
+
+
+def test_servers_are_ordered_by_latency_and_ties_by_number() -> None:
+    order = two_models().server_order
+    assert order[0, 0].tolist() == [1, 0]
+    assert order[0, 1].tolist() == [0, 1]  # the unreachable one last
+    assert order[1].tolist() == [[0, 1], [0, 1]]  # all equal
+
+
+@given(instances())
+def test_expert_numbers_and_triples_are_inverse(instance: Instance) -> None:
+    triples = all_experts(instance)
+    assert instance.n_experts == len(triples)
+    assert [instance.expert_triple(e) for e in range(instance.n_experts)] == triples
+    assert [instance.expert(*triple) for triple in triples] == list(range(instance.n_experts))
+
+
+@given(instances())
+def test_group_experts_are_the_numbers_of_the_called_experts(instance: Instance) -> None:
+    called = [instance.expert_triple(int(e)) for e in instance.group_experts]
+    assert called == [expert for group in groups_of(instance) for expert in group]
+
+
+def test_instance_without_activations_is_valid() -> None:
+    instance = build(
+        dispatch="single", capacities=[1], models=[Model("m", 1, 1, 1, 1)], edge=[[[0.1]]], cloud=[[1]],
+        activations=[],
+    )  # fmt: skip
+    assert instance.max_group_size == 0
+    assert instance.group_experts.shape == (0,)
+    assert len(instance.sha256) == 64
+
+
+# Hash
+
+
+@given(instances(), st.data())
+def test_hash_does_not_depend_on_the_order_of_activations(instance: Instance, data: st.DataObject) -> None:
+    order = data.draw(st.permutations(range(instance.n_activations)))
+    groups = [instance.group_indices[slice(*instance.group_offsets[a : a + 2])] for a in order]
+    groups = [data.draw(st.permutations(g.tolist())) for g in groups]
+    shuffled = with_fields(
+        instance,
+        activation_users=instance.activation_users[order],
+        activation_models=instance.activation_models[order],
+        activation_layers=instance.activation_layers[order],
+        rates=instance.rates[order],
+        group_offsets=np.cumsum([0, *map(len, groups)]),
+        group_indices=[e for g in groups for e in g],
+    )
+    assert shuffled.sha256 == instance.sha256
+
+
+def test_hash_of_the_documented_example_is_fixed() -> None:
+    """Stored results name instances by it: a change needs a new format version."""
+    assert two_cells().sha256 == "87fdf49fdd810f720631ab86ac239a6d691acf86f1d71e4cfcc71b8082694846"
+
+
+def changed(field: str, index: Any, value: float) -> dict[str, np.ndarray]:
+    array = getattr(two_models(), field).copy()
+    array[index] = value
+    return {field: array}
+
+
+EVERY_CHANGE: dict[str, dict[str, Any]] = {
+    "name": {"name": "other"},
+    "dispatch": {"dispatch": "serial"},
+    "base_latency_s": {"base_latency_s": 5e-324},
+    "server name": {"server_names": ("s0", "other")},
+    "user name": {"user_names": ("u0", "other")},
+    "names moved between fields": {"server_names": ("u0", "u1"), "user_names": ("s0", "s1")},
+    "capacity": changed("capacities_bytes", 1, 1),
+    "model name": {"models": (Model("x", 2, 3, 2, 5), Model("b", 2, 2, 1, 7))},
+    "layers": {"models": (Model("a", 3, 3, 2, 5), Model("b", 2, 2, 1, 7))},
+    "experts_per_layer": {"models": (Model("a", 2, 3, 2, 5), Model("b", 2, 3, 1, 7))},
+    "top_k": {"models": (Model("a", 2, 3, 3, 5), Model("b", 2, 2, 1, 7))},
+    "expert_bytes": {"models": (Model("a", 2, 3, 2, 5), Model("b", 2, 2, 1, 8))},
+    "edge latency by one bit": changed("edge_latency_s", (0, 0, 0), math.nextafter(0.3, 1)),
+    "edge reachable": changed("edge_latency_s", (0, 1, 1), 1.0),
+    "cloud latency by one bit": changed("cloud_latency_s", (1, 1), math.nextafter(0.5, 1)),
+    "user of an activation": changed("activation_users", 0, 1),
+    "model of an activation": changed("activation_models", 2, 0),
+    "layer of an activation": changed("activation_layers", 0, 0),
+    "rate by one bit": changed("rates", 1, math.nextafter(0.2, 1)),
+    "member of a group": changed("group_indices", 0, 1),
+    "members moved between groups": {"group_offsets": [0, 1, 3, 4], "group_indices": [0, 0, 1, 0]}
+    | {"models": (Model("a", 2, 3, 2, 5), Model("b", 2, 2, 2, 7))},
+    "one activation fewer": {
+        **{f: getattr(two_models(), f)[:2] for f in ("activation_users", "activation_models", "rates")},
+        "activation_layers": [1, 0], "group_offsets": [0, 2, 3], "group_indices": [0, 2, 1],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", EVERY_CHANGE.values(), ids=EVERY_CHANGE)
+def test_hash_changes_with_any_content(change: dict[str, Any]) -> None:
+    assert with_fields(two_models(), **change).sha256 != two_models().sha256
+
+
+def test_changes_give_different_hashes_among_themselves() -> None:
+    hashes = {with_fields(two_models(), **change).sha256 for change in EVERY_CHANGE.values()}
+    assert len(hashes) == len(EVERY_CHANGE)
+
+
+@pytest.mark.parametrize("field", ["base_latency_s", "edge_latency_s", "cloud_latency_s", "rates"])
+def test_hash_does_not_tell_zero_from_negative_zero(field: str) -> None:
+    zeros = {sign: np.zeros_like(getattr(two_models(), field)) * sign for sign in (1.0, -1.0)}
+    hashes = {with_fields(two_models(), **{field: zero}).sha256 for zero in zeros.values()}
+    assert len(hashes) == 1
+
+
+# Validation: (id, field of the message, the problem, the change)
+
+
+def model(**change: Any) -> dict[str, Any]:
+    return {"models": (dataclasses.replace(Model("toy", 1, 3, 2, 1), **change),)}
+
+
+def edited(field: str, index: Any, value: float) -> dict[str, np.ndarray]:
+    array = getattr(two_cells(), field).astype(np.float64)
+    array[index] = value
+    return {field: array}
+
+
+FAULTS = [
+    ("dispatch", "dispatch", "is 'both', expected one of single, parallel, serial", {"dispatch": "both"}),
+    ("name with NUL", "name", r"is 'a\x00', expected printable characters", {"name": "a\0"}),
+    ("base negative", "base_latency_s", "is -1.0, expected a finite number >= 0", {"base_latency_s": -1.0}),
+    ("base nan", "base_latency_s", "is nan, expected a finite number >= 0", {"base_latency_s": math.nan}),
+    ("base inf", "base_latency_s", "is inf, expected a finite number >= 0", {"base_latency_s": math.inf}),
+    ("no servers", "servers", "is empty, expected at least one", {"server_names": ()}),
+    ("no users", "users", "is empty, expected at least one", {"user_names": ()}),
+    ("no models", "models", "is empty, expected at least one", {"models": ()}),
+    ("server twice", "servers[1].name", "is 'a', expected a name of its own", {"server_names": ("a", "a")}),
+    ("user unnamed", "users[0].name", "is '', expected a name of its own", {"user_names": ("", "b")}),
+    (
+        "line break", "users[1].name", r"is 'a\nb', expected printable characters",
+        {"user_names": ("a", "a\nb")},
+    ),
+    *(
+        (f"{f} {v!r}", f"models[0].{f}", f"is {v!r}, expected a positive int", model(**{f: v}))
+        for f in ("layers", "experts_per_layer", "top_k", "expert_bytes")
+        for v in (0, -1, 1.5, True, 2**62 + 1)
+    ),
+    ("top_k", "models[0].top_k", "is 4, expected at most experts_per_layer = 3", model(top_k=4)),
+    (
+        "too many experts", "models", f"have {3 * 2**24} experts together, expected at most {2**24}",
+        model(layers=2**24),
+    ),
+    (
+        "too many bytes", "models", f"have experts of more than {MAX_BYTES} bytes together",
+        model(expert_bytes=2**61),
+    ),
+    (
+        "capacity negative", "servers[1].capacity_bytes", f"is -1, expected an integer 0 to {MAX_BYTES}",
+        edited("capacities_bytes", 1, -1),
+    ),
+    (
+        "capacity huge", "servers[0].capacity_bytes", f"is {2**62 + 1}, expected an integer 0 to {MAX_BYTES}",
+        {"capacities_bytes": [2**62 + 1, 0]},
+    ),
+    (
+        "capacity fraction", "servers.capacity_bytes", "has values that are not int64 integers",
+        edited("capacities_bytes", 0, 1.5),
+    ),
+    (
+        "capacity nan", "servers.capacity_bytes", "has values that are not int64 integers",
+        edited("capacities_bytes", 0, math.nan),
+    ),
+    (
+        "capacity unsigned", "servers.capacity_bytes", "has values that are not int64 integers",
+        {"capacities_bytes": np.array([2**64 - 1, 0], np.uint64)},
+    ),
+    ("capacities short", "servers", "has shape (1,), expected (2,)", {"capacities_bytes": [1]}),
+    (
+        "edge shape", "edge_latency_s", "has shape (2, 2), expected (2, 2, 1)",
+        {"edge_latency_s": np.zeros((2, 2))},
+    ),
+    (
+        "cloud shape", "cloud_latency_s", "has shape (2, 2), expected (2, 1)",
+        {"cloud_latency_s": np.ones((2, 2))},
+    ),
+    (
+        "edge negative", "edge_latency_s[1][0][0]", "is -0.1, expected a number >= 0 or null",
+        edited("edge_latency_s", (1, 0, 0), -0.1),
+    ),
+    (
+        "edge nan", "edge_latency_s[0][1][0]", "is nan, expected a number >= 0 or null",
+        edited("edge_latency_s", (0, 1, 0), math.nan),
+    ),
+    (
+        "cloud inf", "cloud_latency_s[1][0]", "is inf, expected a finite number >= 0",
+        edited("cloud_latency_s", (1, 0), math.inf),
+    ),
+    (
+        "cloud negative", "cloud_latency_s[0][0]", "is -1.0, expected a finite number >= 0",
+        edited("cloud_latency_s", (0, 0), -1),
+    ),
+    (
+        "cloud nan", "cloud_latency_s[0][0]", "is nan, expected a finite number >= 0",
+        edited("cloud_latency_s", (0, 0), math.nan),
+    ),
+    *(
+        (f"rate {v}", "activations[2].rate", f"is {v}, expected a finite number >= 0", edited("rates", 2, v))
+        for v in (-0.5, math.nan, math.inf)
+    ),
+    ("user high", "activations[1].user", "is 2, expected 0 to 1", edited("activation_users", 1, 2)),
+    ("user negative", "activations[1].user", "is -1, expected 0 to 1", edited("activation_users", 1, -1)),
+    ("model high", "activations[0].model", "is 1, expected 0 to 0", edited("activation_models", 0, 1)),
+    ("layer high", "activations[2].layer", "is 1, expected 0 to 0", edited("activation_layers", 2, 1)),
+    (
+        "user overflow", "activations.user", "has values that are not int32 integers",
+        edited("activation_users", 0, 2**32),
+    ),
+    ("users short", "activations.user", "has shape (2,), expected (3,)", {"activation_users": [0, 0]}),
+    ("layers short", "activations.layer", "has shape (2,), expected (3,)", {"activation_layers": [0, 0]}),
+    ("offsets short", "activations.offsets", "has shape (3,), expected (4,)", {"group_offsets": [0, 2, 5]}),
+    ("offsets end", "activations.offsets", "expected to run from 0 to 5", {"group_offsets": [0, 2, 3, 4]}),
+    ("offsets start", "activations.offsets", "expected to run from 0 to 5", {"group_offsets": [1, 2, 3, 5]}),
+    (
+        "offsets back", "activations[1].experts", "has -1 experts, expected 1 to top_k = 2",
+        {"group_offsets": [0, 2, 1, 5]},
+    ),
+    (
+        "group empty", "activations[1].experts", "has 0 experts, expected 1 to top_k = 2",
+        {"group_offsets": [0, 2, 2, 5]},
+    ),
+    (
+        "group large", "activations[0].experts", "has 3 experts, expected 1 to top_k = 2",
+        {"group_offsets": [0, 3, 4, 5]},
+    ),
+    (
+        "expert high", "activations[1].experts", "names expert 3, expected 0 to 2",
+        edited("group_indices", 2, 3),
+    ),
+    (
+        "expert negative", "activations[2].experts", "names expert -1, expected 0 to 2",
+        edited("group_indices", 4, -1),
+    ),
+    (
+        "expert twice", "activations[2].experts", "names expert 2 twice, expected distinct experts",
+        edited("group_indices", 3, 2),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "problem", "change"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
+)
+def test_fault_is_named_with_its_field(field: str, problem: str, change: dict[str, Any]) -> None:
+    with pytest.raises(InstanceError) as caught:
+        with_fields(two_cells(), **change)
+    assert caught.value.field == field
+    assert str(caught.value) == f"{field}: {problem}"
+
+
+def test_duplicate_is_found_when_the_group_is_not_sorted() -> None:
+    with pytest.raises(InstanceError, match=r"^activations\[0\].experts: names expert 2 twice"):
+        build(
+            dispatch="single", capacities=[1], models=[Model("m", 1, 3, 3, 1)], edge=[[[0.1]]],
+            cloud=[[1]], activations=[(0, 0, 0, (2, 0, 2), 1.0)],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("bytes_each", [MAX_BYTES // 3, MAX_BYTES // 3 + 1])
+def test_bytes_of_all_experts_are_counted_exactly(bytes_each: int) -> None:
+    if 3 * bytes_each <= MAX_BYTES:
+        assert with_fields(two_cells(), **model(expert_bytes=bytes_each)).expert_bytes.sum() == 3 * bytes_each
+    else:
+        with pytest.raises(InstanceError, match=r"^models: have experts of more than"):
+            with_fields(two_cells(), **model(expert_bytes=bytes_each))

@@ -1,0 +1,171 @@
+"""Instances made from a recipe: a radio network, and routing that is synthetic, measured or a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import numpy as np
+
+from slimbench.instances.activations import Routed
+from slimbench.instances.errors import InstanceError
+from slimbench.instances.instance import Instance, Model
+from slimbench.instances.measured import (
+    MIXTRAL,
+    QWEN,
+    MixtralFiddler,
+    QwenVllm,
+    mixtral_routing,
+    qwen_routing,
+)
+from slimbench.instances.network import Network, draw_capacities_bytes, draw_network
+from slimbench.instances.records import naming_field
+from slimbench.instances.routing import ZipfRouting, draw_routing
+from slimbench.instances.traces import TraceRouting, read_trace
+from slimbench.instances.validation import Dispatch
+from slimbench.instances.zoo import zoo_model
+
+RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
+
+Routing = ZipfRouting | MixtralFiddler | QwenVllm | TraceRouting
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to make an instance; the same recipe and data give the same file on every platform.
+
+    Parameters
+    ----------
+    name : str
+        Of the instance.
+    dispatch : {"single", "parallel", "serial"}
+        Takes no part in any draw: two recipes that differ in it alone differ in it alone.
+    seed : int, >= 0
+    models : tuple of str
+        Names of the zoo. Measured routing brings its own model.
+    layers : int, optional
+        Only the first layers of each model (of measured routing: of the measured layers).
+    network : Network
+    routing : ZipfRouting, MixtralFiddler, QwenVllm or TraceRouting
+    """
+
+    name: str
+    dispatch: Dispatch
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    models: tuple[str, ...] = ()
+    layers: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    network: Network = Network()
+    routing: Routing = ZipfRouting()
+
+
+def read_recipe(fields: Mapping[str, Any]) -> Recipe:
+    """A recipe from plain values, as TOML has them; ``routing.kind`` says which routing it is.
+
+    The kinds are ``zipf``, ``mixtral-fiddler``, ``qwen15-moe-vllm`` and ``trace``.
+
+    Raises
+    ------
+    InstanceError
+        Naming the first field that is not as it must be.
+    """
+    with naming_field():
+        return msgspec.convert(dict(fields), Recipe)
+
+
+def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, str]:
+    """Make the instance of a recipe.
+
+    Network, capacities and routing are drawn from streams of their own: changing one leaves the others.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : Path, optional
+        Folder that the recipe's relative paths start from; without it, the current one.
+
+    Returns
+    -------
+    instance : Instance
+    note : str
+        One line: what of the routing is measured, what is drawn, and what was left out.
+
+    Raises
+    ------
+    InstanceError
+        If a parameter is out of range, or data are missing or malformed.
+    """
+    routed = _routed(recipe, data or Path())
+    zoo_models = [zoo_model(model.name) for model in routed.models]
+    network = msgspec.structs.replace(recipe.network, users=len(routed.user_names))
+    radio = draw_network(network, zoo_models, _stream(recipe, 0))
+    total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
+    activations = routed.activations
+    if recipe.routing.device_experts:
+        device_s = np.array([model.group_flop / network.device_flop_per_s for model in zoo_models])
+        held = activations.most_used(recipe.routing.device_experts, network.users, routed.models)
+        activations = activations.without_device_experts(held, device_s, routed.models)
+    rates = np.round(activations.rates, RATE_DECIMALS)
+    kept = activations.where(rates > 0)
+    instance = Instance(
+        name=recipe.name,
+        dispatch=recipe.dispatch,
+        base_latency_s=round(activations.base_latency_s, RATE_DECIMALS),
+        server_names=tuple(f"edge-{n}" for n in range(network.servers)),
+        capacities_bytes=draw_capacities_bytes(network, total_bytes, _stream(recipe, 1)),
+        models=routed.models,
+        user_names=routed.user_names,
+        edge_latency_s=radio.edge_latency_s,
+        cloud_latency_s=radio.cloud_latency_s,
+        activation_users=kept.users,
+        activation_models=kept.models,
+        activation_layers=kept.layers,
+        rates=rates[rates > 0],
+        group_offsets=kept.group_offsets,
+        group_indices=kept.group_indices,
+    )
+    return instance, routed.note
+
+
+def _routed(recipe: Recipe, data: Path) -> Routed:
+    users, rng = recipe.network.users, _stream(recipe, 2)
+    match recipe.routing:
+        case MixtralFiddler(path=path):
+            _expect_model(recipe, MIXTRAL)
+            return mixtral_routing(data / path, users, recipe.layers)
+        case QwenVllm(path=path):
+            _expect_model(recipe, QWEN)
+            return qwen_routing(data / path, users, rng, recipe.layers)
+        case TraceRouting(path=path):
+            full = _models(recipe, None)
+            activations, names = read_trace(data / path, full)
+            models = _models(recipe, recipe.layers)
+            limits = np.array([model.layers for model in models])
+            activations = activations.where(activations.layers < limits[activations.models])
+            return Routed(
+                activations, models, names, f"groups and their rates from the trace {Path(path).name}"
+            )
+        case ZipfRouting() as zipf:
+            models = _models(recipe, recipe.layers)
+            return Routed(
+                draw_routing(zipf, models, users, rng),
+                models,
+                tuple(f"u{u}" for u in range(users)),
+                f"all routing drawn: Zipf exponent {zipf.zipf_exponent:g}, user taste {zipf.user_taste:g}, "
+                f"{zipf.tokens} tokens a user and layer",
+            )
+
+
+def _models(recipe: Recipe, layers: int | None) -> tuple[Model, ...]:
+    if not recipe.models:
+        raise InstanceError("models", "is empty, expected names of the zoo")
+    return tuple(zoo_model(name, f"models[{i}]").model(layers) for i, name in enumerate(recipe.models))
+
+
+def _expect_model(recipe: Recipe, name: str) -> None:
+    if recipe.models not in {(), (name,)}:
+        raise InstanceError("models", f"is {', '.join(recipe.models)}, expected {name}, which was measured")
+
+
+def _stream(recipe: Recipe, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([recipe.seed, number]))

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from slimbench.instances import DISPATCHES, Instance
-from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, compiled, padded_groups
+from slimbench.instances.arrays import (
+    BoolArray,
+    FloatArray,
+    IndexArray,
+    IntArray,
+    compiled,
+    offsets_of,
+    padded_groups,
+)
 from slimbench.instances.evaluation import PARALLEL, SINGLE
 
 
@@ -52,23 +60,30 @@ class AndTerms:
         members = self.members[offsets[0] : offsets[-1]]
         table, which = np.unique(padded_groups(offsets, members), axis=0, return_inverse=True)
         named = table >= 0
-        sizes = np.concatenate([np.zeros(1, np.int64), np.cumsum(named.sum(axis=1))])
         weights = np.zeros(len(table))
         np.add.at(weights, which.ravel(), self.weights[start:stop])
-        return AndTerms(weights, sizes, table[named], np.array([0, len(table)]))
+        return AndTerms(weights, offsets_of(named.sum(axis=1)), table[named], np.array([0, len(table)]))
 
 
-def and_terms(instance: Instance, holds: BoolArray, server: int) -> AndTerms:
-    """AND-terms of ``server`` when every other server holds its row of ``holds`` (N, X) bool.
+def and_terms(instance: Instance, holds: BoolArray, server: int, layer: int | None = None) -> AndTerms:
+    """AND-terms of ``server``, in one layer or all, when every other server holds its row of ``holds``.
 
     ``single``: C = g with w = rate * (latency without n - t[u,n]); ``serial``: singletons; ``parallel``:
     the group sorted by latency without n, slowest first, C its prefixes slower than t[u,n], with w =
-    rate * (latency_j - max(latency_{j+1}, t[u,n])). Terms without weight are left out. O(N * G + T log T).
+    rate * (latency_j - max(latency_{j+1}, t[u,n])). Terms without weight are left out. O(N * G).
+
+    Parameters
+    ----------
+    holds : (N, X) bool
     """
+    activations, starts = instance.layer_activations
+    if layer is not None:
+        activations = activations[starts[layer] : starts[layer + 1]]
     holders = np.ascontiguousarray(holds.T)
     arguments = (
         DISPATCHES.index(instance.dispatch),
         server,
+        activations,
         instance.activation_users,
         instance.activation_models,
         instance.rates,
@@ -84,13 +99,35 @@ def and_terms(instance: Instance, holds: BoolArray, server: int) -> AndTerms:
     weights, sizes = np.empty(n_terms), np.empty(n_terms, np.int64)
     members = np.empty(n_members, np.int32)
     _emit_terms(*arguments, True, weights, sizes, members)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    offsets = offsets_of(sizes)
     layers = instance.expert_layers[members[offsets[:-1]]]
-    order = np.argsort(layers, kind="stable")
-    layer_offsets = np.searchsorted(layers[order], np.arange(instance.n_layers + 1)).astype(np.int64)
-    new_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[order])])
-    source = np.repeat(offsets[:-1][order] - new_offsets[:-1], sizes[order]) + np.arange(len(members))
-    return AndTerms(weights[order], new_offsets, members[source], layer_offsets)
+    layer_offsets = np.searchsorted(layers, np.arange(instance.n_layers + 1)).astype(np.int64)
+    return AndTerms(weights, offsets, members, layer_offsets)
+
+
+def marginal_savings(terms: AndTerms, cached: BoolArray) -> FloatArray:
+    """(X,) float64, phi(S + e) - phi(S) for every e outside S = ``cached``; phi(S) - phi(S - e) inside."""
+    return _marginal_savings(terms.weights, terms.offsets, terms.members, cached)
+
+
+@compiled
+def _marginal_savings(
+    weights: FloatArray, offsets: IntArray, members: IndexArray, cached: BoolArray
+) -> FloatArray:
+    marginal = np.zeros(len(cached))
+    for i in range(len(weights)):
+        missing = 0
+        last = -1
+        for j in range(offsets[i], offsets[i + 1]):
+            if not cached[members[j]]:
+                missing += 1
+                last = members[j]
+        if missing == 1:
+            marginal[last] += weights[i]
+        elif missing == 0:
+            for j in range(offsets[i], offsets[i + 1]):
+                marginal[members[j]] += weights[i]
+    return marginal
 
 
 @compiled
@@ -110,6 +147,7 @@ def _latency_without(
 def _emit_terms(
     dispatch: int,
     server: int,
+    activations: IntArray,
     users: IndexArray,
     models: IndexArray,
     rates: FloatArray,
@@ -128,7 +166,7 @@ def _emit_terms(
     n_terms = n_members = 0
     slowest_first = np.empty(64, np.int32)
     current = np.empty(64)
-    for a in range(len(users)):
+    for a in activations:
         u, m = users[a], models[a]
         t, cloud = edge_latency_s[u, server, m], cloud_latency_s[u, m]
         if t >= cloud or rates[a] <= 0:

@@ -161,7 +161,10 @@ def _even_split(
         start, stop = offsets[i], offsets[i + 1]
         poured = shares[start:stop].sum()
         for j in range(start, stop):
-            totals[members[j]] += shares[j] * (weights[i] / poured)
+            if poured > 0:
+                totals[members[j]] += shares[j] * (weights[i] / poured)
+            else:  # a weight below the rounding of its members' totals
+                totals[members[j]] += weights[i] / (stop - start)
     return totals
 
 

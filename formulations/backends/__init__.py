@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from slimbench.formulations.backends.result import MilpResult, OnIncumbent, Term
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
 
-__all__ = ["BACKENDS", "MilpResult", "OnIncumbent", "Termination", "solve_milp"]
+__all__ = ["BACKENDS", "MilpResult", "OnIncumbent", "Termination", "load_backend", "solve_milp"]
 
 # backend: library, module, function
 BACKENDS: Final = {
@@ -25,6 +26,7 @@ BACKENDS: Final = {
     "scip": ("ortools", "ortools", "solve_scip"),
     "cp-sat": ("ortools", "ortools", "solve_cp_sat"),
 }
+Solve = Callable[[Milp, float, int, OnIncumbent | None], MilpResult]
 _library_in_use: list[str] = []
 
 
@@ -43,6 +45,20 @@ def solve_milp(
         If the backend is unknown, another solver library has been used in this process, or the library
         fails or contradicts that caching nothing is feasible.
     """
+    solve = load_backend(backend)
+    if not milp.n_columns:
+        return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
+    return solve(milp, time_limit_s, threads, on_incumbent)
+
+
+def load_backend(backend: str) -> Solve:
+    """Import a backend's library, which may take a second.
+
+    Raises
+    ------
+    SolverError
+        As ``solve_milp``.
+    """
     if backend not in BACKENDS:
         raise SolverError(f"backend is {backend!r}, expected one of {', '.join(BACKENDS)}")
     library, module, function = BACKENDS[backend]
@@ -51,8 +67,5 @@ def solve_milp(
             f"backend {backend} needs {library}, but this process has used {_library_in_use[0]}"
         )
     _library_in_use[:] = [library]
-    if not milp.n_columns:
-        return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
-    solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-    result: MilpResult = solve(milp, time_limit_s, threads, on_incumbent)
-    return result
+    solve: Solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    return solve

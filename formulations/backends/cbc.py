@@ -25,20 +25,9 @@ def solve(milp: Milp, time_limit_s: float, threads: int, on_incumbent: OnIncumbe
     """
     del on_incumbent  # CBC runs as a program of its own and tells only at the end
     problem, columns = _pulp_problem(milp)
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "cbc.log")
-        problem.solve(
-            pulp.PULP_CBC_CMD(
-                msg=False,
-                timeLimit=time_limit_s if math.isfinite(time_limit_s) else None,
-                threads=threads if threads > 1 else None,
-                gapRel=RELATIVE_GAP,
-                gapAbs=0.0,
-                options=["primalT 1e-9", "integerT 1e-9"],
-                logPath=str(log),
-            )
-        )
-        text = log.read_text(errors="replace")
+    text = _run(problem, time_limit_s, threads, [])
+    if "Pre-processing says infeasible" in text:  # a fault of CBC 2.10: caching nothing is feasible
+        text = _run(problem, time_limit_s, threads, ["preprocess off"])
     ending = _last(r"^Result - (.*)$", text) or "no result line"
     if "infeasible" in ending.lower():
         raise SolverError(f"CBC ended with {ending!r}, although caching nothing is feasible")
@@ -55,6 +44,24 @@ def solve(milp: Milp, time_limit_s: float, threads: int, on_incumbent: OnIncumbe
     bound = objective if optimal else None if printed is None else abs(float(printed)) + LOG_PRECISION
     nodes = _last(r"^Enumerated nodes:\s+(\d+)$", text)
     return MilpResult(termination, ending, values, objective, bound, {"nodes": float(nodes)} if nodes else {})
+
+
+def _run(problem: pulp.LpProblem, time_limit_s: float, threads: int, options: list[str]) -> str:
+    """Run CBC; returns its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "cbc.log")
+        problem.solve(
+            pulp.PULP_CBC_CMD(
+                msg=False,
+                timeLimit=time_limit_s if math.isfinite(time_limit_s) else None,
+                threads=threads if threads > 1 else None,
+                gapRel=RELATIVE_GAP,
+                gapAbs=0.0,
+                options=["primalT 1e-9", "integerT 1e-9", *options],
+                logPath=str(log),
+            )
+        )
+        return log.read_text(errors="replace")
 
 
 def _pulp_problem(milp: Milp) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:

@@ -1,0 +1,79 @@
+"""Successive decomposition: servers in turn, each filled as well as possible given the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimbench.formulations.and_terms import AndTerms, and_terms
+from slimbench.formulations.subproblem import ServerCache
+from slimbench.instances import Instance, Placement
+
+BestCache = Callable[[Instance, AndTerms, int], ServerCache]
+"""Solves one server's subproblem: (instance, terms, capacity in bytes) -> cache."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A placement made server by server.
+
+    Attributes
+    ----------
+    placement : Placement
+    alpha : float
+        Worst proven quality, saving / bound, of the subproblems; 1 when all were solved exactly, 0 when
+        the deadline left a server empty.
+    """
+
+    placement: Placement
+    alpha: float
+
+
+def fill_servers(
+    instance: Instance, best_cache: BestCache, expired: Callable[[], bool] = lambda: False
+) -> Decomposition:
+    """Fill the servers in their order, each given the ones before it; stop where ``expired()``.
+
+    With every subproblem solved within alpha of its optimum the saving is at least alpha / (1 + alpha) of
+    the optimum for ``single``, ``serial`` and K = 1 (docs/MODEL.md, fact 4), and for ``parallel`` there is
+    no such constant (fact 5).
+    """
+    holds = np.zeros((instance.n_servers, instance.n_experts), np.bool_)
+    alpha = 1.0
+    for n, capacity in enumerate(instance.capacities_bytes.tolist()):
+        if expired():
+            return Decomposition(Placement(holds), 0.0)
+        cache = best_cache(instance, and_terms(instance, holds, n), capacity)
+        holds[n] = cache.cached
+        if cache.bound_s > 0:
+            alpha = min(alpha, cache.saving_s / cache.bound_s)
+    return Decomposition(Placement(holds), alpha)
+
+
+def sweep_servers(
+    instance: Instance,
+    start: Placement,
+    best_cache: BestCache,
+    on_improvement: Callable[[Placement], None],
+    expired: Callable[[], bool],
+) -> Placement:
+    """Re-optimise servers in turn, given all others, until a whole round improves none of them.
+
+    Never worse than ``start``: a server's cache is replaced only by one of larger marginal saving.
+    """
+    holds = start.holds.copy()
+    unchanged = 0
+    while unchanged < instance.n_servers:
+        for n, capacity in enumerate(instance.capacities_bytes.tolist()):
+            if unchanged == instance.n_servers or expired():
+                return Placement(holds)
+            terms = and_terms(instance, holds, n)
+            cache = best_cache(instance, terms, capacity)
+            if cache.saving_s > terms.value(holds[n]) * (1 + 1e-12):  # rounding is no improvement
+                holds[n] = cache.cached
+                on_improvement(Placement(holds))
+                unchanged = 0
+            unchanged += 1
+    return Placement(holds)

@@ -1,0 +1,67 @@
+"""Solving in one helper process per solver library: no two of them may share a process.
+
+The pytest process itself never loads a solver library. scipy's own copy of HiGHS serves as an oracle here.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import multiprocessing
+import sys
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from slimbench.bench.context import NoSolutionError, SolveContext
+from slimbench.formulations.backends import BACKENDS, MilpResult, solve_milp
+from slimbench.formulations.milp import Milp
+from slimbench.instances import Instance, Placement
+
+PATIENCE_S = 100  # of the waiting test, below pytest's own limit
+
+
+@functools.cache
+def process_of(library: str) -> ProcessPoolExecutor:
+    """The one helper process of a solver library, started when first asked for."""
+    return ProcessPoolExecutor(
+        1,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=sys.path.__setitem__,
+        initargs=(slice(None), list(sys.path)),
+    )
+
+
+def submit(milp: Milp, backend: str, time_limit_s: float = math.inf) -> Future[MilpResult]:
+    """Solve a model in the process of its backend's library."""
+    return process_of(BACKENDS[backend][0]).submit(solve_milp, milp, backend, time_limit_s)
+
+
+def solve(milp: Milp, backend: str = "highs", time_limit_s: float = math.inf) -> MilpResult:
+    """The same, and wait."""
+    return submit(milp, backend, time_limit_s).result(PATIENCE_S)
+
+
+def run_milp_solver(instance: Instance, deadline_left_s: float, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Run the ``milp`` plugin here and tell everything it told; to be called in a helper process."""
+    import time
+
+    from slimbench.bench.registry import find_solvers
+
+    reports: list[tuple[Placement | None, float | None]] = []
+    context = SolveContext(
+        np.random.default_rng(0),
+        deadline=time.monotonic() + deadline_left_s,
+        on_report=lambda placement, bound: reports.append((placement, bound)),
+    )
+    try:
+        placement = find_solvers()["milp"](instance, context, **parameters)
+    except NoSolutionError:
+        placement = None
+    return {
+        "placement": placement,
+        "reports": reports,
+        "figures": context.figures,
+        "optimal": context.proven_optimal,
+    }

@@ -1,0 +1,107 @@
+"""What coordinator, fork server and worker tell each other. MessagePack: nothing is ever unpickled."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from slimbench.instances import InstanceError, Placement
+
+Status = Literal["ok", "time_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution"]
+
+
+class Job(msgspec.Struct, frozen=True, tag=True):
+    """One run for a worker to do."""
+
+    key: int
+    instance_file: str
+    solver: str
+    plugin_files: tuple[str, ...]
+    seed: int
+    time_limit_s: float
+    memory_limit_mb: float
+    threads: int
+    log_file: str
+
+
+class PackedPlacement(msgspec.Struct, frozen=True):
+    """A placement as bits."""
+
+    shape: tuple[int, int]
+    bits: bytes
+
+    @classmethod
+    def pack(cls, placement: Placement) -> PackedPlacement:
+        """Eight experts a byte, row by row."""
+        n, x = placement.holds.shape
+        return cls((n, x), np.packbits(placement.holds).tobytes())
+
+    def unpack(self) -> Placement:
+        """The placement again.
+
+        Raises
+        ------
+        InstanceError
+            If the bits do not fill the shape.
+        """
+        count = self.shape[0] * self.shape[1]
+        bits = np.frombuffer(self.bits, np.uint8)
+        if min(self.shape) < 0 or len(bits) != -(-count // 8):
+            raise InstanceError("placement", f"has {len(bits)} bytes, expected {self.shape} bits")
+        return Placement(np.unpackbits(bits, count=count).reshape(self.shape).astype(np.bool_))
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The worker has loaded everything; the clock starts."""
+
+
+class Incumbent(msgspec.Struct, frozen=True, tag=True):
+    """A placement or a bound found on the way."""
+
+    placement: PackedPlacement | None
+    bound_saving_s: float | None
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True):
+    """How the solver ended; ``placement`` only with status ``ok``."""
+
+    status: Status
+    message: str
+    placement: PackedPlacement | None
+    optimal: bool
+    runtime_s: float
+    cpu_s: float
+    peak_memory_mb: float
+    figures: dict[str, Any]
+
+
+class Forked(msgspec.Struct, frozen=True, tag=True):
+    """A worker process has been made."""
+
+    key: int
+    pid: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """A worker process is gone; ``exit_code`` is negative for a signal."""
+
+    key: int
+    exit_code: int
+
+
+WorkerMessage = Ready | Incumbent | Finished
+ServerMessage = Forked | Ended
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: Job | WorkerMessage | ServerMessage) -> bytes:
+    """Bytes of any message."""
+    return _encoder.encode(message)
+
+
+decode_job = msgspec.msgpack.Decoder(Job).decode
+decode_worker = msgspec.msgpack.Decoder(WorkerMessage).decode
+decode_server = msgspec.msgpack.Decoder(ServerMessage).decode

@@ -1,0 +1,208 @@
+"""What a solver plugin is: one decorated function with typed keyword parameters and declared guarantees."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+import msgspec
+
+from slimbench.bench.context import SolveContext
+from slimbench.instances import Instance, Placement
+
+Parameters = Mapping[str, Any]
+
+
+class PluginError(ValueError):
+    """A plugin, or the way it is called, is not what it must be."""
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """A proven lower bound on saving / optimum.
+
+    Attributes
+    ----------
+    claim : str
+        In words, such as ``1/2`` or ``alpha / (1 + alpha)``.
+    conditions : str
+        When it holds, in words.
+    source : str
+        The paper or theorem.
+    ratio : callable
+        (instance, parameters, figures that the run recorded) -> the bound, or None where the conditions
+        do not hold.
+    expected : bool
+        Holds for the mean over seeds, not for every run.
+    """
+
+    claim: str
+    conditions: str
+    source: str
+    ratio: Callable[[Instance, Parameters, Mapping[str, Any]], float | None]
+    expected: bool = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A keyword parameter of a solver."""
+
+    name: str
+    type: Any
+    default: Any
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A plugin, as ``@solver`` makes it from a function.
+
+    Attributes
+    ----------
+    exact : bool
+        Its bounds are proofs that references may stand on.
+    library : str
+        The code base that proves them; two different ones cross-check a reference.
+    compiled : bool
+        Called once on tiny instances before the clock starts, so that compile time is not measured.
+    prepare : callable or None
+        Called with the parameters in the run's process before the clock starts, to import libraries.
+    """
+
+    name: str
+    function: Callable[..., Placement]
+    summary: str
+    parameters: Mapping[str, Parameter]
+    guarantee: Guarantee | None
+    exact: bool
+    library: Callable[[Parameters], str]
+    compiled: bool
+    prepare: Callable[[Parameters], None] | None
+
+    def __call__(self, instance: Instance, context: SolveContext, **parameters: Any) -> Placement:
+        """Run the solver in this process."""
+        return self.function(instance, context, **parameters)
+
+
+def solver(
+    name: str,
+    *,
+    guarantee: Guarantee | None = None,
+    exact: bool = False,
+    library: Callable[[Parameters], str] | None = None,
+    compiled: bool = False,
+    prepare: Callable[[Parameters], None] | None = None,
+) -> Callable[[Callable[..., Placement]], Solver]:
+    """Make a solver of a function ``(instance, context, *, parameter: type = default, ...) -> Placement``.
+
+    Raises
+    ------
+    PluginError
+        If the name or the signature is not of that form.
+    """
+
+    def decorate(function: Callable[..., Placement]) -> Solver:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise PluginError(f"solver name {name!r}: expected letters, digits, dots and dashes")
+        return Solver(
+            name=name,
+            function=function,
+            summary=(inspect.getdoc(function) or "").partition("\n")[0],
+            parameters=MappingProxyType(_parameters(name, function)),
+            guarantee=guarantee,
+            exact=exact,
+            library=library or (lambda _: name),
+            compiled=compiled,
+            prepare=prepare,
+        )
+
+    return decorate
+
+
+def _parameters(name: str, function: Callable[..., Placement]) -> dict[str, Parameter]:
+    signature = list(inspect.signature(function).parameters.values())
+    if len(signature) < 2 or any(p.kind is not p.KEYWORD_ONLY for p in signature[2:]):
+        raise PluginError(
+            f"solver {name}: expected a function (instance, context, *, parameter: type = default)"
+        )
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise PluginError(f"solver {name}: {error} in the types of its parameters") from error
+    parameters = {}
+    for p in signature[2:]:
+        if p.default is p.empty or p.name not in hints:
+            raise PluginError(f"solver {name}: parameter {p.name}: expected a type and a default")
+        parameters[p.name] = Parameter(p.name, hints[p.name], p.default)
+    return parameters
+
+
+@dataclass(frozen=True)
+class Call:
+    """A solver with all of its parameters settled.
+
+    Attributes
+    ----------
+    label : str
+        ``name[p=v,...]`` with the parameters that differ from their defaults, in the order of the
+        signature: equal calls have equal labels.
+    """
+
+    solver: Solver
+    parameters: Parameters
+    label: str
+
+
+def parse_call(text: str, solvers: Mapping[str, Solver]) -> Call:
+    """Read ``name`` or ``name[p=v,q=w]``; a value may itself be such a call.
+
+    Raises
+    ------
+    PluginError
+        If the text is not of that form, or names an unknown solver or parameter, or a value does not fit.
+    """
+    match = re.fullmatch(r"\s*([^\[\]\s]+)\s*(?:\[(.*)\])?\s*", text)
+    if not match:
+        raise PluginError(f"solver {text!r}: expected name or name[parameter=value,...]")
+    name, arguments = match[1], match[2] or ""
+    if name not in solvers:
+        raise PluginError(f"solver {name!r}: unknown, expected one of {', '.join(sorted(solvers))}")
+    plugin = solvers[name]
+    given: dict[str, Any] = {}
+    for part in _split_top_level(arguments):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or key in given:
+            raise PluginError(f"solver {text!r}: {part.strip()!r}, expected each parameter=value once")
+        if key not in plugin.parameters:
+            expected = ", ".join(plugin.parameters) or "none"
+            raise PluginError(f"solver {name}: parameter {key!r}: unknown, expected one of {expected}")
+        given[key] = _converted(name, plugin.parameters[key], value)
+    parameters = {p.name: given.get(p.name, p.default) for p in plugin.parameters.values()}
+    changed = [f"{k}={_text(v)}" for k, v in parameters.items() if v != plugin.parameters[k].default]
+    return Call(plugin, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else ""))
+
+
+def _converted(name: str, parameter: Parameter, value: str) -> Any:
+    try:
+        return msgspec.convert(None if value == "none" else value, parameter.type, strict=False)
+    except msgspec.ValidationError as error:
+        problem = str(error).replace("`", "")
+        raise PluginError(f"solver {name}: parameter {parameter.name}: is {value!r}: {problem}") from None
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _split_top_level(text: str) -> list[str]:
+    """Split at the commas outside brackets."""
+    parts, depth, start = [], 0, 0
+    for i, character in enumerate(text):
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    return [*parts, text[start:]] if text.strip() else []

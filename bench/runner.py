@@ -1,0 +1,142 @@
+"""Carrying a plan out: every planned run ends as a row, whatever the solvers do."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from slimbench.bench.isolation import Outcome, Workers
+from slimbench.bench.machine import now
+from slimbench.bench.messages import Job
+from slimbench.bench.plugin import Solver, parse_call
+from slimbench.bench.reference_cache import ReferenceCache
+from slimbench.bench.references import Reference, reference_of
+from slimbench.bench.store import Store, StoreError
+from slimbench.bench.verification import verified
+from slimbench.formulations import ContradictionError
+from slimbench.instances import Instance, read_instance
+
+Row = Mapping[str, Any]
+OnFinish = Callable[[Row, Reference], None]
+
+
+def default_jobs() -> int:
+    """Half of the cores: the other half keeps the measured runs undisturbed."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def run_alone(job: Job) -> Outcome:
+    """One run under the same isolation and limits as in a suite."""
+    with Workers() as workers:
+        workers.submit(job)
+        return next(iter(workers.collect()))
+
+
+def execute(
+    folder: Path,
+    store: Store,
+    solvers: Mapping[str, Solver],
+    plugin_files: Sequence[Path],
+    jobs: int,
+    on_finish: OnFinish,
+) -> None:
+    """Do every run that is still planned; each result is on disk as soon as its run ends.
+
+    Raises
+    ------
+    ContradictionError
+        If a verified placement lies above a bound claimed as proven; the references of the instance are
+        not reused any more, and the run stops.
+    StoreError
+        If a result cannot be written.
+    """
+    store.set_meta({"jobs": str(jobs)})
+    with Workers() as workers, ReferenceCache(folder.parent) as cache:
+        execution = _Execution(folder, store, solvers, plugin_files, workers, cache, on_finish)
+        for row in store.runs("status = 'planned'"):
+            execution.start(row)
+            execution.collect(at_most=jobs - 1)
+        execution.collect(at_most=0)
+    store.set_meta({"finished": now()})
+
+
+class _Execution:
+    """The runs under way and what it takes to finish them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        solvers: Mapping[str, Solver],
+        plugin_files: Sequence[Path],
+        workers: Workers,
+        cache: ReferenceCache,
+        on_finish: OnFinish,
+    ) -> None:
+        self._folder, self._store, self._solvers = folder, store, solvers
+        self._plugin_files = tuple(str(path) for path in plugin_files)
+        self._workers, self._cache, self._on_finish = workers, cache, on_finish
+        self._files = {row["instance_hash"]: folder / row["file"] for row in store.instances()}
+        self._read = lru_cache(maxsize=4)(read_instance)
+        self._under_way: dict[int, Row] = {}
+
+    def start(self, row: Row) -> None:
+        """Start a run; a reference that is known already finishes at once."""
+        if row["role"] != "measure" and (known := self._cache.find(row, self._instance(row))):
+            self._finish(row, known)
+            return
+        self._under_way[row["run_id"]] = {**row, "load_before": os.getloadavg()[0]}
+        self._workers.submit(
+            Job(
+                key=row["run_id"],
+                instance_file=str(self._files[row["instance_hash"]]),
+                solver=row["solver"],
+                plugin_files=self._plugin_files,
+                seed=row["seed"],
+                time_limit_s=row["time_limit_s"],
+                memory_limit_mb=row["memory_limit_mb"],
+                threads=1,
+                log_file=str(self._folder / "logs" / f"{row['run_id']}.log"),
+            )
+        )
+
+    def collect(self, at_most: int) -> None:
+        """Finish runs until at most this many are under way."""
+        while len(self._under_way) > at_most:
+            for outcome in self._workers.collect():
+                row = self._under_way.pop(outcome.job.key)
+                result = verified(self._instance(row), parse_call(row["solver"], self._solvers), outcome)
+                result["load_before"] = row["load_before"]
+                if row["role"] != "measure" and result["status"] == "ok":
+                    self._cache.keep(row, result)
+                _drop_empty_log(outcome)
+                self._finish(row, result)
+
+    def _finish(self, row: Row, result: dict[str, Any]) -> None:
+        try:
+            self._store.finish(row["run_id"], {**result, "finished_at": now()})
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self._folder}: cannot write a result ({error}); run again with --resume"
+            ) from error
+        rows = self._store.runs("instance_hash = ? AND status != 'planned'", [row["instance_hash"]])
+        try:
+            reference = reference_of(rows)
+        except ContradictionError as error:
+            self._cache.quarantine(row["instance_hash"])
+            self._store.set_meta({"contradiction": str(error)})
+            raise
+        self._on_finish({**row, **result}, reference)
+
+    def _instance(self, row: Row) -> Instance:
+        return self._read(self._files[row["instance_hash"]])
+
+
+def _drop_empty_log(outcome: Outcome) -> None:
+    log = Path(outcome.job.log_file)
+    if log.is_file() and not log.stat().st_size:
+        log.unlink()

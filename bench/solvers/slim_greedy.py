@@ -1,0 +1,128 @@
+"""``slim-greedy``: SlimCaching's greedy for K = 1."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from slimbench.bench.context import SolveContext
+from slimbench.bench.plugin import Guarantee, Parameters, solver
+from slimbench.formulations.and_terms import and_terms, marginal_savings
+from slimbench.instances import Instance, Placement, evaluate
+from slimbench.instances.arrays import BoolArray
+
+Element = tuple[int, int]  # (server, expert)
+
+
+def is_submodular(instance: Instance) -> bool:
+    """Whether the saving is known to be submodular: ``serial``, or no group of two (fact 1)."""
+    return instance.dispatch == "serial" or instance.max_group_size <= 1
+
+
+def _greedy_ratio(instance: Instance, parameters: Parameters, figures: Mapping[str, Any]) -> float | None:
+    if not is_submodular(instance) or not figures.get("complete"):
+        return None
+    equal_sizes = len({model.expert_bytes for model in instance.models}) == 1
+    if instance.n_servers == 1:
+        factor = 1 - 1 / math.e
+        return factor if equal_sizes or parameters["enumerate"] >= 3 else factor / 2
+    return 1 / 2 if equal_sizes else None
+
+
+@solver(
+    "slim-greedy",
+    compiled=True,
+    guarantee=Guarantee(
+        claim="1 - 1/e or (1 - 1/e)/2 on one server, 1/2 on several",
+        conditions="K = 1 or serial; several servers: experts of equal size; "
+        "one server and sizes that differ: 1 - 1/e with enumerate >= 3, else (1 - 1/e)/2",
+        source="Nemhauser, Wolsey, Fisher 1978; Fisher, Nemhauser, Wolsey 1978 (matroid); "
+        "Leskovec et al. 2007 (knapsack); Sviridenko 2004 (enumeration)",
+        ratio=_greedy_ratio,
+    ),
+)
+def slim_greedy(instance: Instance, context: SolveContext, *, enumerate: int = 0) -> Placement:
+    """Lazy greedy by saving per byte and by saving, the better; seeded with all sets of d experts."""
+    best, best_saving = Placement.empty(instance), 0.0
+    complete = True
+    for seed in _seeds(instance, enumerate):
+        for per_byte in (True, False):
+            if context.expired():
+                complete = False
+                break
+            placement = Placement(_greedy(instance, seed, per_byte, context))
+            saving = evaluate(instance, placement).saving_s
+            if saving > best_saving:
+                best, best_saving = placement, saving
+                context.report(best)
+    context.record(complete=complete and not context.expired())
+    return best
+
+
+def _seeds(instance: Instance, depth: int) -> Iterable[tuple[Element, ...]]:
+    """Every set of at most ``depth`` elements; capacity is checked where they are placed."""
+    named = np.unique(instance.group_experts).tolist()
+    elements = list(itertools.product(range(instance.n_servers), named))
+    return itertools.chain.from_iterable(itertools.combinations(elements, d) for d in range(depth + 1))
+
+
+def _greedy(
+    instance: Instance, seed: tuple[Element, ...], per_byte: bool, context: SolveContext
+) -> BoolArray:
+    """Add the best element that fits until none saves anything; ties by (server, model, layer, index).
+
+    Where the saving is submodular an old marginal bounds the new one, so it is refreshed only when it
+    comes to the top (Minoux 1978; CELF, Leskovec et al. 2007). Elsewhere marginals may grow, and those of
+    the layer that changed are refreshed at once.
+    """
+    lazy = is_submodular(instance)
+    holds = np.zeros((instance.n_servers, instance.n_experts), np.bool_)
+    room = instance.capacities_bytes.copy()
+    for n, e in seed:
+        holds[n, e] = True
+        room[n] -= instance.expert_bytes[e]
+    if np.any(room < 0):
+        return np.zeros_like(holds)
+    price = instance.expert_bytes / instance.expert_bytes.min() if per_byte else np.ones(instance.n_experts)
+    key = np.zeros(holds.shape)  # marginal saving per price
+    stale = np.ones((instance.n_servers, instance.n_layers), np.bool_)
+    queue: list[tuple[float, int, int]] = []
+
+    def refresh(n: int, layer: int) -> None:
+        members = slice(instance.layer_starts[layer], instance.layer_starts[layer + 1])
+        marginal = marginal_savings(and_terms(instance, holds, n, layer), holds[n])
+        key[n, members] = marginal[members] / price[members]
+        stale[n, layer] = False
+
+    def push(n: int, layer: int) -> None:
+        for e in range(int(instance.layer_starts[layer]), int(instance.layer_starts[layer + 1])):
+            if key[n, e] > 0 and not holds[n, e]:
+                heapq.heappush(queue, (-key[n, e], n, e))
+
+    for n, layer in np.ndindex(stale.shape):
+        refresh(n, layer)
+        push(n, layer)
+    while queue and not context.expired():
+        minus_key, n, e = heapq.heappop(queue)
+        layer = int(instance.expert_layers[e])
+        if holds[n, e] or instance.expert_bytes[e] > room[n]:
+            continue
+        if stale[n, layer]:
+            refresh(n, layer)
+        if key[n, e] != -minus_key:
+            if lazy and key[n, e] > 0:
+                heapq.heappush(queue, (-key[n, e], n, e))
+            continue
+        holds[n, e] = True
+        room[n] -= instance.expert_bytes[e]
+        stale[:, layer] = True
+        if not lazy:
+            for server in range(instance.n_servers):
+                refresh(server, layer)
+                push(server, layer)
+    return holds

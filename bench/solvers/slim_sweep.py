@@ -1,0 +1,39 @@
+"""``slim-sweep``: a decomposition, then servers re-optimised in turn until nothing improves."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from slimbench.bench.context import SolveContext
+from slimbench.bench.plugin import Guarantee, solver
+from slimbench.bench.solvers.slim_dp import exact_cache, ratio_from_alpha, refuse_large_layers
+from slimbench.bench.solvers.slim_maxconv import fast_cache
+from slimbench.formulations.decomposition import fill_servers, sweep_servers
+from slimbench.instances import Instance, Placement
+
+
+@solver(
+    "slim-sweep",
+    compiled=True,
+    guarantee=Guarantee(
+        claim="that of its start: alpha / (1 + alpha), 1/2 with exact subproblems",
+        conditions="single, serial, or K = 1; none for parallel with groups of two or more",
+        source="docs/MODEL.md fact 4; a sweep never loses saving",
+        ratio=ratio_from_alpha,
+    ),
+)
+def slim_sweep(
+    instance: Instance,
+    context: SolveContext,
+    *,
+    start: Literal["slim-maxconv", "slim-dp"] = "slim-maxconv",
+    exact_experts: int = 16,
+) -> Placement:
+    """Fill servers as ``start`` does, then re-optimise them in turn until nothing improves."""
+    if start == "slim-dp":
+        refuse_large_layers(instance)
+    best_cache = exact_cache if start == "slim-dp" else fast_cache(exact_experts)
+    first = fill_servers(instance, best_cache, context.expired)
+    context.record(alpha=first.alpha)
+    context.report(first.placement)
+    return sweep_servers(instance, first.placement, best_cache, context.report, context.expired)

@@ -1,0 +1,134 @@
+"""What a run's outcome is worth: everything a solver says is checked against its placement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from slimbench.bench.isolation import Outcome
+from slimbench.bench.messages import PackedPlacement
+from slimbench.bench.plugin import Call
+from slimbench.bench.references import AGREEMENT, exceeds, reference_of
+from slimbench.bench.store import Store
+from slimbench.formulations import ContradictionError
+from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
+
+RECOMPUTED: Final = 1e-12  # relative to latency(none); another platform may sum in another order
+
+
+def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]:
+    """The result columns of a run: status, and figures re-evaluated from the placement.
+
+    A returned placement that does not fit is ``invalid_placement``; a claim of optimality, or a bound,
+    that the placement contradicts is ``error``. A run that was stopped keeps its last valid incumbent.
+    """
+    status, message, termination = outcome.status, outcome.message, "none"
+    values: dict[str, float | None] = dict.fromkeys(("latency_s", "latency_none_s", "saving_s"))
+    bound = outcome.bound_saving_s
+    placement, fault = _unpacked(instance, outcome)
+    if placement is None:
+        if status == "ok":
+            status, message = "invalid_placement", fault
+    else:
+        evaluation = evaluate(instance, placement)
+        saving = evaluation.saving_s
+        values = {
+            "latency_s": evaluation.latency_s,
+            "latency_none_s": evaluation.latency_none_s,
+            "saving_s": saving,
+        }
+        termination = "feasible"
+        if outcome.optimal and bound is None:
+            bound = saving
+        if bound is not None and exceeds(saving, bound):
+            status, message = "error", f"claims the bound {bound:.9g} s, its placement saves {saving:.9g} s"
+        elif outcome.optimal and bound is not None:
+            if bound - saving <= AGREEMENT * abs(bound):
+                termination = "optimal"
+            else:
+                status = "error"
+                message = f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s"
+    guarantee = call.solver.guarantee
+    ratio = None
+    if guarantee is not None and status == "ok":
+        ratio = guarantee.ratio(instance, call.parameters, outcome.figures)
+    return {
+        "status": status,
+        "termination": termination,
+        "message": message,
+        **values,
+        "bound_saving_s": bound,
+        "runtime_s": outcome.runtime_s,
+        "cpu_s": outcome.cpu_s,
+        "peak_memory_mb": outcome.peak_memory_mb,
+        "guarantee_ratio": ratio,
+        "figures": json.dumps(outcome.figures, sort_keys=True),
+        "placement": outcome.placement.bits if placement is not None and outcome.placement else None,
+    }
+
+
+def _unpacked(instance: Instance, outcome: Outcome) -> tuple[Placement | None, str]:
+    """The placement if there is one and it is feasible, else why not."""
+    if outcome.placement is None:
+        return None, "no placement"
+    try:
+        placement = outcome.placement.unpack()
+    except InstanceError as error:
+        return None, str(error)
+    violation = placement.violation(instance)
+    return (None, violation) if violation else (placement, "")
+
+
+def verify_run(folder: Path) -> list[str]:
+    """Check a run folder once more from its files alone; returns a line for every fault found.
+
+    Every stored placement is evaluated anew and every reference is rebuilt.
+
+    Raises
+    ------
+    StoreError, InstanceError
+        If the folder is not one of a run, or an instance file cannot be read.
+    """
+    store = Store.open(folder)
+    try:
+        instances, runs = store.instances(), store.runs("status != 'planned'")
+    finally:
+        store.close()
+    faults = []
+    for row in instances:
+        instance = read_instance(folder / row["file"])
+        if instance.sha256 != row["instance_hash"]:
+            faults.append(f"{row['instance']}: {row['file']} is not the instance that was run")
+            continue
+        own = [run for run in runs if run["instance_hash"] == row["instance_hash"]]
+        faults += [
+            f"{row['instance']}: run {run['run_id']} ({run['solver']}): {problem}"
+            for run in own
+            if (problem := _stored_fault(instance, run))
+        ]
+        try:
+            reference_of(own)
+        except ContradictionError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _stored_fault(instance: Instance, run: Mapping[str, Any]) -> str | None:
+    """Why a stored run does not verify, or None."""
+    if run["placement"] is None:
+        return "status ok without a placement" if run["status"] == "ok" else None
+    try:
+        packed = PackedPlacement((instance.n_servers, instance.n_experts), run["placement"])
+        placement = packed.unpack()
+    except InstanceError as error:
+        return str(error)
+    if violation := placement.violation(instance):
+        return violation
+    evaluation = evaluate(instance, placement)
+    for column in ("latency_s", "latency_none_s", "saving_s"):
+        stored, found = run[column], getattr(evaluation, column)
+        if stored is None or abs(stored - found) > RECOMPUTED * max(abs(found), evaluation.latency_none_s):
+            return f"{column} is stored as {stored}, its placement gives {found:.12g}"
+    return None

@@ -1,0 +1,140 @@
+"""One run inside its own process: load, say ready, solve, send the result."""
+
+from __future__ import annotations
+
+import faulthandler
+import resource
+import sys
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimbench.bench.context import NoSolutionError, SolveContext
+from slimbench.bench.messages import Finished, Incumbent, Job, PackedPlacement, Ready, Status, encode
+from slimbench.bench.plugin import Call, PluginError, parse_call
+from slimbench.bench.registry import find_solvers
+from slimbench.formulations import SolverError
+from slimbench.instances import DISPATCHES, Instance, InstanceError, Model, Placement, read_instance
+
+
+def tiny_instance(dispatch: str) -> Instance:
+    """Two servers, two users, four experts: enough to run every kernel once."""
+    return Instance(
+        name="tiny",
+        dispatch=dispatch,  # type: ignore[arg-type]  # one of DISPATCHES
+        base_latency_s=0.0,
+        server_names=("edge-0", "edge-1"),
+        capacities_bytes=np.array([2, 1]),
+        models=(Model("tiny", layers=2, experts_per_layer=3, top_k=2, expert_bytes=1),),
+        user_names=("u0", "u1"),
+        edge_latency_s=np.array([[[0.01], [0.03]], [[0.02], [np.inf]]]),
+        cloud_latency_s=np.array([[0.10], [0.10]]),
+        activation_users=np.array([0, 0, 1, 1]),
+        activation_models=np.zeros(4, np.int64),
+        activation_layers=np.array([0, 0, 0, 1]),
+        rates=np.array([0.5, 0.2, 0.4, 0.1]),
+        group_offsets=np.array([0, 2, 3, 5, 7]),
+        group_indices=np.array([0, 1, 2, 1, 2, 0, 2]),
+    )
+
+
+def warm_up(call: Call) -> None:
+    """Run a compiled solver once on tiny instances, so that compiling is over before any clock starts.
+
+    Refusals are the real run's to report.
+    """
+    if call.solver.compiled:
+        for dispatch in DISPATCHES:
+            context = SolveContext(np.random.default_rng(0))
+            try:
+                call.solver(tiny_instance(dispatch), context, **call.parameters)
+            except (SolverError, PluginError):
+                continue
+
+
+def run_job(job: Job, channel: Connection) -> None:
+    """Do one job and send what comes of it; every fault of the solver becomes a message."""
+    faulthandler.enable(file=sys.stderr)
+    try:
+        call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
+        instance = read_instance(job.instance_file)
+        if job.plugin_files:  # shipped solvers were warmed up before the fork
+            warm_up(call)
+        if call.solver.prepare is not None:
+            call.solver.prepare(call.parameters)
+    except (PluginError, InstanceError) as error:
+        channel.send_bytes(encode(_failed("error", str(error))))
+        return
+
+    def on_report(placement: Placement | None, bound: float | None) -> None:
+        packed = PackedPlacement.pack(placement) if placement is not None else None
+        channel.send_bytes(encode(Incumbent(packed, None if bound is None else float(bound))))
+
+    context = SolveContext(np.random.default_rng(job.seed), threads=job.threads, on_report=on_report)
+    channel.send_bytes(encode(Ready()))
+    context.deadline = time.monotonic() + job.time_limit_s
+    wall, cpu = time.perf_counter(), _cpu_seconds()
+    status, message, placement = _solve(call, instance, context)
+    wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
+    channel.send_bytes(
+        encode(
+            Finished(
+                status=status,
+                message=message,
+                placement=placement,
+                optimal=context.proven_optimal,
+                runtime_s=wall,
+                cpu_s=cpu,
+                peak_memory_mb=_peak_memory_mb(),
+                figures={name: _plain(value) for name, value in context.figures.items()},
+            )
+        )
+    )
+
+
+def _solve(
+    call: Call, instance: Instance, context: SolveContext
+) -> tuple[Status, str, PackedPlacement | None]:
+    try:
+        placement: Any = call.solver(instance, context, **call.parameters)
+    except NoSolutionError as error:
+        return "no_solution", str(error), None
+    except (SolverError, PluginError) as error:
+        return "error", str(error), None
+    except MemoryError as error:
+        traceback.print_exc()
+        return "memory_limit", f"MemoryError: {error}", None
+    except SystemExit as error:
+        return "crashed", f"the solver called exit({error.code})", None
+    except BaseException as error:  # a plugin may raise anything; the run's row says what
+        traceback.print_exc()
+        return "error", " ".join(f"{type(error).__name__}: {error}".split()), None
+    if not isinstance(placement, Placement):
+        return "invalid_placement", f"returned {type(placement).__name__}, expected Placement", None
+    return "ok", "", PackedPlacement.pack(placement)
+
+
+def _failed(status: Status, message: str) -> Finished:
+    return Finished(status, message, None, False, 0.0, 0.0, 0.0, {})
+
+
+def _plain(value: Any) -> float | int | str | bool:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, float | int | str | bool) else repr(value)
+
+
+def _cpu_seconds() -> float:
+    """Seconds of this process and of programs it waited for, such as CBC."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _peak_memory_mb() -> float:
+    """Largest resident size so far, of this process or a program it waited for."""
+    kib = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return kib / 1024 / (1024 if sys.platform == "darwin" else 1)

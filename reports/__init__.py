@@ -1,0 +1,18 @@
+"""What the numbers say: ratios, guarantees, profiles, figures, and the page that shows them."""
+
+from slimbench.reports.audit import guarantee_audit, violations
+from slimbench.reports.page import write_report
+from slimbench.reports.profiles import ratio_profile, time_profile
+from slimbench.reports.ratios import per_instance, ratio_table, runtime_table, with_ratios
+
+__all__ = [
+    "guarantee_audit",
+    "per_instance",
+    "ratio_profile",
+    "ratio_table",
+    "runtime_table",
+    "time_profile",
+    "violations",
+    "with_ratios",
+    "write_report",
+]

@@ -1,0 +1,90 @@
+"""Numbers as text: ratios never rounded to their own advantage, times with a unit."""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
+
+DASH: Final = "\N{EN DASH}"
+NOTHING: Final = DASH
+RATIO_DIGITS: Final = Decimal("0.0001")
+_NOISE: Final = Decimal("1e-9")  # 0.95 computed as 0.9499999999999999 is 0.9500
+
+
+def ratio_text(low: float, high: float) -> str:
+    """``0.9876`` of a point, ``0.9512–0.9804`` of an interval: its low end rounded down, its high end up.
+
+    A point is rounded down, so that 1.0000 means reached.
+    """
+    if math.isnan(low):
+        return NOTHING
+    first = _rounded(low, ROUND_FLOOR)
+    return first if low == high else f"{first}{DASH}{_rounded(high, ROUND_CEILING)}"
+
+
+def factor_text(low: float, high: float) -> str:
+    """The same for a factor of at least 1, which is better the smaller it is: a point is rounded up."""
+    if math.isnan(low):
+        return NOTHING
+    last = _rounded(high, ROUND_CEILING)
+    return last if low == high else f"{_rounded(low, ROUND_FLOOR)}{DASH}{last}"
+
+
+def signed_text(value: float) -> str:
+    """A margin with its sign, rounded down."""
+    if math.isnan(value):
+        return NOTHING
+    text = _rounded(value, ROUND_FLOOR)
+    return text if text[0] in "-∞" else f"+{text}"
+
+
+def share_text(low: float, high: float) -> str:
+    """``50 %`` or ``25–50 %``, the low end rounded down and the high end up."""
+    if math.isnan(low):
+        return NOTHING
+    first, last = math.floor(100 * low + 1e-9), math.ceil(100 * high - 1e-9)
+    return f"{first} %" if low == high or first == last else f"{first}{DASH}{last} %"
+
+
+def time_text(seconds: float, digits: int = 3) -> str:
+    """Seconds or milliseconds with ``digits`` significant digits: ``1.23 s``, ``12.3 ms``."""
+    if not math.isfinite(seconds):
+        return NOTHING
+    if float(f"{seconds:.{digits}g}") >= 1:
+        return f"{significant(seconds, digits)} s"
+    return f"{significant(1000 * seconds, digits)} ms"
+
+
+def memory_text(megabytes: float) -> str:
+    """``123 MB``."""
+    return f"{significant(megabytes)} MB" if math.isfinite(megabytes) else NOTHING
+
+
+def gap_text(saving: float, bound: float, proven: bool) -> str:
+    """(bound - saving) / bound in percent, rounded up; 0 where proven."""
+    if math.isnan(saving) or math.isnan(bound):
+        return NOTHING
+    if proven or bound <= 0:
+        return "0 %"
+    return f"{Decimal(100 * (1 - saving / bound)).quantize(Decimal('0.001'), ROUND_CEILING)} %"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """``digits`` significant digits without an exponent; trailing zeros stay."""
+    if value == 0:
+        return "0"
+    rounded = Decimal(f"{value:.{digits - 1}e}")
+    return f"{rounded:,.{max(0, digits - 1 - rounded.adjusted())}f}"
+
+
+def count_text(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _rounded(value: float, direction: str) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    exact = Decimal(value) + (_NOISE if direction == ROUND_FLOOR else -_NOISE)
+    return str(exact.quantize(RATIO_DIGITS, direction)).replace("-0.0000", "0.0000")

@@ -1,0 +1,224 @@
+"""How close to optimal, and how fast: ratios as intervals, and their tables by solver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from slimbench.bench.results import Results
+
+FloatArray = npt.NDArray[np.float64]
+
+TOLERANCE: Final = 1e-6  # relative; two exact methods agree on an optimum to this
+ZERO_SAVING: Final = 1e-9  # of the latency without caches; less is rounding
+TIME_SHIFT_S: Final = 1.0
+FINISHED_WELL: Final = "ok"
+NOT_RUN: Final = "planned"
+STATISTICS: Final = ("min", "gmean", "median", "max")
+
+_REFERENCE_COLUMNS: Final = ("saving_s", "bound_saving_s", "proven", "latency_none_s")
+_RATIO_COLUMNS: Final = ("ratio_low", "ratio_high", "latency_ratio_low", "latency_ratio_high")
+
+
+def with_ratios(results: Results) -> pd.DataFrame:
+    """Runs with ``ratio_low``, ``ratio_high``, ``latency_ratio_low`` and ``latency_ratio_high``.
+
+    ratio = saving / saving(optimum) lies in [saving / upper bound, min(1, saving / best known)]:
+
+    - a point where the reference is proven, and 1 from 1 - 1e-6 on;
+    - 1 where the optimum saves nothing;
+    - [0, saving / best known] where no bound is known, or the bound is below a verified saving;
+    - NaN for a run without a verified placement.
+
+    latency_ratio = latency / latency(optimum) >= 1 follows from the same bracket of the optimum, and ends at
+    infinity where the bound leaves the optimal latency open.
+    """
+    runs = results.runs.copy()
+    saving = runs["saving_s"].to_numpy(float)
+    none = runs["latency_none_s"].to_numpy(float)
+    best, upper, proven = _optimum_brackets(results)
+    zero = ZERO_SAVING * none
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        high = np.where(best > zero, np.clip(saving / best, 0, 1), 1.0)
+        low = np.where(proven, high, np.clip(saving / upper, 0, 1))
+        saves_nothing = upper <= zero
+        low, high = np.where(saves_nothing, 1.0, low), np.where(saves_nothing, 1.0, high)
+        reached = proven & (high >= 1 - TOLERANCE)
+        low, high = np.where(reached, 1.0, low), np.where(reached, 1.0, high)
+
+        latency = none - saving
+        latency_low = np.where(latency > zero, np.maximum(1, latency / np.maximum(none - best, 0)), 1.0)
+        least = np.maximum(none - upper, 0)
+        latency_high = np.where(proven, latency_low, np.maximum(latency_low, latency / least))
+        latency_high = np.where(saves_nothing, latency_low, latency_high)
+        latency_high = np.where(np.isnan(latency_high), np.inf, latency_high)  # 0 / 0: nothing is known
+
+    for column, values in zip(_RATIO_COLUMNS, (low, high, latency_low, latency_high), strict=True):
+        runs[column] = np.where(np.isnan(saving), np.nan, values)
+    return runs
+
+
+def disproved(best: FloatArray, bound: FloatArray, latency_none: FloatArray) -> npt.NDArray[np.bool_]:
+    """Where a verified saving lies above a claimed bound by more than tolerance; NaN bounds claim nothing."""
+    return np.asarray(best - bound > np.maximum(TOLERANCE * np.abs(best), ZERO_SAVING * latency_none))
+
+
+def best_savings(results: Results) -> FloatArray:
+    """Best verified saving of anyone on the instance of each run; NaN without one."""
+    own = results.runs.groupby("instance_hash")["saving_s"].transform("max").to_numpy(float)
+    return np.asarray(np.fmax(own, _references_of_runs(results)["saving_s"].to_numpy(float)))
+
+
+def _optimum_brackets(results: Results) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+    """For each run: best known saving, its upper bound (inf without a valid one), and whether proven."""
+    references = _references_of_runs(results)
+    best = best_savings(results)
+    upper = references["bound_saving_s"].to_numpy(float)
+    invalid = np.isnan(upper) | disproved(best, upper, results.runs["latency_none_s"].to_numpy(float))
+    proven = references["proven"].eq(True).to_numpy(bool) & ~invalid
+    return best, np.where(invalid, np.inf, np.fmax(upper, best)), proven
+
+
+def _references_of_runs(results: Results) -> pd.DataFrame:
+    if results.references.empty:
+        return pd.DataFrame(index=results.runs.index, columns=pd.Index(_REFERENCE_COLUMNS), dtype=float)
+    return results.references.set_index("instance_hash").reindex(results.runs["instance_hash"])
+
+
+def per_instance(results: Results) -> pd.DataFrame:
+    """One row for each solver and instance: medians over the repeats.
+
+    Columns
+    -------
+    ratio_low, ratio_high, latency_ratio_low, latency_ratio_high
+        Median over the repeats that have a verified placement; NaN if none has.
+    reached_low, reached_high
+        Median ratio over all repeats, where one without a placement counts as -inf.
+    runtime_s
+        Median over the repeats that ended ``ok``; NaN if none did.
+    finished_s
+        Median over all repeats, where one that did not end ``ok`` counts as inf.
+    """
+    rows = []
+    for (solver, _), runs in with_ratios(results).groupby(["solver", "instance_hash"], sort=False):
+        ok = runs["status"].eq(FINISHED_WELL)
+        times = runs["runtime_s"].where(ok)
+        row: dict[str, Any] = {
+            "solver": solver,
+            "instance": runs["instance"].iloc[0],
+            "instance_hash": runs["instance_hash"].iloc[0],
+            "n_planned": len(runs),
+            "n_ok": int(ok.sum()),
+            "n_placed": int(runs["ratio_low"].notna().sum()),
+        }
+        row |= {column: runs[column].median() for column in _RATIO_COLUMNS}
+        for end in ("low", "high"):
+            row[f"reached_{end}"] = runs[f"ratio_{end}"].fillna(-math.inf).median()
+        row |= {"runtime_s": times.median(), "finished_s": times.fillna(math.inf).median()}
+        rows.append(row)
+    columns = ("solver", "instance", "instance_hash", "n_planned", "n_ok", "n_placed", *_RATIO_COLUMNS,
+               "reached_low", "reached_high", "runtime_s", "finished_s")  # fmt: skip
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def ratio_table(results: Results) -> pd.DataFrame:
+    """One row for each solver, the best worst case first.
+
+    Repeats count by their median; minimum, geometric mean, median and maximum are over the ``n_placed`` of
+    ``n_instances`` instances that have a placement, as intervals ``_low`` to ``_high``. The share optimal is
+    of all instances: proven optimal to possibly optimal. A geometric mean with a zero is 0.
+    """
+    instances = per_instance(results)
+    rows = []
+    for counts in run_counts(results):
+        own = instances[instances["solver"] == counts["solver"]]
+        placed = own[own["n_placed"] > 0]
+        row = counts | {"n_instances": len(own), "n_placed": len(placed)}
+        for statistic in STATISTICS:
+            for end in ("low", "high"):
+                row[f"{statistic}_{end}"] = _statistic(statistic, placed[f"ratio_{end}"].to_numpy(float))
+        for end in ("low", "high"):
+            row[f"optimal_{end}"] = int((placed[f"ratio_{end}"] >= 1 - TOLERANCE).sum()) / len(own)
+        for end in ("low", "high"):
+            row[f"latency_max_{end}"] = _statistic("max", placed[f"latency_ratio_{end}"].to_numpy(float))
+        worst = placed.sort_values(["ratio_low", "ratio_high"], kind="stable")["instance"]
+        row["worst_instance"] = worst.iloc[0] if len(worst) else ""
+        rows.append(row)
+    columns = (*_COUNT_COLUMNS, "n_instances", "n_placed", *(f"{s}_{e}" for s in STATISTICS for e in _ENDS),
+               "optimal_low", "optimal_high", "latency_max_low", "latency_max_high",
+               "worst_instance")  # fmt: skip
+    table = pd.DataFrame(rows, columns=pd.Index(columns))
+    return table.sort_values(
+        ["min_low", "gmean_low", "min_high"], ascending=False, kind="stable", na_position="last"
+    ).reset_index(drop=True)
+
+
+def runtime_table(results: Results) -> pd.DataFrame:
+    """One row for each solver, the fastest first: wall and CPU seconds and memory of its ``n_ok`` runs."""
+    rows = []
+    for counts in run_counts(results):
+        runs = results.runs[results.runs["solver"].eq(counts["solver"])]
+        runs = runs[runs["status"].eq(FINISHED_WELL)]
+        wall = runs["runtime_s"].dropna().to_numpy(float)
+        rows.append(
+            counts
+            | {
+                "median_s": _statistic("median", wall),
+                "shifted_gmean_s": shifted_gmean(wall),
+                "max_s": _statistic("max", wall),
+                "total_s": float(wall.sum()),
+                "cpu_median_s": runs["cpu_s"].median(),
+                "peak_memory_mb": runs["peak_memory_mb"].max(),
+            }
+        )
+    columns = (*_COUNT_COLUMNS, "median_s", "shifted_gmean_s", "max_s", "total_s", "cpu_median_s",
+               "peak_memory_mb")  # fmt: skip
+    table = pd.DataFrame(rows, columns=pd.Index(columns))
+    return table.sort_values("median_s", kind="stable", na_position="last").reset_index(drop=True)
+
+
+_ENDS: Final = ("low", "high")
+_COUNT_COLUMNS: Final = ("solver", "exact", "n_planned", "n_ok", "n_failed", "n_not_run")
+
+
+def run_counts(results: Results) -> Iterator[dict[str, Any]]:
+    """For each solver, in the order of the plan: runs planned, ok, failed, and not run yet."""
+    for solver, runs in results.runs.groupby("solver", sort=False):
+        ok = int(runs["status"].eq(FINISHED_WELL).sum())
+        not_run = int(runs["status"].eq(NOT_RUN).sum())
+        yield {
+            "solver": solver,
+            "exact": bool(runs["exact"].iloc[0]),
+            "n_planned": len(runs),
+            "n_ok": ok,
+            "n_failed": len(runs) - ok - not_run,
+            "n_not_run": not_run,
+        }
+
+
+def shifted_gmean(seconds: FloatArray, shift: float = TIME_SHIFT_S) -> float:
+    """(product of (t_i + shift)) ** (1 / n) - shift; NaN of nothing."""
+    return float(np.expm1(np.log(seconds / shift + 1).mean()) * shift) if len(seconds) else math.nan
+
+
+def geometric_mean(values: FloatArray) -> float:
+    """(product of x_i) ** (1 / n), 0 as soon as one is 0; NaN of nothing."""
+    if not len(values):
+        return math.nan
+    return float(np.exp(np.log(values).mean())) if np.all(values > 0) else 0.0
+
+
+_REDUCTIONS: Final[dict[str, Callable[[FloatArray], Any]]] = {"min": min, "median": np.median, "max": max}
+
+
+def _statistic(name: str, values: FloatArray) -> float:
+    if name == "gmean":
+        return geometric_mean(values)
+    reduce = _REDUCTIONS[name]
+    return float(reduce(values)) if len(values) else math.nan

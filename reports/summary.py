@@ -1,0 +1,114 @@
+"""What the run says at a glance: the worst certified ratio first, then what it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from slimbench.bench.results import Results
+from slimbench.reports.audit import guarantee_audit, violations
+from slimbench.reports.numbers import count_text, ratio_text, time_text
+from slimbench.reports.ratios import FINISHED_WELL, NOT_RUN, ratio_table, runtime_table
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure of the header: a number, what it counts, a remark, and ``good``, ``bad`` or no mood."""
+
+    value: str
+    label: str
+    remark: str
+    mood: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The headline sentence, further sentences, and the tiles below."""
+
+    headline: str
+    sentences: list[str]
+    tiles: list[Tile]
+
+
+def summary(results: Results) -> Summary:
+    """Say which solver's worst case is best, which is the worst of all, and how sure that is."""
+    sentences = [_runs_sentence(results), _references_sentence(results)]
+    ratios = ratio_table(results)
+    placed = ratios[ratios["n_placed"] > 0]
+    if placed.empty:
+        return Summary("No verified placement yet, so no ratio.", sentences, _tiles(results))
+    return Summary(_worst_case(placed), [_best_sentence(results, placed), *sentences], _tiles(results))
+
+
+def _worst_case(placed: pd.DataFrame) -> str:
+    row = placed.iloc[-1]
+    return (
+        f"Worst certified ratio: {_ratio(row, 'min')} of the optimal saving, by {row['solver']} "
+        f"on {row['worst_instance']}."
+    )
+
+
+def _best_sentence(results: Results, placed: pd.DataFrame) -> str:
+    """Of the heuristics that answered everywhere (else of all), the one with the best worst case."""
+    heuristics = placed[~placed["exact"].astype(bool)]
+    everywhere = heuristics[heuristics["n_placed"] == heuristics["n_instances"]]
+    for candidates, kind in ((everywhere, "heuristic"), (heuristics, "heuristic"), (placed, "solver")):
+        if not candidates.empty:
+            best = candidates.iloc[0]
+            times = runtime_table(results).set_index("solver")
+            return (
+                f"The {kind} with the best worst case is {best['solver']}: {_ratio(best, 'min')} on "
+                f"{best['worst_instance']}, {_ratio(best, 'gmean')} in the geometric mean of "
+                f"{best['n_placed']} of {count_text(int(best['n_instances']), 'instance')}, "
+                f"in a median time of {time_text(float(times.loc[best['solver'], 'median_s']))}."
+            )
+    return ""
+
+
+def _ratio(row: pd.Series[float], statistic: str) -> str:
+    return ratio_text(float(row[f"{statistic}_low"]), float(row[f"{statistic}_high"]))
+
+
+def _runs_sentence(results: Results) -> str:
+    planned, ok, failed, waiting = _counts(results)
+    unfinished = f", {waiting:,} not run yet: this report is not complete" if waiting else ""
+    return f"{count_text(planned, 'run')} planned: {ok:,} ok, {failed:,} failed{unfinished}."
+
+
+def _references_sentence(results: Results) -> str:
+    total = len(results.instances)
+    proven = _proven(results)
+    if proven == total:
+        return f"The optimum is proven on all of {count_text(total, 'instance')}, so every ratio is a point."
+    return (
+        f"The optimum is proven on {proven:,} of {count_text(total, 'instance')}; "
+        "on the others a ratio is an interval."
+    )
+
+
+def _tiles(results: Results) -> list[Tile]:
+    planned, ok, failed, waiting = _counts(results)
+    total, proven = len(results.instances), _proven(results)
+    verdicts = guarantee_audit(results)["verdict"]
+    held, undecided = int((verdicts == "holds").sum()), int((verdicts == "undecided").sum())
+    broken = len(violations(results))
+    remark = f"{failed:,} failed" + (f", {waiting:,} not run yet" if waiting else "")
+    return [
+        Tile(f"{ok:,} of {planned:,}", "runs ok", remark, "bad" if failed else ""),
+        Tile(
+            f"{proven:,} of {total:,}", "optima proven", "the others are intervals" if proven < total else ""
+        ),
+        Tile(f"{held:,} of {len(verdicts):,}", "guarantees hold", f"{undecided:,} undecided"),
+        Tile(f"{broken:,}", "broken promises", "bounds and guarantees", "bad" if broken else "good"),
+    ]
+
+
+def _counts(results: Results) -> tuple[int, int, int, int]:
+    status = results.runs["status"]
+    ok, waiting = int(status.eq(FINISHED_WELL).sum()), int(status.eq(NOT_RUN).sum())
+    return len(status), ok, len(status) - ok - waiting, waiting
+
+
+def _proven(results: Results) -> int:
+    return 0 if results.references.empty else int(results.references["proven"].eq(True).sum())

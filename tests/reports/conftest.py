@@ -1,0 +1,121 @@
+"""Results made by hand: only what a test is about is written down, everything else has a default."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from slimbench.bench.results import RUN_COLUMNS, Results
+
+Row = dict[str, Any]
+MakeResults = Callable[..., Results]
+
+RUN: Row = {
+    "dispatch": "single",
+    "top_k": 2,
+    "repeat": 0,
+    "seed": 1,
+    "status": "ok",
+    "termination": "feasible",
+    "message": "",
+    "latency_none_s": 2.0,
+    "saving_s": float("nan"),
+    "bound_saving_s": float("nan"),
+    "runtime_s": 0.01,
+    "cpu_s": 0.01,
+    "peak_memory_mb": 100.0,
+    "time_limit_s": 10.0,
+    "memory_limit_mb": 1000.0,
+    "guarantee_ratio": float("nan"),
+    "guarantee_claim": "",
+    "guarantee_conditions": "",
+    "guarantee_source": "",
+    "guarantee_expected": False,
+    "exact": False,
+    "figures": {},
+}
+FAILED: Row = {
+    "status": "crashed",
+    "termination": "none",
+    "message": "exit code -11",
+    "saving_s": float("nan"),
+    "runtime_s": float("nan"),
+    "cpu_s": float("nan"),
+    "peak_memory_mb": float("nan"),
+}
+PROVENANCE = {"suite": "by-hand", "seed": "1", "slimbench": "0.1.0"}
+
+
+@pytest.fixture
+def make_results() -> MakeResults:
+    """Return a builder: ``make_results([run, ...], {instance: (best, bound, proven)})``.
+
+    A run is ``{"solver": ..., "instance": ..., "saving_s": ...}`` with what else it needs; the instance's
+    hash is its name with a prefix.
+    """
+    return build
+
+
+@pytest.fixture
+def failed() -> Row:
+    """Return the columns of a run that crashed."""
+    return dict(FAILED)
+
+
+def build(
+    runs: Sequence[Mapping[str, Any]],
+    references: Mapping[str, tuple[float, float, bool]] = MappingProxyType({}),
+    *,
+    name: str = "by hand",
+    provenance: Mapping[str, str] = PROVENANCE,
+) -> Results:
+    names = list(dict.fromkeys([*references, *(run["instance"] for run in runs)]))
+    nothing = (float("nan"), float("nan"), False)
+    rows = []
+    for i, run in enumerate(runs):
+        row = RUN | {"run_id": i + 1, "solver_name": run["solver"].partition("[")[0]} | dict(run)
+        row["instance_hash"] = f"hash-{row['instance']}"
+        row["latency_s"] = row["latency_none_s"] - row["saving_s"]
+        rows.append(row)
+    return Results(
+        name=name,
+        runs=pd.DataFrame(rows, columns=pd.Index(RUN_COLUMNS)),
+        references=pd.DataFrame([_reference(n, *references.get(n, nothing)) for n in names]),
+        instances=pd.DataFrame([_instance(n) for n in names]),
+        provenance=dict(provenance),
+    )
+
+
+def _reference(name: str, saving: float, bound: float, proven: bool) -> Row:
+    has_bound = bound == bound
+    return {
+        "instance": name,
+        "instance_hash": f"hash-{name}",
+        "saving_s": saving,
+        "bound_saving_s": bound,
+        "proven": proven,
+        "level": "claimed" if has_bound else "none",
+        "solver": "milp" if has_bound else "",
+        "best_by": "milp" if saving == saving else "",
+        "runtime_s": 1.5 if has_bound else float("nan"),
+        "time_limit_s": 60.0,
+        "latency_none_s": 2.0,
+    }
+
+
+def _instance(name: str) -> Row:
+    return {
+        "instance": name,
+        "instance_hash": f"hash-{name}",
+        "dispatch": "single",
+        "servers": 3,
+        "users": 10,
+        "models": "toy",
+        "layers": 4,
+        "experts": "8",
+        "top_k": 2,
+        "activations": 120,
+        "note": "popularity drawn from Zipf 1.1; latencies from the radio model",
+    }

@@ -56,6 +56,8 @@ def _write_new(fields: dict[str, Any], settings: list[str] | None, data: Path | 
         table = fields
         for step in tables:
             table = table.setdefault(step, {})
+            if not isinstance(table, dict):
+                raise InstanceError("--set", f"is {setting!r}, but {step} has no fields")
         table[name] = [value] if name == "models" and not value.startswith("[") else _toml_value(value)
     instance, note = make_instance(read_recipe(fields), data)
     write_instance(instance, out)

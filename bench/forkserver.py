@@ -8,17 +8,23 @@ it dies, its end of the socket closes and every worker is killed: no run outlive
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
 import sys
+from collections.abc import Collection
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from typing import Final
+
+import psutil
 
 from slimbench.bench.messages import Ended, Forked, Job, decode_job, encode
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.worker import run_job, warm_up
+
+PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 
 
 def main(descriptor: int) -> None:
@@ -31,6 +37,7 @@ def main(descriptor: int) -> None:
 
 
 def _serve(control: socket.socket) -> None:
+    _adopt_orphans()
     keys: dict[int, int] = {}  # of the live workers, by process id
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
@@ -55,19 +62,40 @@ def _serve(control: socket.socket) -> None:
                 os.close(descriptors[0])
                 keys[pid] = job.key
                 messages.send_bytes(encode(Forked(job.key, pid)))
-    except (EOFError, OSError):  # the coordinator is gone
-        for pid in keys:
-            kill_group(pid)
+    except (EOFError, OSError):
+        pass  # the coordinator is gone
     finally:
+        _kill_descendants(but=())
         os._exit(0)
 
 
 def _report_ended(messages: Connection, keys: dict[int, int]) -> None:
-    while keys:
-        pid, status = os.waitpid(-1, os.WNOHANG)
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:  # none is left
+            return
         if pid == 0:
             return
-        messages.send_bytes(encode(Ended(keys.pop(pid), os.waitstatus_to_exitcode(status))))
+        if pid in keys:  # else one that a worker left behind
+            key = keys.pop(pid)
+            _kill_descendants(but=keys)
+            messages.send_bytes(encode(Ended(key, os.waitstatus_to_exitcode(status))))
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what workers leave behind, in whatever session it is (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _kill_descendants(but: Collection[int]) -> None:
+    """Kill all children and theirs, but for these workers and what they started."""
+    for child in psutil.Process().children():
+        if child.pid not in but:
+            with contextlib.suppress(psutil.Error):
+                for process in (*child.children(recursive=True), child):
+                    process.kill()
 
 
 def _work(job: Job, channel: Connection) -> None:
@@ -88,13 +116,14 @@ def _work(job: Job, channel: Connection) -> None:
         os._exit(code)
 
 
-def kill_group(leader: int) -> None:
-    """Kill a worker and everything it started in its group; fine if it is gone."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(leader, signal.SIGKILL)
+def kill_group(leader: int, alive: bool = True) -> None:
+    """Kill everything in a worker's group, and the worker itself unless it has ended."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    if alive:  # it may not lead its group yet; of an ended one the number may be another's by now
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(leader, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path.cwd()]
     main(int(sys.argv[1]))

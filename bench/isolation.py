@@ -32,7 +32,6 @@ from slimbench.bench.messages import (
     decode_worker,
     encode,
 )
-from slimbench.formulations import SolverError
 
 POLL_S: Final = 0.05  # how often limits are looked at
 START_LIMIT_S: Final = 120.0  # to import plugins and read the instance, before the clock starts
@@ -108,12 +107,14 @@ class Workers:
     def submit(self, job: Job) -> None:
         """Start a run."""
         read, write = os.pipe()
-        self._runs[job.key] = _Run(job, Connection(read, writable=False), time.monotonic())
         try:
-            socket.send_fds(self._control, [b"j"], [write])
-            self._messages.send_bytes(encode(job))
+            self._send(job, write)
+        except OSError:  # the last run killed the server on its way out
+            self._lose_server()
+            self._send(job, write)
         finally:
             os.close(write)
+        self._runs[job.key] = _Run(job, Connection(read, writable=False), time.monotonic())
 
     def collect(self) -> Iterator[Outcome]:
         """Wait until at least one run has ended; yields all that have."""
@@ -160,8 +161,10 @@ class Workers:
             run.started = time.monotonic()
         elif isinstance(message, Incumbent):
             run.placement = message.placement or run.placement
-            if message.bound_saving_s is not None:
-                run.bound = min(message.bound_saving_s, run.bound or message.bound_saving_s)
+            if message.bound_saving_s is not None and (
+                run.bound is None or message.bound_saving_s < run.bound
+            ):
+                run.bound = message.bound_saving_s
         else:
             run.finished = message
 
@@ -170,8 +173,8 @@ class Workers:
     def _enforce_limits(self) -> None:
         now = time.monotonic()
         for run in self._runs.values():
-            if run.pid is None or run.finished or run.killed:
-                continue
+            if run.pid is None or run.killed or run.exit_code is not None:
+                continue  # one that has sent its result may still hang on its way out
             limit = run.job.time_limit_s
             if run.started is None:
                 if now > run.submitted + START_LIMIT_S:
@@ -202,13 +205,14 @@ class Workers:
         if status is not None:
             run.killed = status, message
         if run.pid is not None:
-            kill_group(run.pid)
+            kill_group(run.pid, run.exit_code is None)
         for child in run.children:  # those that left the group
             with contextlib.suppress(psutil.Error):
                 child.kill()
 
     def _has_ended(self, run: _Run) -> bool:
-        return run.exit_code is not None and not run.open
+        """Gone, and everything it sent is heard; a process it left behind may keep the channel open."""
+        return run.exit_code is not None and not (run.open and run.channel.poll())
 
     # The fork server
 
@@ -216,7 +220,7 @@ class Workers:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "slimbench.bench.forkserver", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "slimbench.bench.forkserver", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is the coordinator's to handle
@@ -234,6 +238,10 @@ class Workers:
             self._server.kill()
             self._server.wait()
 
+    def _send(self, job: Job, channel: int) -> None:
+        socket.send_fds(self._control, [b"j"], [channel])
+        self._messages.send_bytes(encode(job))
+
     def _lose_server(self) -> None:
         """Count every run as crashed and start another server: a solver may have killed it."""
         for run in self._runs.values():
@@ -241,8 +249,6 @@ class Workers:
             run.exit_code, run.open = -signal.SIGKILL, False
         self._server.kill()
         self._stop_server()
-        if not self._runs:
-            raise SolverError("the process that starts workers cannot be started")
         self._start_server()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from slimbench.bench.machine import describe_machine
 from slimbench.bench.plugin import Call, Solver, parse_call
 from slimbench.bench.references import ENUMERATION
-from slimbench.bench.store import Store
+from slimbench.bench.store import Store, StoreError, refuse_results
 from slimbench.bench.suite import NamedInstance, Suite, SuiteError, suite_instances
 from slimbench.formulations.enumeration import placement_count
 from slimbench.instances import write_instance
@@ -52,11 +52,15 @@ def plan_run(
             raise SuiteError(
                 f"{suite.name}: {named.instance.name}: without: {min(unknown)!r} is not in solvers"
             )
-    store = Store.create(folder)
-    for subfolder in ("instances", "logs"):
-        (folder / subfolder).mkdir(exist_ok=True)
+    refuse_results(folder)
+    try:
+        for subfolder in ("instances", "logs"):
+            (folder / subfolder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
     for named in instances:
         write_instance(named.instance, folder / _file_of(named))
+    store = Store.create(folder)  # the plan follows at once: a kill leaves a run that resumes, or none
     certifying = [parse_call(ENUMERATION, solvers)]
     store.plan(
         [_instance_row(named) for named in instances],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -186,8 +187,11 @@ def parse_call(text: str, solvers: Mapping[str, Solver]) -> Call:
 
 
 def _converted(name: str, parameter: Parameter, value: str) -> Any:
+    if value == "none":
+        with contextlib.suppress(msgspec.ValidationError):  # it may be a word, as in Literal["all", "none"]
+            return msgspec.convert(None, parameter.type)
     try:
-        return msgspec.convert(None if value == "none" else value, parameter.type, strict=False)
+        return msgspec.convert(value, parameter.type, strict=False)
     except msgspec.ValidationError as error:
         problem = str(error).replace("`", "")
         raise PluginError(f"solver {name}: parameter {parameter.name}: is {value!r}: {problem}") from None
@@ -202,7 +206,11 @@ def _split_top_level(text: str) -> list[str]:
     parts, depth, start = [], 0, 0
     for i, character in enumerate(text):
         depth += (character == "[") - (character == "]")
+        if depth < 0:
+            break
         if character == "," and depth == 0:
             parts.append(text[start:i])
             start = i + 1
+    if depth:
+        raise PluginError(f"solver parameters [{text}]: brackets do not match")
     return [*parts, text[start:]] if text.strip() else []

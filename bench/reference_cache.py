@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from slimbench.bench.machine import now
+from slimbench.bench.machine import now, source_hash
 from slimbench.bench.messages import PackedPlacement
 from slimbench.instances import Instance, evaluate
 
@@ -91,8 +92,10 @@ class ReferenceCache:
             self._connection.execute("DELETE FROM solves WHERE instance_hash = ?", (instance_hash,))
 
 
+@cache
 def _version(library: str) -> str:
+    ours = f"sources {source_hash()}"
     try:
-        return f"{library} {metadata.version(library)}, slimbench {metadata.version('slimbench')}"
+        return f"{library} {metadata.version(library)}, {ours}"
     except metadata.PackageNotFoundError:
-        return f"{library}, slimbench {metadata.version('slimbench')}"
+        return f"{library}, {ours}"

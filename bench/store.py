@@ -39,6 +39,12 @@ class StoreError(ValueError):
     """A run folder is not what it must be."""
 
 
+def refuse_results(folder: Path) -> None:
+    """Raise ``StoreError`` if the folder has results already."""
+    if (folder / FILE_NAME).exists():
+        raise StoreError(f"{folder}: has results already, expected --resume or another folder")
+
+
 class Store:
     """One run folder's database; every change is one transaction, synced to disk."""
 
@@ -54,11 +60,12 @@ class Store:
         StoreError
             If the folder already has one.
         """
-        path = folder / FILE_NAME
-        if path.exists():
-            raise StoreError(f"{folder}: has results already, expected --resume or another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        store = cls(_connect(path))
+        refuse_results(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            store = cls(_connect(folder / FILE_NAME))
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{folder}: cannot be made a run folder ({error})") from None
         with store._transaction() as execute:
             for statement in _SCHEMA.split(";"):
                 execute(statement)
@@ -79,11 +86,20 @@ class Store:
             raise StoreError(f"{folder}: has no {FILE_NAME}, expected the folder of a run")
         try:
             store = cls(_connect(path))
-            version = store.meta().get("schema_version")
         except sqlite3.Error as error:
             raise StoreError(f"{path}: is not a results file ({error})") from None
-        if version != str(SCHEMA_VERSION):
-            raise StoreError(f"{path}: schema_version: is {version}, expected {SCHEMA_VERSION}")
+        try:
+            version = store.meta().get("schema_version")
+            if version != str(SCHEMA_VERSION):
+                raise StoreError(f"{path}: schema_version: is {version}, expected {SCHEMA_VERSION}")
+            if not store.instances():
+                raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
+        except sqlite3.Error as error:
+            store.close()
+            raise StoreError(f"{path}: is not a results file ({error})") from None
+        except StoreError:
+            store.close()
+            raise
         return store
 
     def close(self) -> None:
@@ -156,7 +172,11 @@ class Store:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection

@@ -142,15 +142,19 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
             without = frozenset(msgspec.convert(recipe.pop("without", []), list[str]))
             for instance, note in _entry_instances(recipe, folder, data):
                 if instance.name in names:
-                    raise SuiteError(f"instances[{position}]: a second instance named {instance.name!r}")
+                    raise SuiteError(
+                        f"{suite.name}: instances[{position}]: a second instance named {instance.name!r}"
+                    )
                 names.add(instance.name)
                 yield NamedInstance(instance, note, without)
         except msgspec.ValidationError as error:
-            raise SuiteError(f"instances[{position}].without: {error}") from None
+            problem = str(error).replace("`", "").partition(" - at $")[0]
+            raise SuiteError(f"{suite.name}: instances[{position}].without: {problem}") from None
         except InstanceError as error:
             if error.file is not None:
                 raise
-            raise SuiteError(f"instances[{position}].{error.field}: {error.problem}") from None
+            field = f".{error.field}" if error.field else ""
+            raise SuiteError(f"{suite.name}: instances[{position}]{field}: {error.problem}") from None
 
 
 def _entry_instances(
@@ -161,17 +165,23 @@ def _entry_instances(
             raise InstanceError(min(extra), "does not go with file")
         base = data or folder
         pattern = str(entry["file"])
-        paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+        try:
+            paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+        except ValueError:  # an empty pattern, or ** beside other letters
+            paths = []
         if not paths:
             raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
         for path in paths:
             yield read_instance(path), f"file {path.name}"
         return
     swept = {key: value for key in ("dispatch", "seed") if isinstance(value := entry.get(key), list)}
+    if empty := [key for key, values in swept.items() if not values]:
+        raise InstanceError(empty[0], "is an empty list")
     for values in itertools.product(*swept.values()):
         chosen = dict(zip(swept, values, strict=True))
-        name = "-".join([str(entry.get("name", "")), *(_tag(k, v) for k, v in chosen.items())])
-        yield make_instance(read_recipe({**entry, **chosen, "name": name}), data or folder)
+        recipe = read_recipe({**entry, **chosen})
+        name = "-".join([recipe.name, *(_tag(k, v) for k, v in chosen.items())])
+        yield make_instance(msgspec.structs.replace(recipe, name=name), data or folder)
 
 
 def _tag(key: str, value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,8 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
     status, message, termination = outcome.status, outcome.message, "none"
     values: dict[str, float | None] = dict.fromkeys(("latency_s", "latency_none_s", "saving_s"))
     bound = outcome.bound_saving_s
+    if bound is not None and not math.isfinite(bound):
+        bound = None  # says nothing
     placement, fault = _unpacked(instance, outcome)
     if placement is None:
         if status == "ok":
@@ -53,7 +56,11 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
     guarantee = call.solver.guarantee
     ratio = None
     if guarantee is not None and status == "ok":
-        ratio = guarantee.ratio(instance, call.parameters, outcome.figures)
+        try:
+            ratio = guarantee.ratio(instance, call.parameters, outcome.figures)
+        except Exception as error:  # the plugin's own code
+            status = "error"
+            message = " ".join(f"its guarantee raises {type(error).__name__}: {error}".split())
     return {
         "status": status,
         "termination": termination,
@@ -118,7 +125,9 @@ def verify_run(folder: Path) -> list[str]:
 def _stored_fault(instance: Instance, run: Mapping[str, Any]) -> str | None:
     """Why a stored run does not verify, or None."""
     if run["placement"] is None:
-        return "status ok without a placement" if run["status"] == "ok" else None
+        if run["status"] == "ok" or run["saving_s"] is not None:
+            return f"status {run['status']}, saving_s {run['saving_s']} without a placement"
+        return None
     try:
         packed = PackedPlacement((instance.n_servers, instance.n_experts), run["placement"])
         placement = packed.unpack()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import math
 import resource
 import sys
 import time
@@ -69,6 +70,10 @@ def run_job(job: Job, channel: Connection) -> None:
     except (PluginError, InstanceError) as error:
         channel.send_bytes(encode(_failed("error", str(error))))
         return
+    except Exception as error:  # of the plugin's ``prepare``
+        traceback.print_exc()
+        channel.send_bytes(encode(_failed("error", f"before its start: {_one_line(error)}")))
+        return
 
     def on_report(placement: Placement | None, bound: float | None) -> None:
         packed = PackedPlacement.pack(placement) if placement is not None else None
@@ -102,20 +107,29 @@ def _solve(
     try:
         placement: Any = call.solver(instance, context, **call.parameters)
     except NoSolutionError as error:
-        return "no_solution", str(error), None
+        return "no_solution", _joined(str(error)), None
     except (SolverError, PluginError) as error:
-        return "error", str(error), None
+        return "error", _joined(str(error)), None
     except MemoryError as error:
         traceback.print_exc()
-        return "memory_limit", f"MemoryError: {error}", None
+        return "memory_limit", _one_line(error), None
     except SystemExit as error:
-        return "crashed", f"the solver called exit({error.code})", None
+        return "crashed", _joined(f"the solver called exit({error.code})"), None
     except BaseException as error:  # a plugin may raise anything; the run's row says what
         traceback.print_exc()
-        return "error", " ".join(f"{type(error).__name__}: {error}".split()), None
+        return "error", _one_line(error), None
     if not isinstance(placement, Placement):
         return "invalid_placement", f"returned {type(placement).__name__}, expected Placement", None
     return "ok", "", PackedPlacement.pack(placement)
+
+
+def _one_line(error: BaseException) -> str:
+    return _joined(f"{type(error).__name__}: {error}")
+
+
+def _joined(text: str) -> str:
+    """The text as one line."""
+    return " ".join(text.split())
 
 
 def _failed(status: Status, message: str) -> Finished:
@@ -125,7 +139,8 @@ def _failed(status: Status, message: str) -> Finished:
 def _plain(value: Any) -> float | int | str | bool:
     if isinstance(value, np.generic):
         value = value.item()
-    return value if isinstance(value, float | int | str | bool) else repr(value)
+    plain = isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value))
+    return value if plain else repr(value)  # JSON has no infinity
 
 
 def _cpu_seconds() -> float:

@@ -1,0 +1,367 @@
+"""Plugins that misbehave: each becomes a row with a status and one line, and nothing is left running."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from slimbench.bench.isolation import Workers, hard_limit_s
+from slimbench.bench.messages import Job
+from slimbench.bench.plugin import parse_call
+from slimbench.bench.registry import find_solvers
+from slimbench.bench.verification import verified
+from slimbench.bench.worker import tiny_instance
+from slimbench.formulations.enumeration import best_placement
+from slimbench.instances import evaluate
+
+INSTANCE = tiny_instance("single")
+BEST = best_placement(INSTANCE, 1000)
+OPTIMUM_S = evaluate(INSTANCE, BEST).saving_s
+EMPTY = "return Placement.empty(instance)"
+FULL = "np.ones((instance.n_servers, instance.n_experts), bool)"
+SLEEPER = "[sys.executable, '-c', 'import time; time.sleep(600)']"
+KILLED = f"killed {hard_limit_s(0.3):g} s after its start, limit 0.3 s"
+GENEROUS_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with Workers() as workers:
+        yield workers
+    assert not psutil.Process().children(recursive=True)
+
+
+@pytest.fixture
+def job(tmp_path, tiny_file):
+    """Return a maker of jobs on the tiny instance."""
+
+    def make(solver, *plugins, key=0, time_limit_s=GENEROUS_S, memory_limit_mb=4096.0):
+        return Job(
+            key=key,
+            instance_file=str(tiny_file),
+            solver=solver,
+            plugin_files=tuple(map(str, plugins)),
+            seed=1,
+            time_limit_s=time_limit_s,
+            memory_limit_mb=memory_limit_mb,
+            threads=1,
+            log_file=str(tmp_path / f"{key}.log"),
+        )
+
+    return make
+
+
+@pytest.fixture
+def row_of(workers, job, wait_until):
+    """Return the verified row of one run; no process may outlive it."""
+
+    def run(file, **limits):
+        workers.submit(job("bad", file, **limits))
+        (outcome,) = workers.collect()
+        (server,) = psutil.Process().children()
+        wait_until(lambda: not server.children(recursive=True))  # killed already, it may take a moment
+        return verified(INSTANCE, parse_call("bad", find_solvers([file])), outcome)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def later_runs_go_on(workers, job):
+    yield
+    workers.submit(job("popularity", key=99))
+    (outcome,) = workers.collect()
+    assert (outcome.status, outcome.message) == ("ok", "")
+
+
+# How a run may end
+
+ENDINGS = {
+    "a hang in Python": ("while True: pass", "time_limit", KILLED),
+    "a hang in native code that holds the interpreter's lock and ignores every signal it can": (
+        "for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, 32, 33}:\n"
+        "    signal.signal(number, signal.SIG_IGN)\n"
+        "ctypes.PyDLL(None).pause()",
+        "time_limit",
+        KILLED,
+    ),
+    "a process that stops itself": ("os.kill(os.getpid(), signal.SIGSTOP)", "time_limit", KILLED),
+    "sys.exit": ("sys.exit(0)", "crashed", "the solver called exit(0)"),
+    "sys.exit with words": ("sys.exit('two\\nlines')", "crashed", "the solver called exit(two lines)"),
+    "os._exit": ("os._exit(0)", "crashed", "exited with code 0 before it returned a placement"),
+    "a segmentation fault": ("ctypes.string_at(0)", "crashed", "killed by SIGSEGV (Segmentation fault)"),
+    "an abort": ("os.abort()", "crashed", "killed by SIGABRT (Aborted)"),
+    "closed descriptors": (
+        "os.closerange(0, 1024)\n" + EMPTY,
+        "crashed",
+        "exited with code 1 before it returned a placement",
+    ),
+    "nothing returned": ("pass", "invalid_placement", "returned NoneType, expected Placement"),
+    "an array instead of a placement": (
+        f"return {FULL}",
+        "invalid_placement",
+        "returned ndarray, expected Placement",
+    ),
+    "more than fits": (
+        f"return Placement({FULL})",
+        "invalid_placement",
+        "server edge-0 holds 6 bytes, expected at most 2",
+    ),
+    "a placement of another shape": (
+        "return Placement(np.zeros((1, 5), bool))",
+        "invalid_placement",
+        "placement has shape (1, 5), expected (2, 6) (servers, experts)",
+    ),
+    "an exception": ("raise ValueError('first\\n   second')", "error", "ValueError: first second"),
+    "an interrupt": ("raise KeyboardInterrupt", "error", "KeyboardInterrupt:"),
+    "endless recursion": (
+        "def deeper(): deeper()\ndeeper()",
+        "error",
+        "RecursionError: maximum recursion depth exceeded",
+    ),
+    "out of memory": ("raise MemoryError('no room')", "memory_limit", "MemoryError: no room"),
+    "no solution": ("raise NoSolutionError('none\\nfound')", "no_solution", "none found"),
+    "a report of something else than a placement": (
+        f"context.report('best')\n{EMPTY}",
+        "error",
+        "AttributeError: 'str' object has no attribute 'holds'",
+    ),
+    "a bound below its own placement": (
+        "context.report(None, 0.001)\nfrom slimbench.bench.solvers.brute_force import best_placement\n"
+        "return best_placement(instance, 1000)",
+        "error",
+        f"claims the bound 0.001 s, its placement saves {OPTIMUM_S:.9g} s",
+    ),
+    "optimality claimed below its own bound": (
+        f"context.report(Placement.empty(instance), 1.0, optimal=True)\n{EMPTY}",
+        "error",
+        "claims an optimum of 1 s, its placement saves 0 s",
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_run_that_goes_wrong_is_a_row_with_its_status_and_one_line(ending, plugin, row_of):
+    body, status, message = ENDINGS[ending]
+    limits = {"time_limit_s": 0.3} if status == "time_limit" else {}
+    row = row_of(plugin("bad", body), **limits)
+    assert (row["status"], row["message"]) == (status, message)
+    assert row["termination"] == ("feasible" if "claims" in message else "none")
+
+
+def test_a_memory_hog_is_killed_at_its_limit(plugin, row_of):
+    hog = "kept = []\nfor _ in range(100): kept.append(np.ones(5 * 2**20))\nwhile True: pass"
+    row = row_of(plugin("bad", hog), memory_limit_mb=700.0)
+    assert row["status"] == "memory_limit"
+    assert row["message"].startswith("killed at ")
+    assert row["message"].endswith(" MB, limit 700 MB")
+    assert row["peak_memory_mb"] > 700
+
+
+def test_memory_of_a_solvers_own_processes_counts(plugin, row_of):
+    hog = "'import numpy as np; kept = np.ones(120 * 2**20); input()'"
+    body = f"subprocess.Popen([sys.executable, '-c', {hog}], stdin=subprocess.PIPE).wait()"
+    assert row_of(plugin("bad", body), memory_limit_mb=700.0)["status"] == "memory_limit"
+
+
+def test_what_a_plugin_prints_goes_to_its_log_and_harms_nothing(plugin, row_of, tmp_path):
+    row = row_of(plugin("bad", f"print('x' * 10**7)\nprint('oh', file=sys.stderr)\n{EMPTY}"))
+    assert row["status"] == "ok"
+    log = (tmp_path / "0.log").read_text()
+    assert log.count("x") == 10**7
+    assert "oh\n" in log
+
+
+def test_the_log_of_a_crash_says_where_it_was(plugin, row_of, tmp_path):
+    row_of(plugin("bad", "ctypes.string_at(0)"))
+    assert "Segmentation fault" in (tmp_path / "0.log").read_text()
+    assert "plugin_bad.py" in (tmp_path / "0.log").read_text()
+
+
+def test_a_plugin_that_reads_its_input_finds_none(plugin, row_of):
+    assert row_of(plugin("bad", f"assert sys.stdin.read() == ''\n{EMPTY}"))["status"] == "ok"
+
+
+# What a run leaves behind
+
+LEFT_BEHIND = {
+    "a process of its own": f"child = subprocess.Popen({SLEEPER}).pid",
+    "a process in a session of its own": f"child = subprocess.Popen({SLEEPER}, start_new_session=True).pid",
+    "a fork that keeps every descriptor open": (
+        "child = os.fork()\nif child == 0:\n    os.setsid()\n    signal.pause()"
+    ),
+    "a grandchild whose parent has ended": (
+        "read, write = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    child = os.fork()\n"
+        "    if child == 0: signal.pause()\n"
+        "    os.write(write, str(child).encode())\n"
+        "    os._exit(0)\n"
+        "child = int(os.read(read, 100))"
+    ),
+}
+WAYS_OUT = {
+    "returns": (EMPTY, "ok"),
+    "exits": ("os._exit(0)", "crashed"),
+    "hangs": ("signal.pause()", "time_limit"),
+}
+
+
+@pytest.mark.parametrize("way_out", WAYS_OUT)
+@pytest.mark.parametrize("left", LEFT_BEHIND)
+def test_nothing_that_a_plugin_starts_outlives_its_run(
+    left, way_out, plugin, row_of, tmp_path, wait_until, is_gone
+):
+    body, status = WAYS_OUT[way_out]
+    note = tmp_path / "child"
+    text = f"{LEFT_BEHIND[left]}\nPath({str(note)!r}).write_text(str(child))\n{body}"
+    row = row_of(plugin("bad", text), time_limit_s=0.3 if way_out == "hangs" else GENEROUS_S)
+    assert row["status"] == status
+    wait_until(lambda: is_gone(int(note.read_text())))
+
+
+def test_a_plugin_that_kills_the_process_that_starts_workers_crashes_alone(plugin, row_of):
+    row = row_of(plugin("bad", "os.kill(os.getppid(), signal.SIGKILL)\nsignal.pause()"))
+    assert (row["status"], row["message"]) == ("crashed", "the process that starts workers died")
+
+
+def test_a_plugin_that_hangs_on_its_way_out_keeps_its_result(plugin, row_of):
+    stuck = "class Stuck:\n    def write(self, text): pass\n    def flush(self): signal.pause()\n"
+    row = row_of(plugin("bad", f"{stuck}sys.stdout = Stuck()\n{EMPTY}"), time_limit_s=0.3)
+    assert (row["status"], row["saving_s"]) == ("ok", 0.0)
+
+
+# What is credited
+
+REPORTS = """\
+from slimbench.formulations.enumeration import best_placement
+best = best_placement(instance, 1000)
+context.report(Placement.empty(instance), 2.0)
+context.report(best, 0.5)
+context.report(None, 0.7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [("while True: pass", "time_limit"), ("os._exit(3)", "crashed"), ("raise ValueError", "error")],
+)
+def test_a_run_cut_short_keeps_its_last_incumbent_and_its_least_bound(end, status, plugin, row_of):
+    row = row_of(plugin("bad", REPORTS + end), time_limit_s=0.3)
+    assert row["status"] == status
+    assert row["saving_s"] == OPTIMUM_S > 0
+    assert row["bound_saving_s"] == 0.5
+    assert row["termination"] == "feasible"
+
+
+def test_an_incumbent_that_does_not_fit_is_not_credited(plugin, row_of):
+    row = row_of(plugin("bad", f"context.report(Placement({FULL}))\nos._exit(3)"))
+    assert (row["status"], row["saving_s"], row["placement"]) == ("crashed", None, None)
+
+
+def test_a_bound_of_zero_is_a_bound(plugin, row_of):
+    row = row_of(plugin("bad", f"context.report(None, 0.0)\ncontext.report(None, 3.0)\n{EMPTY}"))
+    assert (row["status"], row["bound_saving_s"]) == ("ok", 0.0)
+
+
+@pytest.mark.parametrize("bound", ["inf", "nan", "-inf"])
+def test_a_bound_that_is_no_number_is_none(bound, plugin, row_of):
+    assert row_of(plugin("bad", f"context.report(None, float({bound!r}))\n{EMPTY}"))["bound_saving_s"] is None
+
+
+def test_figures_are_kept_as_plain_json(plugin, row_of):
+    record = "context.record(nodes=np.int64(3), gap=float('inf'), note='a', odd=object)"
+    row = row_of(plugin("bad", f"{record}\n{EMPTY}"))
+    figures = json.loads(row["figures"], parse_constant=pytest.fail)
+    assert figures == {"nodes": 3, "gap": "inf", "note": "a", "odd": "<class 'object'>"}
+
+
+def test_a_guarantee_that_raises_is_an_error_of_the_plugin(plugin, row_of):
+    options = "guarantee=Guarantee('1/2', 'always', 'none', lambda i, p, figures: figures['alpha'])"
+    row = row_of(plugin("bad", EMPTY, options=options))
+    assert (row["status"], row["message"]) == ("error", "its guarantee raises KeyError: 'alpha'")
+
+
+# The clock
+
+
+def test_the_clock_starts_after_import_and_prepare(plugin, row_of):
+    spin = "def spin(seconds):\n    end = time.monotonic() + seconds\n    while time.monotonic() < end: pass\nspin(1)\n"
+    file = plugin("bad", f"spin(0.2)\n{EMPTY}", before=spin, options="prepare=lambda parameters: spin(1)")
+    row = row_of(file, time_limit_s=1.0)
+    assert hard_limit_s(1.0) < 2  # import and prepare alone take longer than the run may
+    assert row["status"] == "ok"
+    assert 0.2 <= row["runtime_s"] < hard_limit_s(1.0)
+
+
+def test_the_deadline_is_the_time_limit_from_the_start(plugin, row_of):
+    body = f"assert 0 < context.time_left_s <= 40\nassert not context.expired()\n{EMPTY}"
+    assert row_of(plugin("bad", body), time_limit_s=40.0)["message"] == ""
+
+
+def test_a_prepare_that_fails_is_an_error_before_the_start(plugin, row_of):
+    fail = "def fail(_):\n    raise ImportError('no\\nlicence')\n"
+    row = row_of(plugin("bad", EMPTY, before=fail, options="prepare=fail"))
+    assert (row["status"], row["message"]) == ("error", "before its start: ImportError: no licence")
+    assert row["runtime_s"] == 0
+
+
+# Several at once
+
+
+def test_a_hang_does_not_touch_the_run_beside_it(plugin, workers, job):
+    workers.submit(job("bad", plugin("bad", "while True: pass"), key=1, time_limit_s=0.3))
+    workers.submit(job("popularity", key=2))
+    ended = {}
+    while len(ended) < 2:
+        ended |= {outcome.job.key: outcome.status for outcome in workers.collect()}
+    assert ended == {1: "time_limit", 2: "ok"}
+
+
+def test_the_seed_decides_what_the_generator_draws(plugin, workers, job):
+    file = plugin("bad", f"context.record(drawn=context.rng.random())\n{EMPTY}")
+    drawn = []
+    for _ in range(2):
+        workers.submit(job("bad", file))
+        drawn += [outcome.figures["drawn"] for outcome in workers.collect()]
+    assert drawn[0] == drawn[1]
+
+
+# The coordinator
+
+
+def test_nothing_survives_a_coordinator_that_is_killed(plugin, job, tmp_path, wait_until, is_gone):
+    note = tmp_path / "pids"
+    body = f"child = subprocess.Popen({SLEEPER}, start_new_session=True).pid\n" + (
+        f"Path({str(note)!r} + '.new').write_text(f'{{os.getpid()}} {{os.getppid()}} {{child}}')\n"
+        f"os.rename({str(note)!r} + '.new', {str(note)!r})\nsignal.pause()"
+    )
+    hanging = job("bad", plugin("bad", body))
+    script = tmp_path / "coordinator.py"
+    script.write_text(
+        "import sys, msgspec\nfrom slimbench.bench.messages import decode_job\n"
+        "from slimbench.bench.runner import run_alone\nrun_alone(decode_job(bytes.fromhex(sys.argv[1])))\n"
+    )
+    from slimbench.bench.messages import encode
+
+    with subprocess.Popen([sys.executable, script, encode(hanging).hex()]) as coordinator:
+        wait_until(note.exists)
+        os.kill(coordinator.pid, signal.SIGKILL)
+    pids = [int(pid) for pid in Path(note).read_text().split()]
+    assert len(pids) == 3
+    wait_until(lambda: all(map(is_gone, pids)))
+
+
+def test_leaving_the_block_ends_runs_under_way(plugin, job, tmp_path, wait_until, is_gone):
+    note = tmp_path / "pid"
+    with Workers() as short:
+        short.submit(
+            job("bad", plugin("bad", f"Path({str(note)!r}).write_text(str(os.getpid()))\nsignal.pause()"))
+        )
+        wait_until(lambda: note.exists() and note.read_text() != "")
+    wait_until(lambda: is_gone(int(note.read_text())))

@@ -1,0 +1,199 @@
+"""What ratios are measured against: levels, proofs, contradictions, and references solved before."""
+
+import math
+
+import numpy as np
+import pytest
+
+from slimbench.bench import reference_cache
+from slimbench.bench.messages import PackedPlacement
+from slimbench.bench.reference_cache import ReferenceCache
+from slimbench.bench.references import AGREEMENT, reference_of
+from slimbench.bench.worker import tiny_instance
+from slimbench.formulations import ContradictionError
+from slimbench.formulations.enumeration import best_placement
+from slimbench.instances import Placement, evaluate
+
+
+def run(solver, saving=None, bound=None, *, termination=None, exact=True, library=None):
+    proven = saving is not None and saving == bound
+    return {
+        "instance": "cells", "solver": solver, "saving_s": saving, "bound_saving_s": bound, "exact": exact,
+        "termination": termination or ("optimal" if proven else "feasible"), "library": library or solver,
+        "runtime_s": 1.5, "time_limit_s": 60.0, "latency_none_s": 2.0,
+    }  # fmt: skip
+
+
+def heuristic(saving, bound=None):
+    return run("greedy", saving, bound, exact=False)
+
+
+@pytest.mark.parametrize(
+    ("runs", "level"),
+    [
+        ([], "none"),
+        ([heuristic(1.0)], "none"),
+        ([heuristic(1.0, bound=1.0)], "none"),
+        ([run("highs", 1.0, None)], "none"),
+        ([run("highs", 1.0, 1.0)], "claimed"),
+        ([run("highs", 0.9, 1.0)], "claimed"),
+        ([run("highs", 1.0, 1.0), run("highs[formulation=radius]", 1.0, 1.0, library="highs")], "claimed"),
+        ([run("highs", 1.0, 1.0), run("scip", 0.9, 1.1)], "claimed"),
+        ([run("highs", 1.0, 1.0), run("scip", 1.0, 1.0)], "cross-checked"),
+        ([run("highs", 0.9, 1.0), run("brute-force", 1.0, 1.0)], "certified"),
+        ([run("highs", 1.0, 1.0), run("scip", 1.0, 1.0), run("brute-force", 1.0, 1.0)], "certified"),
+    ],
+)
+def test_a_level_takes_proofs_by_as_many_code_bases_as_it_says(runs, level):
+    assert reference_of(runs).level == level
+
+
+def test_a_reference_is_the_best_saving_and_the_least_exact_bound():
+    reference = reference_of([run("highs", 0.8, 1.2), run("scip", 0.7, 1.1), heuristic(0.9, bound=0.95)])
+    assert (reference.saving_s, reference.best_by) == (0.9, "greedy")
+    assert (reference.bound_saving_s, reference.solver) == (1.1, "scip")
+    assert not reference.proven
+
+
+def test_nothing_known_is_nan():
+    reference = reference_of([run("highs"), heuristic(None)])
+    assert math.isnan(reference.saving_s)
+    assert math.isnan(reference.bound_saving_s)
+    assert not reference.proven
+    assert (reference.solver, reference.best_by) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("gap", "proven"), [(0.0, True), (0.9 * AGREEMENT, True), (1.1 * AGREEMENT, False), (0.1, False)]
+)
+def test_an_optimum_is_proven_when_saving_and_bound_agree_to_1e_6(gap, proven):
+    assert reference_of([run("highs", 1.0 - gap, 1.0)]).proven is proven
+    assert reference_of([run("highs", 0.0, 1.0), heuristic(1.0 - gap)]).proven is proven
+
+
+def test_an_optimum_of_nothing_is_proven():
+    assert reference_of([run("highs", 0.0, 0.0)]).proven
+
+
+def test_a_verified_saving_above_an_exact_bound_is_a_contradiction_that_names_both():
+    with pytest.raises(ContradictionError) as error:
+        reference_of([run("liar", 0.5, 0.5), heuristic(0.6)])
+    assert str(error.value) == (
+        "cells: greedy has a verified saving of 0.6 s, above the bound of 0.5 s that liar claims"
+    )
+
+
+def test_two_exact_solvers_that_exclude_each_other_are_a_contradiction():
+    with pytest.raises(ContradictionError, match=r"scip has a verified saving .* that highs claims"):
+        reference_of([run("highs", 0.5, 0.5), run("scip", 0.6, 0.6)])
+
+
+def test_a_bound_counts_whatever_became_of_the_run_that_claimed_it():
+    with pytest.raises(ContradictionError):
+        reference_of([run("liar", None, 0.5), heuristic(0.6)])
+
+
+def test_a_saving_within_the_agreement_of_a_bound_is_no_contradiction_and_lifts_it():
+    reference = reference_of([run("highs", 0.9, 1.0), heuristic(1.0 + 0.9 * AGREEMENT)])
+    assert reference.bound_saving_s == reference.saving_s == 1.0 + 0.9 * AGREEMENT
+    with pytest.raises(ContradictionError):
+        reference_of([run("highs", 0.9, 1.0), heuristic(1.0 + 1.1 * AGREEMENT)])
+
+
+def test_a_bound_of_a_solver_that_is_not_exact_proves_and_contradicts_nothing():
+    reference = reference_of([heuristic(0.5, bound=0.5), heuristic(0.6), run("highs", 0.6, 0.7)])
+    assert (reference.bound_saving_s, reference.proven) == (0.7, False)
+
+
+# References solved before
+
+INSTANCE = tiny_instance("single")
+BEST = best_placement(INSTANCE, 1000)
+WORTH = evaluate(INSTANCE, BEST)
+
+
+def planned(**changes):
+    row = {"instance_hash": INSTANCE.sha256, "solver": "milp", "library": "highspy", "time_limit_s": 10.0}
+    return row | changes
+
+
+def solved(*, termination="optimal", bound=WORTH.saving_s, placement=BEST):
+    return {
+        "termination": termination, "bound_saving_s": bound, "runtime_s": 1.5, "cpu_s": 1.4,
+        "peak_memory_mb": 100.0, "figures": '{"nodes": 3}', "load_before": 0.5,
+        "placement": PackedPlacement.pack(placement).bits,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def cache(tmp_path):
+    with ReferenceCache(tmp_path) as cache:
+        yield cache
+
+
+def test_a_solve_is_found_again_by_every_run_folder_beside_it(cache, tmp_path):
+    assert cache.find(planned(), INSTANCE) is None
+    cache.keep(planned(), solved())
+    with ReferenceCache(tmp_path) as later:
+        found = later.find(planned(), INSTANCE)
+    assert found["message"].startswith("solved 2")
+    assert {key: found[key] for key in solved()} == solved()
+    assert (found["status"], found["saving_s"], found["latency_s"], found["latency_none_s"]) == (
+        "ok", WORTH.saving_s, WORTH.latency_s, WORTH.latency_none_s,
+    )  # fmt: skip
+
+
+def test_a_saving_is_evaluated_anew_and_never_read_back(cache):
+    cache.keep(planned(), solved() | {"saving_s": 123.0})
+    assert cache.find(planned(), INSTANCE)["saving_s"] == WORTH.saving_s
+
+
+@pytest.mark.parametrize(
+    "change", [{"instance_hash": "other"}, {"solver": "milp[backend=scip]"}, {"library": "ortools"}]
+)
+def test_a_solve_of_another_instance_call_or_library_is_not_reused(cache, change):
+    cache.keep(planned(), solved())
+    assert cache.find(planned(**change), INSTANCE) is None
+
+
+def test_a_solve_by_other_sources_of_ours_is_not_reused(cache, monkeypatch):
+    cache.keep(planned(), solved())
+    assert cache.find(planned(), INSTANCE) is not None
+    reference_cache._version.cache_clear()
+    monkeypatch.setattr(reference_cache, "source_hash", lambda: "edited")
+    assert cache.find(planned(), INSTANCE) is None
+    reference_cache._version.cache_clear()
+
+
+def test_an_unproven_solve_counts_only_for_limits_that_are_no_larger(cache):
+    cache.keep(planned(), solved(termination="feasible", bound=1.0))
+    assert cache.find(planned(time_limit_s=10.0), INSTANCE) is not None
+    assert cache.find(planned(time_limit_s=5.0), INSTANCE) is not None
+    assert cache.find(planned(time_limit_s=10.1), INSTANCE) is None
+
+
+def test_a_proof_counts_for_every_limit(cache):
+    cache.keep(planned(), solved())
+    assert cache.find(planned(time_limit_s=1e6), INSTANCE) is not None
+
+
+def test_a_later_solve_replaces_an_earlier_one(cache):
+    cache.keep(planned(), solved(termination="feasible", bound=1.0))
+    cache.keep(planned(time_limit_s=20.0), solved(bound=WORTH.saving_s))
+    assert cache.find(planned(time_limit_s=20.0), INSTANCE)["bound_saving_s"] == WORTH.saving_s
+
+
+def test_a_stored_placement_that_does_not_fit_is_not_reused(cache):
+    full = Placement(np.ones(BEST.holds.shape, np.bool_))
+    cache.keep(planned(), solved(placement=full))
+    assert cache.find(planned(), INSTANCE) is None
+
+
+def test_quarantine_forgets_every_solve_of_an_instance_and_no_other(cache):
+    cache.keep(planned(), solved())
+    cache.keep(planned(solver="milp[backend=scip]", library="ortools"), solved())
+    cache.keep(planned(instance_hash="other"), solved())
+    cache.quarantine(INSTANCE.sha256)
+    assert cache.find(planned(), INSTANCE) is None
+    assert cache.find(planned(solver="milp[backend=scip]", library="ortools"), INSTANCE) is None
+    assert cache.find(planned(instance_hash="other"), INSTANCE) is not None

@@ -1,0 +1,243 @@
+"""Whole runs: every planned run ends as a row, a kill loses nothing, a contradiction stops everything."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from oracles import brute_force, random_instance, two_cells
+
+from slimbench.bench import load_results
+from slimbench.bench.store import Store
+from slimbench.bench.verification import verify_run
+from slimbench.formulations import ContradictionError
+
+EMPTY = "return Placement.empty(instance)"
+OPTIMA_S = {
+    instance.name: brute_force(instance)[0]
+    for instance in (two_cells(), random_instance(1, servers=2, experts=4))
+}
+REFERENCE = "[reference]\nsolver = 'brute-force'\ntime_s = 30\n"
+LIAR = "context.report(Placement.empty(instance), 1e-9, optimal=False)\n" + EMPTY
+CLI = [sys.executable, "-m", "slimbench.bench.cli"]
+
+
+def runs_of(folder):
+    with closing(Store.open(folder)) as store:
+        return store.runs()
+
+
+def finished(folder):
+    """How many rows are on disk, without disturbing who writes them."""
+    path = folder / "results.sqlite"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            return connection.execute("SELECT COUNT(*) FROM runs WHERE status != 'planned'").fetchone()[0]
+        except sqlite3.OperationalError:  # no table yet
+            return 0
+
+
+@pytest.mark.parametrize("dispatch", ["single", "parallel", "serial"])
+def test_every_planned_run_has_a_row_and_every_exact_one_finds_the_optimum(
+    write_suite, run_suite, tmp_path, dispatch
+):
+    more = "repeats = 2\n[reference]\nsolver = 'milp'\ncross_check = ['milp[backend=cbc]']\n"
+    suite = write_suite(tmp_path, ["slim-dp", "random", "milp[backend=scip]"], dispatch=dispatch, more=more)
+    rows = run_suite(suite, tmp_path / "run", jobs=2)
+    assert len(rows) == 2 * (3 + 2 * 3)
+    assert {row["status"] for row in rows} == {"ok"}
+    assert all(row["finished_at"] and row["runtime_s"] > 0 for row in rows)
+    references = load_results(tmp_path / "run").references.set_index("instance")
+    for instance in (two_cells(dispatch), random_instance(1, dispatch=dispatch, servers=2, experts=4)):
+        optimum, _ = brute_force(instance)
+        for row in rows:
+            if row["instance"] == instance.name and row["exact"]:
+                assert row["saving_s"] == pytest.approx(optimum, rel=1e-9)
+                assert row["termination"] == "optimal"
+        reference = references.loc[instance.name]
+        assert (reference["level"], reference["proven"]) == ("certified", True)
+        assert reference["saving_s"] == pytest.approx(optimum, rel=1e-9)
+
+
+def test_runs_that_fail_are_rows_and_the_suite_goes_on(write_suite, run_suite, plugin, tmp_path):
+    crash, hang = plugin("crash", "os._exit(7)"), plugin("hang", "while True: pass")
+    more = f"[limits]\ntime_s = 0.3\n{REFERENCE}"
+    suite = write_suite(tmp_path, ["crash", "hang", "popularity"], more=more)
+    rows = run_suite(suite, tmp_path / "run", crash, hang)
+    measured = [(r["solver"], r["status"]) for r in rows if r["role"] == "measure"]
+    assert measured == [("crash", "crashed"), ("hang", "time_limit"), ("popularity", "ok")] * 2
+    assert verify_run(tmp_path / "run") == []
+
+
+def test_two_jobs_place_as_one_does(write_suite, run_suite, tmp_path):
+    solvers = ["random", "slim-maxconv", "local-search", "slim-greedy"]
+    placements = []
+    for jobs in (1, 2):
+        suite = write_suite(tmp_path / str(jobs), solvers, more=f"repeats = 2\nseed = 5\n{REFERENCE}")
+        rows = run_suite(suite, tmp_path / str(jobs) / "run", jobs=jobs)
+        placements.append([(r["instance"], r["solver"], r["repeat"], r["placement"]) for r in rows])
+    assert placements[0] == placements[1]
+    drawn = [placed for name, solver, _, placed in placements[0] if (name, solver) == ("random-1", "random")]
+    assert len(set(drawn)) == 2  # repeats have seeds of their own
+
+
+def test_a_reference_is_solved_once_for_all_runs_beside_each_other(write_suite, run_suite, tmp_path):
+    suite = write_suite(tmp_path, ["popularity"], more=REFERENCE)
+    first, second = (run_suite(suite, tmp_path / name) for name in ("first", "second"))
+
+    def told(rows):
+        return [row["message"].partition(" ")[0] for row in rows if row["role"] != "measure"]
+
+    assert set(told(first)) == {"", "solved"}  # brute force is planned as reference and as certificate
+    assert set(told(second)) == {"solved"}
+    columns = ("saving_s", "bound_saving_s", "runtime_s", "termination", "placement")
+    for a, b in zip(first, second, strict=True):
+        if a["role"] != "measure":
+            assert [a[column] for column in columns] == [b[column] for column in columns]
+
+
+def test_a_measured_exact_solver_is_always_run_and_never_read_from_before(write_suite, run_suite, tmp_path):
+    suite = write_suite(tmp_path, ["brute-force"], more=REFERENCE)
+    rows = run_suite(suite, tmp_path / "first") + run_suite(suite, tmp_path / "second")
+    assert {row["message"] for row in rows if row["role"] == "measure"} == {""}
+
+
+def test_a_reference_by_a_plugin_is_solved_again_as_nobody_knows_what_changed_in_it(
+    write_suite, run_suite, plugin, tmp_path
+):
+    calls = tmp_path / "calls"
+    body = f"with open({str(calls)!r}, 'a') as f: f.write('x')\n{EMPTY}"
+    own = plugin("own-exact", body, options="exact=True")
+    suite = write_suite(tmp_path, ["popularity"], more="[reference]\nsolver = 'own-exact'\n")
+    run_suite(suite, tmp_path / "first", own)
+    run_suite(suite, tmp_path / "second", own)
+    assert calls.read_text() == "xxxx"
+
+
+# A contradiction
+
+
+@pytest.mark.parametrize("role", ["reference", "measure"])
+def test_a_lying_exact_plugin_stops_the_run_and_is_named(role, write_suite, plugin, command, tmp_path):
+    liar = plugin("liar", LIAR, options="exact=True")
+    if role == "reference":
+        suite = write_suite(tmp_path, ["popularity"], more="[reference]\nsolver = 'liar'\n")
+    else:
+        suite = write_suite(tmp_path, ["liar", "popularity"], more=REFERENCE)
+    ended = command("run", suite, "--out", tmp_path / "run", "--plugin", liar, "--jobs", 1)
+    assert ended.code == 1
+    line = ended.err.strip().splitlines()[-1]
+    assert line.startswith("slimbench: contradiction: two-cells: brute-force has a verified saving of ")
+    assert line.endswith("above the bound of 1e-09 s that liar claims")
+    assert "Traceback" not in ended.err
+    rows = runs_of(tmp_path / "run")
+    assert {row["status"] for row in rows if row["instance"] == "random-1"} == {"planned"}
+    with closing(sqlite3.connect(tmp_path / "references.sqlite")) as cache:
+        assert cache.execute("SELECT * FROM solves").fetchall() == []
+    assert verify_run(tmp_path / "run") == [line.removeprefix("slimbench: contradiction: ")]
+    results = load_results(tmp_path / "run")
+    assert results.references["bound_saving_s"].isna().all()  # the claim is in quarantine
+    assert results.provenance["contradiction"].endswith("liar claims")
+
+
+def test_a_contradiction_is_an_error_of_its_own_for_callers(write_suite, run_suite, plugin, tmp_path):
+    suite = write_suite(tmp_path, ["popularity"], more="[reference]\nsolver = 'liar'\n")
+    with pytest.raises(ContradictionError, match="that liar claims"):
+        run_suite(suite, tmp_path / "run", plugin("liar", LIAR, options="exact=True"), jobs=2)
+
+
+def test_a_bound_of_a_plugin_that_is_not_exact_stops_nothing(write_suite, run_suite, plugin, tmp_path):
+    suite = write_suite(tmp_path, ["liar", "popularity"], more=REFERENCE)
+    rows = run_suite(suite, tmp_path / "run", plugin("liar", LIAR))
+    assert {row["status"] for row in rows} == {"ok"}
+
+
+# A kill
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_killed_half_way_is_finished_by_resume(
+    write_suite, plugin, command, tmp_path, wait_until, jobs
+):
+    gate, calls, folder = tmp_path / "gate", tmp_path / "calls", tmp_path / "run"
+    gated = plugin("gated", f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)\n{EMPTY}")
+    note = f"with open({str(calls)!r}, 'a') as f: f.write(instance.name + '\\n')\n"
+    counted = plugin("counted", note + EMPTY)
+    suite = write_suite(tmp_path, ["counted", "gated", "random"], more=f"repeats = 2\n{REFERENCE}")
+    arguments = ["run", suite, "--out", folder, "--plugin", gated, "--plugin", counted, "--jobs", str(jobs)]
+    reached = {1: 3, 2: 5}[jobs]  # with two jobs, everything up to the second gate
+    with subprocess.Popen(
+        [*CLI, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as run:
+        wait_until(lambda: finished(folder) == reached)
+        os.kill(run.pid, signal.SIGKILL)
+    before = {row["run_id"]: row for row in runs_of(folder)}
+    done = [key for key, row in before.items() if row["status"] != "planned"]
+    assert len(before) == 2 * (2 + 2 * 3)
+    assert len(done) == reached
+
+    gate.touch()
+    ended = command("run", suite, "--out", folder, "--resume", "--jobs", jobs)
+    assert ended.code == 0
+    after = {row["run_id"]: row for row in runs_of(folder)}
+    assert after.keys() == before.keys()
+    assert {row["status"] for row in after.values()} == {"ok"}
+    assert all(after[key] == before[key] for key in done)
+    assert sorted(calls.read_text().split()) == ["random-1"] * 2 + ["two-cells"] * 2
+    assert verify_run(folder) == []
+    assert (folder / "report.html").is_file()
+
+    again = command("run", suite, "--out", folder, "--resume")
+    assert again.code == 0
+    assert {row["run_id"]: row for row in runs_of(folder)} == after
+
+
+def test_resume_takes_the_latest_run_of_the_suite(write_suite, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = write_suite(tmp_path, ["popularity"], more=REFERENCE)
+    assert command("run", suite).code == 0
+    (folder,) = (tmp_path / "runs").glob("small-*")
+    with closing(sqlite3.connect(folder / "results.sqlite")) as connection, connection:
+        connection.execute("UPDATE runs SET status = 'planned' WHERE role = 'measure'")
+    assert command("run", suite, "--resume").code == 0
+    assert {row["status"] for row in runs_of(folder)} == {"ok"}
+
+
+def test_resume_of_another_suite_or_of_nothing_is_refused(write_suite, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = write_suite(tmp_path, ["popularity"], more=REFERENCE)
+    nothing = command("run", suite, "--resume")
+    assert (nothing.code, nothing.err) == (
+        2, "slimbench: runs: has no run of suite small, expected --out with the folder to resume\n",
+    )  # fmt: skip
+    assert command("run", suite, "--out", "run").code == 0
+    suite.write_text(suite.read_text() + "\n# edited\n")
+    edited = command("run", suite, "--out", "run", "--resume")
+    assert edited.code == 2
+    assert edited.err == f"slimbench: {suite}: is not the suite that run was started with\n"
+
+
+def test_provenance_says_on_what_and_with_what_a_run_was_made(write_suite, run_suite, tmp_path):
+    suite = write_suite(tmp_path, ["popularity"], more=f"seed = 9\n{REFERENCE}")
+    run_suite(suite, tmp_path / "run")
+    provenance = load_results(tmp_path / "run").provenance
+    assert (provenance["suite"], provenance["seed"], provenance["jobs"]) == ("small", "9", "1")
+    for key in ("machine", "python", "numpy", "highspy", "started", "finished"):
+        assert provenance[key]
+    assert "sources " in provenance["slimbench"]
+
+
+def test_a_plan_holds_the_files_that_it_was_made_of(write_suite, run_suite, plugin, tmp_path):
+    own = plugin("own", EMPTY)
+    suite = write_suite(tmp_path, ["own"], more=REFERENCE)
+    run_suite(suite, tmp_path / "run", own)
+    with closing(Store.open(tmp_path / "run")) as store:
+        assert json.loads(store.meta()["plugin_files"]) == [str(own.resolve())]
+        assert store.meta()["suite_text"] == suite.read_text()
+        assert all((tmp_path / "run" / row["file"]).is_file() for row in store.instances())

@@ -1,0 +1,317 @@
+"""Suite files: what they say, and what is said of a malformed one."""
+
+import json
+
+import pytest
+from oracles import TWO_CELLS, random_instance
+
+from slimbench.bench.plan import plan_run
+from slimbench.bench.registry import find_solvers
+from slimbench.bench.store import StoreError
+from slimbench.bench.suite import SuiteError, read_suite, shipped_suites, suite_instances
+from slimbench.instances import write_instance
+
+SOLVERS = find_solvers()
+RECIPE = 'models = ["moe-llava-phi2-2.7b-4e"]\nlayers = 1\nnetwork = { servers = 2, users = 3 }\n'
+HEAD = 'name = "mine"\nsolvers = ["popularity", "random"]\n'
+
+
+@pytest.fixture
+def suite_of(tmp_path):
+    """Return a writer and reader of a suite, of instances only."""
+
+    def read(*entries, head=HEAD):
+        path = tmp_path / "mine.toml"
+        path.write_text(head + "".join(f"[[instances]]\n{entry}\n" for entry in entries))
+        return read_suite(str(path))
+
+    return read
+
+
+@pytest.fixture
+def instances_of(suite_of):
+    """Return what a suite's entries become."""
+
+    def make(*entries, data=None):
+        suite, _, folder = suite_of(*entries)
+        return list(suite_instances(suite, folder, data))
+
+    return make
+
+
+@pytest.fixture
+def refusal(suite_of, tmp_path):
+    """Return the one line with which a suite is refused before anything is written."""
+
+    def refuse(*entries, head=HEAD):
+        with pytest.raises(ValueError) as error:
+            suite, text, folder = suite_of(*entries, head=head)
+            plan_run(tmp_path / "run", suite, text, folder, SOLVERS, [], None)
+        assert "\n" not in str(error.value)
+        assert not (tmp_path / "run").exists()
+        return str(error.value).replace(str(tmp_path), "TMP")
+
+    return refuse
+
+
+# What ships
+
+
+def test_three_suites_ship():
+    assert shipped_suites() == ["paper-small", "quick", "real-routing"]
+
+
+@pytest.mark.parametrize("name", ["quick", "paper-small", "real-routing"])
+def test_a_shipped_suite_parses_under_its_name_and_names_solvers_that_exist(name):
+    suite, text, _ = read_suite(name)
+    assert suite.name == name
+    assert f'name = "{name}"' in text
+    assert suite.description
+    for call in (*suite.solvers, suite.reference.solver, *suite.reference.cross_check):
+        assert call.partition("[")[0] in SOLVERS
+
+
+@pytest.mark.parametrize("name", ["quick", "paper-small"])
+def test_a_shipped_suite_without_data_makes_instances_of_different_names(name, tmp_path):
+    suite, _, _ = read_suite(name)
+    made = list(suite_instances(suite, tmp_path, None))
+    assert len({named.instance.name for named in made}) == len(made) >= len(suite.instances)
+
+
+# A small one
+
+
+def test_defaults_are_filled_in(suite_of, tmp_path):
+    suite, text, folder = suite_of('file = "a.json"')
+    assert text.startswith(HEAD)
+    assert folder == tmp_path.resolve()
+    assert (suite.seed, suite.repeats, suite.description) == (0, 1, "")
+    assert (suite.limits.time_s, suite.limits.memory_mb) == (60.0, 8192.0)
+    assert (suite.reference.solver, suite.reference.cross_check) == ("milp", ())
+
+
+def test_what_is_written_is_read(suite_of):
+    head = HEAD + (
+        'seed = 7\nrepeats = 3\n[limits]\ntime_s = 2\nmemory_mb = 512\n'
+        '[reference]\nsolver = "brute-force"\ncross_check = ["milp"]\ntime_s = 4.5\n'
+    )  # fmt: skip
+    suite, _, _ = suite_of('file = "a.json"', head=head)
+    assert (suite.solvers, suite.seed, suite.repeats) == (("popularity", "random"), 7, 3)
+    assert (suite.limits.time_s, suite.limits.memory_mb) == (2.0, 512.0)
+    assert (suite.reference.solver, suite.reference.cross_check) == ("brute-force", ("milp",))
+    assert suite.reference.time_s == 4.5
+
+
+# Instances
+
+
+def test_lists_of_dispatches_and_seeds_are_run_through(instances_of):
+    made = instances_of(f'name = "a"\ndispatch = ["single", "serial"]\nseed = [3, 5]\n{RECIPE}')
+    assert [named.instance.name for named in made] == [
+        "a-single-s3", "a-single-s5", "a-serial-s3", "a-serial-s5",
+    ]  # fmt: skip
+    assert [named.instance.dispatch for named in made] == ["single", "single", "serial", "serial"]
+    assert len({named.instance.edge_latency_s.tobytes() for named in made}) == 2  # one network a seed
+
+
+def test_a_single_dispatch_and_seed_leave_the_name_alone(instances_of):
+    (named,) = instances_of(f'name = "a"\ndispatch = "single"\nseed = 3\n{RECIPE}')
+    assert named.instance.name == "a"
+    assert named.note.startswith("all routing drawn")
+    assert named.without == frozenset()
+
+
+def test_a_sweep_of_one_value_is_named_by_it(instances_of):
+    (named,) = instances_of(f'name = "a"\ndispatch = ["single"]\n{RECIPE}')
+    assert named.instance.name == "a-single"
+
+
+def test_without_is_kept_with_every_instance_of_its_entry(instances_of):
+    made = instances_of(f'name = "a"\ndispatch = "single"\nseed = [1, 2]\nwithout = ["random"]\n{RECIPE}')
+    assert [named.without for named in made] == [frozenset({"random"})] * 2
+
+
+def test_a_glob_takes_all_files_in_order_relative_to_the_suite_or_the_data(instances_of, tmp_path):
+    for folder in (tmp_path, tmp_path / "data"):
+        folder.mkdir(exist_ok=True)
+        for seed in (2, 1):
+            write_instance(random_instance(seed), folder / f"cell-{seed}.json.gz")
+    write_instance(random_instance(3), tmp_path / "data" / "cell-3.npz")
+    assert [n.note for n in instances_of('file = "cell-*"')] == ["file cell-1.json.gz", "file cell-2.json.gz"]
+    assert len(instances_of('file = "cell-*"', data=tmp_path / "data")) == 3
+    assert [n.instance.name for n in instances_of(f"file = '{tmp_path}/data/cell-3.npz'")] == ["random-3"]
+
+
+# What is refused
+
+REFERENCE = 'solvers = ["random"]\n[reference]\n'
+ENTRY = f'name = "a"\ndispatch = "single"\n{RECIPE}'
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        ("name = ", "is not TOML: "),
+        ('name = "a"\nname = "b"\n', "is not TOML: "),
+        ('solvers = ["random"]\n', "Object missing required field name"),
+        ('name = "mine"\n', "Object missing required field solvers"),
+        ('name = "two words"\nsolvers = ["random"]\n', "name: Expected str matching regex"),
+        ('name = "../up"\nsolvers = ["random"]\n', "name: Expected str matching regex"),
+        ('name = "mine"\nsolvers = []\n', "solvers: Expected array of length >= 1"),
+        ('name = "mine"\nsolvers = "random"\n', "solvers: Expected array, got str"),
+        ('name = "mine"\nsolvers = [1]\n', "solvers[0]: Expected str, got int"),
+        (HEAD + "repeat = 3\n", "Object contains unknown field repeat"),
+        (HEAD + "repeats = 0\n", "repeats: Expected int >= 1"),
+        (HEAD + "repeats = 1.5\n", "repeats: Expected int, got float"),
+        (HEAD + "seed = -1\n", "seed: Expected int >= 0"),
+        (HEAD + "[limits]\ntime_s = 0\n", "limits.time_s: Expected float > 0.0"),
+        (HEAD + "[limits]\ntime_s = nan\n", "limits.time_s: Expected float > 0.0"),
+        (HEAD + '[limits]\nmemory_mb = "1 GB"\n', "limits.memory_mb: Expected float, got str"),
+        (HEAD + "[limits]\ncpu = 1\n", "limits: Object contains unknown field cpu"),
+        (HEAD + "[reference]\ntime_s = -1\n", "reference.time_s: Expected float > 0.0"),
+        (HEAD + "[reference]\nsolver = 3\n", "reference.solver: Expected str, got int"),
+    ],
+)
+def test_a_malformed_suite_is_one_line_that_names_file_and_field(head, problem, refusal):
+    assert refusal(ENTRY, head=head).startswith(f"TMP/mine.toml: {problem}")
+
+
+def test_a_suite_without_instances_is_refused(refusal):
+    assert refusal() == "TMP/mine.toml: Object missing required field instances"
+    assert refusal(head=HEAD + "instances = []\n").startswith(
+        "TMP/mine.toml: instances: Expected array of length"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (f'dispatch = "single"\n{RECIPE}', "instances[0].name: is missing"),
+        (f'name = 1\ndispatch = "single"\n{RECIPE}', "instances[0].name: "),
+        (f'name = "a"\n{RECIPE}', "instances[0].dispatch: is missing"),
+        (f'name = "a"\ndispatch = "both"\n{RECIPE}', "instances[0].dispatch: "),
+        (f'name = "a"\ndispatch = ["single", "both"]\n{RECIPE}', "instances[0].dispatch: "),
+        (f'name = "a"\ndispatch = []\n{RECIPE}', "instances[0].dispatch: is an empty list"),
+        (f'name = "a"\ndispatch = "single"\nseed = []\n{RECIPE}', "instances[0].seed: is an empty list"),
+        (f'name = "a"\ndispatch = "single"\nseed = ["x"]\n{RECIPE}', "instances[0].seed: "),
+        (f'name = "a"\ndispatch = "single"\nseed = -1\n{RECIPE}', "instances[0].seed: "),
+        ('name = "a"\ndispatch = "single"\n', "instances[0].models: is empty"),
+        ('name = "a"\ndispatch = "single"\nmodels = ["gpt-9"]\n', "instances[0].models[0]: "),
+        (f'{ENTRY}colour = "red"\n', "instances[0].colour: is not a field of this format"),
+        (f'{ENTRY}routing = {{ kind = "guess" }}\n', "instances[0].routing.kind: invalid value 'guess'"),
+        ('file = "a.json"\nseed = 1\n', "instances[0].seed: does not go with file"),
+        ('file = "none-*.json"\n', "instances[0].file: nothing matches 'none-*.json' in TMP"),
+        ('file = ""\n', "instances[0].file: nothing matches '' in TMP"),
+        (f'without = "random"\n{ENTRY}', "instances[0].without: Expected array, got str"),
+        (f"without = [1]\n{ENTRY}", "instances[0].without: Expected str, got int"),
+        (f'without = ["milp"]\n{ENTRY}', "a: without: 'milp' is not in solvers"),
+    ],
+)  # fmt: skip
+def test_a_malformed_instance_is_one_line_that_names_suite_and_field(entry, problem, refusal):
+    assert refusal(entry).startswith(f"mine: {problem}")
+
+
+def test_a_malformed_instance_file_is_named_itself(refusal, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(TWO_CELLS | {"dispatch": "both"}))
+    assert refusal('file = "a.json"').startswith("TMP/a.json: dispatch: ")
+    assert refusal(f"file = '{tmp_path}/b.json'") == "TMP/b.json: No such file or directory"
+
+
+def test_two_instances_of_one_name_are_refused(refusal):
+    assert refusal(ENTRY, ENTRY + "seed = 2\n") == "mine: instances[1]: a second instance named 'a'"
+
+
+def test_the_same_seed_twice_is_two_instances_of_one_name(refusal):
+    assert "a second instance named 'a-s1'" in refusal(
+        f'name = "a"\ndispatch = "single"\nseed = [1, 1]\n{RECIPE}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        ('solvers = ["nobody"]\n', "solver 'nobody': unknown"),
+        ('solvers = ["milp[speed=1]"]\n', "solver milp: parameter 'speed': unknown"),
+        ('solvers = ["random", "random[]"]\n', "mine: solvers: one of them is named twice"),
+        (f'{REFERENCE}solver = "popularity"\n', "mine: reference: popularity is not an exact solver"),
+        (f'{REFERENCE}cross_check = ["random"]\n', "mine: reference: random is not an exact solver"),
+        (f'{REFERENCE}solver = "milp[backend=gurobi]"\n', "solver milp: parameter backend: is 'gurobi'"),
+    ],
+)
+def test_solvers_of_a_suite_are_checked_before_anything_is_written(head, problem, refusal):
+    assert refusal(ENTRY, head='name = "mine"\n' + head).startswith(problem)
+
+
+@pytest.mark.parametrize("name", ["no-such-suite", "quick.toml"])
+def test_a_suite_that_does_not_exist_is_told_with_those_that_do(name):
+    with pytest.raises(SuiteError) as error:
+        read_suite(name)
+    assert str(error.value) == (
+        f"{name}: No such file or directory, expected a TOML file or one of paper-small, quick, real-routing"
+    )
+
+
+def test_a_suite_that_is_not_text_is_refused(tmp_path):
+    path = tmp_path / "binary.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SuiteError, match=r"binary\.toml: is not UTF-8 text, expected a TOML file"):
+        read_suite(str(path))
+    with pytest.raises(SuiteError, match="Is a directory"):
+        read_suite(str(tmp_path))
+
+
+# The plan
+
+
+def plan(suite_of, folder, *entries, head=HEAD):
+    suite, text, suite_folder = suite_of(*entries, head=head)
+    store = plan_run(folder, suite, text, suite_folder, SOLVERS, [], None)
+    rows = store.runs()
+    store.close()
+    return rows
+
+
+def test_references_are_planned_before_the_runs_they_judge(suite_of, tmp_path):
+    head = (
+        HEAD
+        + 'repeats = 2\n[limits]\ntime_s = 3\n[reference]\ncross_check = ["milp[backend=scip]"]\ntime_s = 9\n'
+    )
+    rows = plan(suite_of, tmp_path / "run", ENTRY, head=head)
+    assert [(r["role"], r["solver"], r["repeat"], r["time_limit_s"]) for r in rows] == [
+        ("reference", "milp", 0, 9.0),
+        ("cross-check", "milp[backend=scip]", 0, 9.0),
+        ("cross-check", "brute-force", 0, 9.0),  # few enough placements to look at all
+        ("measure", "popularity", 0, 3.0),
+        ("measure", "random", 0, 3.0),
+        ("measure", "popularity", 1, 3.0),
+        ("measure", "random", 1, 3.0),
+    ]
+    assert [r["library"] for r in rows[:3]] == ["highspy", "ortools", "brute-force"]
+
+
+def test_without_leaves_a_solver_out_of_its_instances_alone(suite_of, tmp_path):
+    rows = plan(suite_of, tmp_path / "run", f'without = ["random"]\n{ENTRY}', ENTRY.replace('"a"', '"b"'))
+    measured = [(r["instance"], r["solver"]) for r in rows if r["role"] == "measure"]
+    assert measured == [("a", "popularity"), ("b", "popularity"), ("b", "random")]
+
+
+def test_seeds_differ_between_repeats_and_instances_and_not_between_solvers(suite_of, tmp_path):
+    rows = plan(suite_of, tmp_path / "run", ENTRY, ENTRY.replace('"a"', '"b"'), head=HEAD + "repeats = 2\n")
+    seeds = {}
+    for row in rows:
+        if row["role"] == "measure":
+            seeds.setdefault((row["instance"], row["repeat"]), set()).add(row["seed"])
+    assert all(len(group) == 1 for group in seeds.values())
+    assert len(set.union(*seeds.values())) == 4
+    again = plan(
+        suite_of, tmp_path / "again", ENTRY, ENTRY.replace('"a"', '"b"'), head=HEAD + "repeats = 2\n"
+    )
+    assert [row["seed"] for row in again] == [row["seed"] for row in rows]
+
+
+def test_a_folder_with_results_is_left_as_it_is(suite_of, tmp_path):
+    plan(suite_of, tmp_path / "run", ENTRY)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    with pytest.raises(StoreError, match="has results already"):
+        plan(suite_of, tmp_path / "run", ENTRY.replace('"a"', '"b"'))
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before

@@ -56,7 +56,7 @@ def layer_profile(terms: AndTerms, layer: int, max_exact_experts: int) -> LayerP
         return _singleton_profile(experts, savings)
     if len(experts) <= max_exact_experts:
         masks = np.bitwise_or.reduceat(np.left_shift(1, members), offsets[:-1] - offsets[0])
-        savings, best = _best_by_count(terms.weights[start:stop], masks, len(experts))
+        savings, best = best_by_count(terms.weights[start:stop], masks, len(experts))
         return _exact(experts, savings, (best[:, None] >> np.arange(len(experts))) & 1 == 1)
     return _split_profile(terms.of_layer(layer), experts)
 
@@ -82,7 +82,7 @@ def _singleton_profile(experts: IndexArray, savings: FloatArray) -> LayerProfile
 
 
 @compiled
-def _best_by_count(weights: FloatArray, masks: IntArray, k: int) -> tuple[FloatArray, IntArray]:
+def best_by_count(weights: FloatArray, masks: IntArray, k: int) -> tuple[FloatArray, IntArray]:
     """Best set of each size among k experts by the subset-sum (zeta) transform, O(k 2^k)."""
     saving = np.zeros(1 << k)
     for i in range(len(weights)):

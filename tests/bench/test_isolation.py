@@ -291,7 +291,7 @@ def test_a_guarantee_that_raises_is_an_error_of_the_plugin(plugin, row_of):
 
 
 def test_the_clock_starts_after_import_and_prepare(plugin, row_of):
-    spin = "def spin(seconds):\n    end = time.monotonic() + seconds\n    while time.monotonic() < end: pass\nspin(1)\n"
+    spin = "def spin(s):\n    end = time.monotonic() + s\n    while time.monotonic() < end: pass\nspin(1)\n"
     file = plugin("bad", f"spin(0.2)\n{EMPTY}", before=spin, options="prepare=lambda parameters: spin(1)")
     row = row_of(file, time_limit_s=1.0)
     assert hard_limit_s(1.0) < 2  # import and prepare alone take longer than the run may

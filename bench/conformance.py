@@ -18,7 +18,7 @@ from slimbench.bench.messages import Job
 from slimbench.bench.plugin import Call
 from slimbench.bench.references import exceeds
 from slimbench.bench.verification import verified
-from slimbench.bench.worker import tiny_instance
+from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
 from slimbench.instances import DISPATCHES, Instance, evaluate, write_instance
 from slimbench.instances.generate import make_instance, read_recipe

@@ -22,7 +22,8 @@ import psutil
 from slimbench.bench.messages import Ended, Forked, Job, decode_job, encode
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.worker import run_job, warm_up
+from slimbench.bench.warm_up import warm_up
+from slimbench.bench.worker import run_job
 
 PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 

@@ -18,43 +18,9 @@ from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.messages import Finished, Incumbent, Job, PackedPlacement, Ready, Status, encode
 from slimbench.bench.plugin import Call, PluginError, parse_call
 from slimbench.bench.registry import find_solvers
+from slimbench.bench.warm_up import warm_up
 from slimbench.formulations import SolverError
-from slimbench.instances import DISPATCHES, Instance, InstanceError, Model, Placement, read_instance
-
-
-def tiny_instance(dispatch: str) -> Instance:
-    """Two servers, two users, four experts: enough to run every kernel once."""
-    return Instance(
-        name="tiny",
-        dispatch=dispatch,  # type: ignore[arg-type]  # one of DISPATCHES
-        base_latency_s=0.0,
-        server_names=("edge-0", "edge-1"),
-        capacities_bytes=np.array([2, 1]),
-        models=(Model("tiny", layers=2, experts_per_layer=3, top_k=2, expert_bytes=1),),
-        user_names=("u0", "u1"),
-        edge_latency_s=np.array([[[0.01], [0.03]], [[0.02], [np.inf]]]),
-        cloud_latency_s=np.array([[0.10], [0.10]]),
-        activation_users=np.array([0, 0, 1, 1]),
-        activation_models=np.zeros(4, np.int64),
-        activation_layers=np.array([0, 0, 0, 1]),
-        rates=np.array([0.5, 0.2, 0.4, 0.1]),
-        group_offsets=np.array([0, 2, 3, 5, 7]),
-        group_indices=np.array([0, 1, 2, 1, 2, 0, 2]),
-    )
-
-
-def warm_up(call: Call) -> None:
-    """Run a compiled solver once on tiny instances, so that compiling is over before any clock starts.
-
-    Refusals are the real run's to report.
-    """
-    if call.solver.compiled:
-        for dispatch in DISPATCHES:
-            context = SolveContext(np.random.default_rng(0))
-            try:
-                call.solver(tiny_instance(dispatch), context, **call.parameters)
-            except (SolverError, PluginError):
-                continue
+from slimbench.instances import Instance, InstanceError, Placement, read_instance
 
 
 def run_job(job: Job, channel: Connection) -> None:

@@ -18,7 +18,7 @@ from slimbench.bench.plan import plan_run
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import execute
 from slimbench.bench.suite import read_suite
-from slimbench.bench.worker import tiny_instance
+from slimbench.bench.warm_up import tiny_instance
 from slimbench.instances import DISPATCHES, write_instance
 
 PATIENCE_S = 30  # for what is certain to happen

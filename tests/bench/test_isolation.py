@@ -15,7 +15,7 @@ from slimbench.bench.messages import Job
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
-from slimbench.bench.worker import tiny_instance
+from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
 from slimbench.instances import evaluate
 
@@ -30,10 +30,16 @@ GENEROUS_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def workers():
+def others():
+    """Return the processes that earlier tests keep."""
+    return set(psutil.Process().children(recursive=True))
+
+
+@pytest.fixture(scope="module")
+def workers(others):
     with Workers() as workers:
         yield workers
-    assert not psutil.Process().children(recursive=True)
+    assert set(psutil.Process().children(recursive=True)) <= others
 
 
 @pytest.fixture
@@ -57,13 +63,13 @@ def job(tmp_path, tiny_file):
 
 
 @pytest.fixture
-def row_of(workers, job, wait_until):
+def row_of(workers, others, job, wait_until):
     """Return the verified row of one run; no process may outlive it."""
 
     def run(file, **limits):
         workers.submit(job("bad", file, **limits))
         (outcome,) = workers.collect()
-        (server,) = psutil.Process().children()
+        (server,) = set(psutil.Process().children()) - others
         wait_until(lambda: not server.children(recursive=True))  # killed already, it may take a moment
         return verified(INSTANCE, parse_call("bad", find_solvers([file])), outcome)
 

@@ -8,7 +8,7 @@ import pytest
 from slimbench.bench import Guarantee, PluginError, SolveContext, Solver, solver
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.worker import tiny_instance
+from slimbench.bench.warm_up import tiny_instance
 from slimbench.instances import Instance, Placement
 
 

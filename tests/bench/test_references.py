@@ -9,7 +9,7 @@ from slimbench.bench import reference_cache
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.reference_cache import ReferenceCache
 from slimbench.bench.references import AGREEMENT, reference_of
-from slimbench.bench.worker import tiny_instance
+from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.enumeration import best_placement
 from slimbench.instances import Placement, evaluate

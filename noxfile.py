@@ -1,5 +1,7 @@
 """Every job of the project, each in an environment that nox makes: ``nox -s bench``, ``nox -s tests``."""
 
+import shutil
+
 import nox
 
 nox.options.sessions = ["tests"]
@@ -7,10 +9,16 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
 
+def install_as_users_do(session: nox.Session, extras: str = "") -> None:
+    """Install a freshly built wheel: a stale build folder would bring deleted modules back."""
+    shutil.rmtree("build", ignore_errors=True)
+    session.install(f".{extras}")
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run a suite (default: quick) and write its report; arguments go to ``slimbench run``."""
-    session.install(".")
+    install_as_users_do(session)
     session.run("slimbench", "run", *(session.posargs or ["quick"]))
 
 
@@ -24,7 +32,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
-    session.install(".[lint]")
+    session.install("ruff>=0.9")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
@@ -32,7 +40,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Static types of the installed package."""
-    session.install(".[types]")
+    install_as_users_do(session, "[types]")
     session.run(
         "mypy",
         "--strict",

@@ -98,10 +98,11 @@ def run(
             f"slimbench: stopped; go on with: slimbench run {suite} --out {folder} --resume", file=sys.stderr
         )
         raise SystemExit(130) from None
+    else:
+        _print_report(folder)
+        raise SystemExit(_exit_code(store))
     finally:
         store.close()
-    _print_report(folder)
-    raise SystemExit(_exit_code(folder))
 
 
 def _execute_with_progress(
@@ -133,11 +134,17 @@ def _latest_run(suite: str) -> Path:
     return found[-1].parent
 
 
-def _exit_code(folder: Path) -> int:
-    statuses = load_results(folder).runs["status"]
-    if not (statuses == "ok").any():
+def _exit_code(store: Store) -> int:
+    """Of a finished run; failed references are named here, since no table counts them."""
+    rows = store.runs()
+    failed = [row for row in rows if row["status"] != "ok"]
+    for row in failed:
+        if row["role"] != "measure":
+            fault = f"{row['instance']}: {row['role']} {row['solver']}: {row['status']}: {row['message']}"
+            print(f"slimbench: {fault}", file=sys.stderr)
+    if not any(row["role"] == "measure" and row["status"] == "ok" for row in rows):
         return NOTHING_MEASURED
-    return 0 if (statuses == "ok").all() else RUN_FAILED
+    return RUN_FAILED if failed else 0
 
 
 def _print_report(folder: Path) -> None:

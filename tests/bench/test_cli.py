@@ -340,6 +340,16 @@ def test_code_1_when_a_run_failed_and_4_when_nothing_was_measured(write_suite, t
         assert command("verify", out).code == 0
 
 
+def test_a_reference_that_fails_is_named_and_fails_the_run(write_suite, tmp_path, plugin, command):
+    broken = plugin("broken", "raise ValueError('no licence')", options="exact=True")
+    more = '[reference]\nsolver = "milp"\ncross_check = ["broken"]\n'
+    suite = write_suite(tmp_path, ["popularity"], more=more)
+    ended = command("run", suite, "--out", tmp_path / "run", "--plugin", broken, "--jobs", 1)
+    assert ended.code == 1
+    assert "two-cells: cross-check broken: error: ValueError: no licence" in ended.err
+    assert "2 / 2" in ended.out
+
+
 def test_report_is_written_anew(finished_run, tmp_path, command):
     folder = shutil.copytree(finished_run, tmp_path / "run")
     ended = command("report", folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,38 +14,28 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from slimbench.bench.cli_instances import Data, InstanceFile, Json, instance_app, print_facts
-from slimbench.bench.conformance import check_solver
-from slimbench.bench.messages import Job
+from slimbench.bench.cli_instances import Data, instance_app
+from slimbench.bench.cli_solvers import FAILED, Plugins, check, evaluate_placement, solve, solvers
 from slimbench.bench.plan import plan_run
-from slimbench.bench.plugin import PluginError, Solver, parse_call
+from slimbench.bench.plugin import PluginError, Solver
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.results import load_results
-from slimbench.bench.runner import default_jobs, execute, run_alone
+from slimbench.bench.runner import default_jobs, execute
 from slimbench.bench.store import Store, StoreError
 from slimbench.bench.suite import SuiteError, read_suite
-from slimbench.bench.verification import verified, verify_run
+from slimbench.bench.verification import verify_run
 from slimbench.formulations import ContradictionError
-from slimbench.instances import (
-    InstanceError,
-    evaluate,
-    read_instance,
-    read_placement,
-    write_placement,
-)
+from slimbench.instances import InstanceError
 
-RUN_FAILED, BAD_INPUT, NOTHING_MEASURED = 1, 2, 4
+BAD_INPUT, NOTHING_MEASURED = 2, 4  # exit codes beside FAILED
+WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 
 app = typer.Typer(
     help="Benchmark of Mixture-of-Experts placement: exact references, certified approximation ratios.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(instance_app, name="instance")
 
-Plugins = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A Python file with solvers; repeatable.")
-]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 
 
@@ -59,7 +48,7 @@ def main() -> None:
         raise SystemExit(BAD_INPUT) from None
     except ContradictionError as error:
         print(f"slimbench: contradiction: {error}", file=sys.stderr)
-        raise SystemExit(RUN_FAILED) from None
+        raise SystemExit(FAILED) from None
 
 
 @app.command()
@@ -144,12 +133,12 @@ def _exit_code(store: Store) -> int:
             print(f"slimbench: {fault}", file=sys.stderr)
     if not any(row["role"] == "measure" and row["status"] == "ok" for row in rows):
         return NOTHING_MEASURED
-    return RUN_FAILED if failed else 0
+    return FAILED if failed else 0
 
 
 def _print_report(folder: Path) -> None:
     from slimbench.reports import ratio_table, write_report
-    from slimbench.reports.numbers import ratio_text, share_text
+    from slimbench.reports.numbers import DASH, ratio_text, share_text
 
     results = load_results(folder)
     page = write_report(results, folder)
@@ -157,17 +146,20 @@ def _print_report(folder: Path) -> None:
     table = Table(title="saving / optimal saving; an interval where the optimum is not proven")
     table.add_column("solver", no_wrap=True)
     for header in (*aggregates, "optimal", "ok / planned", "lowest on"):
-        table.add_column(header, justify="left" if header == "lowest on" else "right", no_wrap=True)
+        table.add_column(header, justify="left" if header == "lowest on" else "right")
     for row in ratio_table(results).to_dict("records"):
         table.add_row(
             escape(row["solver"]),
-            *(ratio_text(row[f"{name}_low"], row[f"{name}_high"]) for name in aggregates.values()),
+            *(
+                ratio_text(row[f"{name}_low"], row[f"{name}_high"]).replace(DASH, f" {DASH} ").strip()
+                for name in aggregates.values()  # spaces let a narrow terminal break the line
+            ),
             share_text(row["optimal_low"], row["optimal_high"]),
             f"{row['n_ok']} / {row['n_planned']}",
             escape(str(row["worst_instance"])),
         )
     terminal = Console()
-    Console(width=max(terminal.width, 120) if not terminal.is_terminal else None).print(table)
+    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
     print(f"report: {page}")
 
 
@@ -185,121 +177,13 @@ def verify(folder: RunFolder) -> None:
         print(fault)
     if not faults:
         print(f"{folder}: every placement and reference verifies")
-    raise SystemExit(RUN_FAILED if faults else 0)
+    raise SystemExit(FAILED if faults else 0)
 
 
-@app.command()
-def solve(
-    instance: InstanceFile,
-    solver: Annotated[str, typer.Option("--solver", "-s", help="name or name[parameter=value,...]")],
-    as_json: Json = False,
-    out: Annotated[Path | None, typer.Option(help="Write the placement here.")] = None,
-    time_limit: Annotated[float, typer.Option(min=0.0, help="Seconds.")] = 60.0,
-    memory_limit: Annotated[float, typer.Option(min=1.0, help="MiB of resident memory.")] = 8192.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    plugin: Plugins = None,
-) -> None:
-    """Run one solver on one instance, isolated and verified as in a suite."""
-    problem = read_instance(instance)
-    call = parse_call(solver, find_solvers(plugin or []))
-    with tempfile.TemporaryDirectory() as folder:
-        job = Job(
-            key=0,
-            instance_file=str(instance),
-            solver=call.label,
-            plugin_files=tuple(str(path) for path in plugin or []),
-            seed=seed,
-            time_limit_s=time_limit,
-            memory_limit_mb=memory_limit,
-            threads=1,
-            log_file=str(Path(folder, "log")),
-        )
-        outcome = run_alone(job)
-        log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
-    result = verified(problem, call, outcome)
-    placed = result.pop("placement") is not None
-    if out is not None and placed and outcome.placement is not None:
-        write_placement(outcome.placement.unpack(), problem, out)
-    figures = json.loads(result.pop("figures"))
-    result = {
-        "instance": problem.name,
-        "instance_hash": problem.sha256,
-        "solver": call.label,
-        **result,
-        **{"figures": figures},
-    }
-    if as_json:
-        print(json.dumps(result))
-    else:
-        print_facts(result)
-    if result["status"] in {"crashed", "error"} and log:
-        print(log, file=sys.stderr, end="")
-    raise SystemExit(0 if result["status"] == "ok" else RUN_FAILED)
-
-
-@app.command(name="evaluate")
-def evaluate_placement(
-    instance: InstanceFile,
-    placement: Annotated[Path, typer.Argument(help="Placement file.")],
-    as_json: Json = False,
-) -> None:
-    """Say what a placement is worth and whether it fits."""
-    problem = read_instance(instance)
-    cached = read_placement(placement, problem)
-    worth, violation = evaluate(problem, cached), cached.violation(problem)
-    facts = {
-        "latency_s": worth.latency_s,
-        "latency_none_s": worth.latency_none_s,
-        "saving_s": worth.saving_s,
-        "feasible": violation is None,
-        "violation": violation,
-    }
-    if as_json:
-        print(json.dumps(facts))
-    else:
-        print_facts(facts)
-    raise SystemExit(RUN_FAILED if violation else 0)
-
-
-@app.command()
-def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
-    """List the solvers with their parameters and declared guarantees."""
-    found = find_solvers(plugin or [])
-    rows = [
-        {
-            "solver": name,
-            "parameters": {p.name: p.default for p in s.parameters.values()},
-            "guarantee": s.guarantee.claim if s.guarantee else None,
-            "conditions": s.guarantee.conditions if s.guarantee else None,
-            "source": s.guarantee.source if s.guarantee else None,
-            "exact": s.exact,
-            "summary": s.summary,
-        }
-        for name, s in found.items()
-    ]
-    if as_json:
-        print(json.dumps(rows))
-        return
-    table = Table("solver", "parameters", "guarantee", "summary")
-    for row in rows:
-        parameters = ", ".join(f"{k}={v}" for k, v in row["parameters"].items())  # type: ignore[union-attr]
-        guarantee = row["guarantee"] or ("exact" if row["exact"] else "none")
-        table.add_row(str(row["solver"]), parameters, str(guarantee), str(row["summary"]))
-    Console().print(table)
-
-
-@app.command()
-def check(
-    solver: Annotated[str, typer.Argument(help="name or name[parameter=value,...]")], plugin: Plugins = None
-) -> None:
-    """Run a plugin against the conformance kit and say what fails."""
-    call = parse_call(solver, find_solvers(plugin or []))
-    checks = check_solver(call, plugin or [])
-    for item in checks:
-        print(f"{'FAIL' if item.failures else 'ok  '} {item.demand}")
-        for failure in item.failures:
-            print(f"       {failure}")
-    raise SystemExit(RUN_FAILED if any(item.failures for item in checks) else 0)
+for command in (solve, solvers, check):
+    app.command()(command)
+app.command(name="evaluate")(evaluate_placement)
+app.add_typer(instance_app, name="instance")
 
 
 if __name__ == "__main__":

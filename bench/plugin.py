@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -194,6 +194,8 @@ def _converted(name: str, parameter: Parameter, value: str) -> Any:
         return msgspec.convert(value, parameter.type, strict=False)
     except msgspec.ValidationError as error:
         problem = str(error).replace("`", "")
+        if get_origin(parameter.type) is Literal:
+            problem = f"expected one of {', '.join(map(str, get_args(parameter.type)))}"
         raise PluginError(f"solver {name}: parameter {parameter.name}: is {value!r}: {problem}") from None
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from slimbench.bench.cli_instances import InstanceFile, Json, print_facts
@@ -120,10 +121,10 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
         print(json.dumps(rows))
         return
     table = Table("solver", "parameters", "guarantee", "summary")
-    for row in rows:
-        parameters = ", ".join(f"{k}={v}" for k, v in row["parameters"].items())  # type: ignore[union-attr]
-        guarantee = row["guarantee"] or ("exact" if row["exact"] else "none")
-        table.add_row(str(row["solver"]), parameters, str(guarantee), str(row["summary"]))
+    for name, s in found.items():
+        parameters = ", ".join(f"{p.name}={p.default}" for p in s.parameters.values())
+        guarantee = s.guarantee.claim if s.guarantee else "exact" if s.exact else "none"
+        table.add_row(name, *map(escape, (parameters, guarantee, s.summary)))
     Console().print(table)
 
 

@@ -350,6 +350,13 @@ def test_a_reference_that_fails_is_named_and_fails_the_run(write_suite, tmp_path
     assert "2 / 2" in ended.out
 
 
+def test_words_of_a_plugin_are_shown_as_they_stand(plugin, command):
+    odd = plugin("odd", "return Placement.empty(instance)", parameters="mark: str = '[/b]'")
+    ended = command("solvers", "--plugin", odd)
+    assert ended.code == 0
+    assert "mark=[/b]" in ended.out
+
+
 def test_report_is_written_anew(finished_run, tmp_path, command):
     folder = shutil.copytree(finished_run, tmp_path / "run")
     ended = command("report", folder)

@@ -6,7 +6,7 @@ import numpy as np
 
 from slimbench.formulations.milp import MilpBuilder
 from slimbench.formulations.workload import Workload
-from slimbench.instances.arrays import IntArray, offsets_of
+from slimbench.instances.arrays import IntArray, csr_rows, distinct, offsets_of
 
 
 def build_assignment(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
@@ -17,38 +17,35 @@ def build_assignment(builder: MilpBuilder, workload: Workload, x: IntArray) -> N
     """
     instance = workload.instance
     activation, expert = workload.members(workload.groups)
-    keys, call_of_member = np.unique(
-        workload.users[activation].astype(np.int64) * instance.n_experts + expert, return_inverse=True
+    keys, call_of = distinct(
+        workload.users[activation] * np.int64(instance.n_experts) + expert,
+        instance.n_users * instance.n_experts,
     )
-    call_of_member = call_of_member.ravel()
-    user, called = keys // instance.n_experts, keys % instance.n_experts
+    user, called = np.divmod(keys, instance.n_experts)
     model = instance.layer_models[instance.expert_layers[called]]
     latency = workload.edge_latency_s[user, :, model]
     call, server = np.nonzero(np.isfinite(latency))
     gain = instance.cloud_latency_s[user, model][call] - latency[call, server]
+    servers = np.bincount(call, minlength=len(keys))
 
-    slowest_counts = (workload.group_sizes[workload.groups] > 1) & (instance.dispatch == "parallel")
-    direct = ~slowest_counts[activation]
-    rate = np.bincount(call_of_member[direct], workload.rates[activation[direct]], minlength=len(keys))
+    waits = workload.group_sizes[workload.groups] > 1
+    direct = ~waits[activation]
+    rate = np.bincount(call_of[direct], workload.rates[activation[direct]], minlength=len(keys))
     y = builder.columns(rate[call] * gain)
     builder.implies(y, x[server, called[call]])
-    builder.rows(call, y, 1.0, 1.0, len(keys))
+    builder.rows(servers, y, 1.0, 1.0)
 
     fastest = workload.edge_latency_s.min(axis=1)[workload.users, workload.models]
     best = np.maximum(instance.cloud_latency_s[workload.users, workload.models] - fastest, 0.0)
-    waits = slowest_counts & (best > 0)
+    waits &= best > 0
     s = np.full(len(best), -1, np.int64)
     s[waits] = builder.columns(workload.rates[waits] * best[waits], implied_integer=False)
     member = np.flatnonzero(waits[activation])
-    counts = np.bincount(call, minlength=len(keys))
-    servers_of = counts[call_of_member[member]]
-    row = np.repeat(np.arange(len(member)), servers_of)
-    entry = np.repeat(offsets_of(counts)[call_of_member[member]] - offsets_of(servers_of)[:-1], servers_of)
-    entry += np.arange(len(row))
-    builder.rows(
-        np.concatenate([np.arange(len(member)), row]),
-        np.concatenate([s[activation[member]], y[entry]]),
-        np.concatenate([np.ones(len(member)), -gain[entry] / best[activation[member]][row]]),
-        0.0,
-        len(member),
-    )
+    row, entry = csr_rows(offsets_of(servers), call_of[member])
+    counts = servers[call_of[member]] + 1
+    own = np.zeros(len(row) + len(member), np.bool_)
+    own[offsets_of(counts)[:-1]] = True
+    columns, share = np.empty(len(own), np.int64), np.ones(len(own))
+    columns[own], columns[~own] = s[activation[member]], y[entry]
+    share[~own] = -gain[entry] / best[activation[member]][row]
+    builder.rows(counts, columns, share, 0.0)

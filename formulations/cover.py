@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from slimbench.formulations.levels import activation_levels, cover_columns, covering, levels
-from slimbench.formulations.milp import MilpBuilder
-from slimbench.formulations.workload import Workload
-from slimbench.instances.arrays import FloatArray, IntArray
+from slimbench.formulations.levels import Levels, further_servers, level_weights, levels
+from slimbench.formulations.milp import NEVER, MilpBuilder
+from slimbench.formulations.workload import Workload, further_experts, too_large
+from slimbench.instances.arrays import IntArray, csr_rows, distinct, offsets_of
 
 
 def build_cover(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
@@ -18,63 +20,83 @@ def build_cover(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
     ``serial``: every expert is a group of its own. A group of one needs no p, a set of one server no z.
     """
     all_levels = levels(workload)
-    servers = all_levels.servers
-    activation, level = activation_levels(workload, all_levels)
-    weight = workload.rates[activation] * all_levels.gaps_s[level]
-    sets, groups = all_levels.sets[level], workload.groups[activation]
-    if workload.instance.dispatch == "serial":
-        position, expert = workload.members(groups)
-        _reward_covers(builder, x, servers, sets[position], expert, weight[position])
-        return
-    n_groups = len(workload.group_offsets) - 1
-    keys, which = np.unique(sets * n_groups + groups, return_inverse=True)
-    weight = np.bincount(which.ravel(), weight, minlength=len(keys)).astype(np.float64)
-    sets, groups = keys // n_groups, keys % n_groups
-    alone = workload.group_sizes[groups] == 1
-    _, expert = workload.members(groups[alone])
-    _reward_covers(builder, x, servers, sets[alone], expert, weight[alone])
-    sets, groups, weight = sets[~alone], groups[~alone], weight[~alone]
-    if workload.instance.dispatch == "parallel":
-        z = builder.columns(weight)
-        position, expert = workload.members(groups)
-        builder.implies(z[position], cover_columns(builder, x, servers, sets[position], expert))
-    else:
-        together = _together_columns(builder, workload, x, servers, sets, groups)
-        sizes = np.array([len(s) for s in servers], np.int64)[sets]
-        one = sizes == 1
-        first = np.array([s[0] for s in servers], np.int64)
-        builder.reward(together[first[sets[one]], groups[one]], weight[one])
-        z = covering(builder, together, servers, sets[~one], groups[~one])
-        builder.reward(z, weight[~one])
+    merged = "merge-users" in workload.reductions
+    groups, sets, weights = level_weights(workload, all_levels, merged=merged)
+    serve = _served_whole if workload.instance.dispatch == "single" else served_in_parts
+    builder.reward(serve(builder, workload, all_levels, x, groups, sets), weights)
 
 
-def _reward_covers(
-    builder: MilpBuilder,
-    x: IntArray,
-    servers: list[IntArray],
-    sets: IntArray,
-    experts: IntArray,
-    weight: FloatArray,
-) -> None:
-    builder.reward(cover_columns(builder, x, servers, sets, experts), weight)
-
-
-def _together_columns(
+def served_in_parts(
     builder: MilpBuilder,
     workload: Workload,
+    all_levels: Levels,
     x: IntArray,
-    servers: list[IntArray],
-    sets: IntArray,
     groups: IntArray,
+    sets: IntArray,
 ) -> IntArray:
-    """p[n, g] as (N, Q) column numbers for the pairs in use: server n holds all of group g."""
-    sizes = np.array([len(s) for s in servers], np.int64)[sets]
-    members = np.concatenate([servers[s] for s in sets]) if len(sets) else np.empty(0, np.int64)
-    together = np.full((x.shape[0], len(workload.group_offsets) - 1), -1, np.int64)
-    wanted = np.zeros(together.shape, np.bool_)
-    wanted[members, np.repeat(groups, sizes)] = True
-    server, group = np.nonzero(wanted)
-    together[server, group] = builder.columns(np.zeros(len(server)))
-    position, expert = workload.members(group)
-    builder.implies(together[server, group][position], x[server[position], expert])
-    return together
+    """Columns z[P, g] that are 1 where every expert of g is on some server of P.
+
+    Parameters
+    ----------
+    groups, sets : (.,) int64, in order of group and set
+    """
+    n_sets = len(all_levels.inside)
+    smaller_group, pair, expert = further_experts(workload, groups, sets)
+    keys, cover_of = distinct(expert * n_sets + sets[pair], x.shape[1] * n_sets)
+    experts, of_expert = np.divmod(keys, n_sets)
+    smaller_set, at, server = further_servers(workload, all_levels, experts, of_expert)
+    cover = _nested(builder.any_of, all_levels.set_sizes[of_expert], smaller_set, at, x[server, experts[at]])
+    return _nested(builder.all_of, workload.group_sizes[groups], smaller_group, pair, cover[cover_of])
+
+
+def _served_whole(
+    builder: MilpBuilder,
+    workload: Workload,
+    all_levels: Levels,
+    x: IntArray,
+    groups: IntArray,
+    sets: IntArray,
+) -> IntArray:
+    """Columns z[P, g] that are 1 where some server of P holds all of g."""
+    n_servers = len(x)
+    smaller_set, pair, server = further_servers(workload, all_levels, groups, sets)
+    n_groups = len(workload.group_offsets) - 1
+    keys, holder_of = distinct(groups[pair] * n_servers + server, n_groups * n_servers)
+    held, holder = np.divmod(keys, n_servers)
+    smaller_group, at, expert = further_experts(workload, held, holder)
+    parts = x[holder[at], expert]
+    parts[too_large(workload, held, holder)[at]] = NEVER
+    together = _nested(builder.all_of, workload.group_sizes[held], smaller_group, at, parts)
+    return _nested(builder.any_of, all_levels.set_sizes[sets], smaller_set, pair, together[holder_of])
+
+
+def _nested(
+    gate: Callable[[IntArray, IntArray], IntArray],
+    sizes: IntArray,
+    smaller: IntArray,
+    rows: IntArray,
+    columns: IntArray,
+) -> IntArray:
+    """Columns of gates with inputs ``columns`` (in order of ``rows``), and the column of a smaller gate.
+
+    Parameters
+    ----------
+    gate : MilpBuilder.all_of or any_of
+    sizes : (R,) int64
+    smaller : (R,) int64, a gate of lesser size, or -1
+    """
+    counts = np.bincount(rows, minlength=len(sizes)) + (smaller >= 0)
+    if (smaller < 0).all():
+        return gate(counts, columns)
+    offsets = offsets_of(counts)
+    inputs = np.empty(offsets[-1], np.int64)
+    of_smaller = np.zeros(len(inputs), np.bool_)
+    of_smaller[offsets[:-1][smaller >= 0]] = True
+    inputs[~of_smaller] = columns
+    result = np.empty(len(sizes), np.int64)
+    order = np.argsort(sizes, kind="stable")
+    for batch in np.split(order, np.flatnonzero(np.diff(sizes[order])) + 1):
+        nested = batch[smaller[batch] >= 0]
+        inputs[offsets[nested]] = result[smaller[nested]]
+        result[batch] = gate(counts[batch], inputs[csr_rows(offsets, batch)[1]])
+    return result

@@ -12,11 +12,12 @@ from slimbench.formulations.assignment import build_assignment
 from slimbench.formulations.cover import build_cover
 from slimbench.formulations.destination import build_destination
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp import Milp, MilpBuilder
+from slimbench.formulations.levels import levels
+from slimbench.formulations.milp import ALWAYS, NEVER, Milp, MilpBuilder
 from slimbench.formulations.radius import build_radius
 from slimbench.formulations.workload import REDUCTIONS, Workload, reduced_workload
 from slimbench.instances import Instance
-from slimbench.instances.arrays import IntArray
+from slimbench.instances.arrays import BoolArray, IndexArray, IntArray, compiled
 from slimbench.instances.evaluation import latencies_without_cache
 
 Fill = Callable[[MilpBuilder, Workload, IntArray], None]
@@ -34,6 +35,7 @@ _DISPATCHES: Final = {
     "assignment": ("parallel", "serial"),
 }
 ALL_REDUCTIONS: Final = frozenset(REDUCTIONS)
+SUMS_TRIED: Final = 10**6  # sums of sizes looked at for one server's capacity
 
 
 def applies(formulation: str, instance: Instance) -> bool:
@@ -62,7 +64,7 @@ def build_milp(
     workload = reduced_workload(instance, reductions)
     builder = MilpBuilder()
     x = _placement_columns(builder, workload)
-    _capacities(builder, instance, x)
+    _capacities(builder, workload, x)
     if "symmetry" in reductions:
         _order_identical_servers(builder, instance, x)
     FORMULATIONS[formulation](builder, workload, x)
@@ -71,35 +73,90 @@ def build_milp(
 
 
 def _placement_columns(builder: MilpBuilder, workload: Workload) -> IntArray:
-    """x[n, e] as (N, X) column numbers, -1 for experts left out."""
+    """x[n, e] as (N, X) columns; NEVER where reductions leave the pair out, ALWAYS on roomy servers."""
     instance = workload.instance
-    placed = np.ones(instance.n_experts, np.bool_)
-    if "unnamed-experts" in workload.reductions:
-        placed = np.bincount(workload.group_experts, minlength=instance.n_experts) > 0
-    x = np.full((instance.n_servers, instance.n_experts), -1, np.int64)
-    x[:, placed] = builder.columns(np.zeros(instance.n_servers * int(placed.sum()))).reshape(
-        instance.n_servers, -1
-    )
+    free = _placeable(workload)
+    x = np.full(free.shape, NEVER)
+    if "roomy-servers" in workload.reductions:
+        roomy = free @ instance.expert_bytes <= instance.capacities_bytes
+        x[free & roomy[:, None]] = ALWAYS
+        free &= ~roomy[:, None]
+    x[free] = builder.columns(np.zeros(int(free.sum())))
     return x
 
 
-def _capacities(builder: MilpBuilder, instance: Instance, x: IntArray) -> None:
+def _placeable(workload: Workload) -> BoolArray:
+    """(N, X) bool, the pairs (server, expert) that reductions leave."""
+    instance, reductions = workload.instance, workload.reductions
+    pairs = np.ones((instance.n_servers, instance.n_experts), np.bool_)
+    if "unnamed-experts" in reductions:
+        pairs &= np.bincount(workload.group_experts, minlength=instance.n_experts) > 0
+    if "useless-pairs" in reductions:
+        pairs &= _useful(workload)
+    if "too-large" in reductions:
+        pairs &= instance.expert_bytes <= instance.capacities_bytes[:, None]
+    return pairs
+
+
+def _useful(workload: Workload) -> BoolArray:
+    """(N, X) bool, whether a server serves someone faster than the cloud who calls the expert."""
+    all_levels = levels(workload)
+    n_sets = len(all_levels.inside)
+    all_faster = np.full(len(all_levels.offsets) - 1, n_sets)  # a user's last level has all that are faster
+    some = np.diff(all_levels.offsets) > 0
+    all_faster[some] = all_levels.sets[all_levels.offsets[1:][some] - 1]
+    called = np.zeros((n_sets + 1, workload.instance.n_experts), np.bool_)
+    _mark(all_faster[workload.pairs], workload.groups, workload.group_offsets, workload.group_experts, called)
+    return np.asarray(all_levels.inside.T.astype(np.float32) @ called[:-1] > 0)
+
+
+@compiled
+def _mark(
+    rows: IntArray, groups: IntArray, offsets: IntArray, members: IndexArray, marked: BoolArray
+) -> None:
+    """marked[rows[i], e] for every e in groups[i]."""
+    for i in range(len(rows)):
+        for entry in range(offsets[groups[i]], offsets[groups[i] + 1]):
+            marked[rows[i], members[entry]] = True
+
+
+def _capacities(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
     """Capacity in the largest unit that divides every size, so that coefficients stay small integers."""
+    instance = workload.instance
     unit = math.gcd(*(model.expert_bytes for model in instance.models))
-    row, expert = np.nonzero(x >= 0)
-    sizes = instance.expert_bytes[expert] // unit
-    capacities = np.minimum(instance.capacities_bytes // unit, (instance.expert_bytes // unit).sum())
-    builder.rows(row, x[row, expert], sizes, capacities, instance.n_servers)
+    server, expert = np.nonzero(x >= 0)
+    sizes = instance.expert_bytes // unit
+    capacities = np.minimum(instance.capacities_bytes // unit, sizes.sum())
+    if "exact-room" in workload.reductions:
+        capacities = np.array([_fillable(sizes[row >= 0], c) for row, c in zip(x, capacities, strict=True)])
+    counts = np.bincount(server, minlength=instance.n_servers)
+    some = counts > 0
+    builder.rows(counts[some], x[server, expert], sizes[expert], capacities[some])
+
+
+def _fillable(sizes: IntArray, capacity: int) -> int:
+    """The largest sum of some of the sizes within a capacity; itself where that takes too long to find."""
+    kinds, counts = np.unique(sizes, return_counts=True)
+    sums = np.zeros(1, np.int64)
+    for size, count in zip(kinds[:0:-1], counts[:0:-1], strict=True):
+        if len(sums) * (count + 1) > SUMS_TRIED:
+            return capacity
+        sums = np.unique(np.add.outer(sums, size * np.arange(count + 1)))
+        sums = sums[sums <= capacity]
+    for size, count in zip(kinds[:1], counts[:1], strict=True):
+        sums = sums + size * np.minimum((capacity - sums) // size, count)
+    return int(sums.max())
 
 
 def _order_identical_servers(builder: MilpBuilder, instance: Instance, x: IntArray) -> None:
-    placed = np.flatnonzero(x[0] >= 0)
     last_of: dict[tuple[int, bytes], int] = {}
     for n in range(instance.n_servers):
         twin = (int(instance.capacities_bytes[n]), instance.edge_latency_s[:, n].tobytes())
-        if twin in last_of and placed.size:
-            columns = np.concatenate([x[n, placed], x[last_of[twin], placed]])
-            builder.rows(
-                np.zeros(len(columns), np.int64), columns, np.repeat([1.0, -1.0], len(placed)), 0.0, 1
-            )
+        if twin in last_of:
+            free = x[n] >= 0  # the same on both: nothing tells them apart
+            columns = np.concatenate([x[n, free], x[last_of[twin], free]])
+            if len(columns):
+                builder.rows(
+                    np.array([len(columns)]), columns, np.repeat([1.0, -1.0], len(columns) // 2), 0.0
+                )
         last_of[twin] = n

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
+from scipy import sparse
 
-from slimbench.formulations.milp import MilpBuilder
 from slimbench.formulations.workload import Workload
-from slimbench.instances.arrays import FloatArray, IntArray, offsets_of
+from slimbench.instances.arrays import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    compiled,
+    csr_rows,
+    distinct,
+    distinct_rows,
+    offsets_of,
+)
+
+SERVERS_PER_DIGIT: Final = 31  # a set of servers is written in base 2^31
+BITS: Final = 1 << np.arange(SERVERS_PER_DIGIT)
+SUBSETS: Final = 32  # of each set, the largest ones are tried as the set it grows from
 
 
 @dataclass(frozen=True)
@@ -23,81 +38,142 @@ class Levels:
         Number of the server set P_j among the distinct ones.
     gaps_s : (L,) float64
         t_{j+1} - t_j > 0, where the cloud follows the slowest useful server.
-    servers : one (|P|,) int64 a distinct set
+    inside : (S, N) bool, whether a distinct set has a server
     """
 
     offsets: IntArray
     sets: IntArray
     gaps_s: FloatArray
-    servers: list[IntArray]
+    inside: BoolArray
+
+    @cached_property
+    def set_sizes(self) -> IntArray:
+        """(S,) int64, servers of each distinct set."""
+        return np.asarray(self.inside.sum(axis=1), np.int64)
+
+    @cached_property
+    def servers(self) -> list[IntArray]:
+        """One (|P|,) int64 a distinct set."""
+        return [np.flatnonzero(row) for row in self.inside]
+
+    @cached_property
+    def subsets(self) -> tuple[IntArray, IntArray]:
+        """The largest proper subsets of each distinct set among the others, largest first.
+
+        Returns
+        -------
+        offsets : (S + 1,) int64
+        sets : (.,) int64
+        """
+        order = np.argsort(-self.set_sizes, kind="stable")
+        smaller = self.inside[order].astype(np.float32)
+        counts, found = [], [np.empty(0, np.int64)]
+        for row, size in zip(self.inside.astype(np.float32), self.set_sizes, strict=True):
+            within = (smaller @ row == self.set_sizes[order]) & (self.set_sizes[order] < size)
+            found.append(order[np.flatnonzero(within)[:SUBSETS]])
+            counts.append(len(found[-1]))
+        return offsets_of(np.array(counts, np.int64)), np.concatenate(found)
 
 
 def levels(workload: Workload) -> Levels:
     """Sort each user's useful servers; servers equally far join one level."""
     instance = workload.instance
-    numbers: dict[frozenset[int], int] = {}
-    counts, sets, gaps = [], [], []
-    for u in range(instance.n_users):
-        for m in range(len(instance.models)):
-            cloud = instance.cloud_latency_s[u, m]
-            times = np.minimum(
-                np.append(workload.edge_latency_s[u, instance.server_order[u, m], m], cloud), cloud
-            )
-            steps = np.flatnonzero(np.diff(times) > 0)
-            counts.append(len(steps))
-            for j in steps:
-                servers = frozenset(instance.server_order[u, m, : j + 1].tolist())
-                sets.append(numbers.setdefault(servers, len(numbers)))
-                gaps.append(times[j + 1] - times[j])
-    return Levels(
-        offsets_of(np.array(counts)),
-        np.array(sets, np.int64),
-        np.array(gaps, np.float64),
-        [np.array(sorted(servers)) for servers in numbers],
+    order = instance.server_order
+    edge = np.take_along_axis(workload.edge_latency_s.transpose(0, 2, 1), order, axis=2)
+    cloud = instance.cloud_latency_s[:, :, None]
+    gaps = np.diff(np.minimum(np.concatenate([edge, cloud], axis=2), cloud), axis=2)
+    steps = gaps > 0
+    pair, level = np.nonzero(steps.reshape(-1, instance.n_servers))
+    place = np.argsort(order.reshape(-1, instance.n_servers), axis=1)  # of a server in a user's order
+    inside = place[pair] <= level[:, None]
+    digits = (
+        inside[:, first : first + SERVERS_PER_DIGIT] @ BITS[: instance.n_servers - first]
+        for first in range(0, instance.n_servers, SERVERS_PER_DIGIT)
     )
+    shown, sets = distinct_rows(digits, 2**SERVERS_PER_DIGIT, len(inside))
+    return Levels(offsets_of(steps.sum(axis=2).ravel()), sets, gaps[steps], inside[shown])
 
 
 def activation_levels(workload: Workload, all_levels: Levels) -> tuple[IntArray, IntArray]:
     """For every pair (activation, level of its user): the activation and the level, both (.,) int64."""
-    pair = workload.users.astype(np.int64) * len(workload.instance.models) + workload.models
-    counts = np.diff(all_levels.offsets)[pair]
-    activation = np.repeat(np.arange(len(pair)), counts)
-    first = np.repeat(all_levels.offsets[pair] - offsets_of(counts)[:-1], counts)
-    return activation, first + np.arange(len(activation))
+    return csr_rows(all_levels.offsets, workload.pairs)
 
 
-def cover_columns(
-    builder: MilpBuilder, x: IntArray, servers: list[IntArray], sets: IntArray, experts: IntArray
-) -> IntArray:
-    """Columns cover[P, e] <= sum over n in P of x[n, e] for wanted pairs (sets[i], experts[i]).
+def level_weights(
+    workload: Workload, all_levels: Levels, *, merged: bool
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """What it saves in seconds per token that a set of servers serves a group.
 
-    One column for equal pairs; x[n, e] itself where P = {n}.
+    Merged over users, one entry a pair (g, P) has W[P, g] = sum over activations a of g and levels j with
+    P_j = P of rate * (t_{j+1} - t_j); otherwise every (activation, level) has an entry of its own.
+
+    Returns
+    -------
+    groups, sets : (.,) int64, in order of group and set
+    weights : (.,) float64
     """
-    keys, which = np.unique(sets * x.shape[1] + experts, return_inverse=True)
-    which = which.ravel()
-    of_set, of_expert = keys // x.shape[1], keys % x.shape[1]
-    sizes = np.array([len(s) for s in servers], np.int64)[of_set]
-    columns = np.empty(len(keys), np.int64)
-    alone = sizes == 1
-    first = np.array([s[0] for s in servers], np.int64)
-    columns[alone] = x[first[of_set[alone]], of_expert[alone]]
-    columns[~alone] = covering(builder, x, servers, of_set[~alone], of_expert[~alone])
-    return np.asarray(columns[which])
+    shape = (len(workload.group_offsets) - 1, len(all_levels.offsets) - 1)
+    if merged:
+        calls = sparse.coo_array((workload.rates, (workload.groups, workload.pairs)), shape=shape).tocsr()
+        steps = sparse.csr_array(
+            (all_levels.gaps_s, all_levels.sets, all_levels.offsets), shape=(shape[1], len(all_levels.inside))
+        )
+        weights = sparse.csr_array(calls @ steps)
+        weights.sort_indices()
+        groups = np.repeat(np.arange(shape[0]), np.diff(weights.indptr))
+        return groups, weights.indices.astype(np.int64), np.asarray(weights.data, np.float64)
+    activation, level = activation_levels(workload, all_levels)
+    groups, sets = workload.groups[activation], all_levels.sets[level]
+    order = np.lexsort((sets, groups))
+    return groups[order], sets[order], (workload.rates[activation] * all_levels.gaps_s[level])[order]
 
 
-def covering(
-    builder: MilpBuilder, single: IntArray, servers: list[IntArray], sets: IntArray, items: IntArray
+def further_servers(
+    workload: Workload, all_levels: Levels, items: IntArray, sets: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """What a pair (item, P) is made of: the item's pair with a smaller set, and the servers beyond.
+
+    Parameters
+    ----------
+    items, sets : (R,) int64, in order of items
+
+    Returns
+    -------
+    smaller : (R,) int64
+        The pair with the largest P' inside P; -1 if there is none, or without ``nested-levels``.
+    pairs, servers : (.,) int64
+        The servers of P that are not in P', one after another, each with its pair.
+    """
+    n_sets = len(all_levels.inside)
+    smaller = np.full(len(items), -1)
+    if "nested-levels" in workload.reductions and len(items):
+        smaller = _smaller_levels(items, sets, n_sets, *all_levels.subsets)
+    without = np.where(smaller >= 0, sets[smaller], n_sets)
+    steps, step = distinct(sets * (n_sets + 1) + without, n_sets * (n_sets + 1))
+    of_step, base = np.divmod(steps, n_sets + 1)
+    nothing = np.zeros((1, all_levels.inside.shape[1]), np.bool_)
+    further = all_levels.inside[of_step] & ~np.concatenate([all_levels.inside, nothing])[base]
+    pairs, entry = csr_rows(offsets_of(further.sum(axis=1)), step)
+    return smaller, pairs, np.nonzero(further)[1][entry]
+
+
+@compiled
+def _smaller_levels(
+    items: IntArray, sets: IntArray, n_sets: int, offsets: IntArray, subsets: IntArray
 ) -> IntArray:
-    """New columns z[i] <= sum over n in P of single[n, items[i]], P = servers[sets[i]]."""
-    columns = builder.columns(np.zeros(len(sets)))
-    sizes = np.array([len(s) for s in servers], np.int64)[sets]
-    row = np.repeat(np.arange(len(sets)), sizes)
-    members = np.concatenate([servers[s] for s in sets]) if len(sets) else np.empty(0, np.int64)
-    builder.rows(
-        np.concatenate([np.arange(len(sets)), row]),
-        np.concatenate([columns, single[members, items[row]]]),
-        np.concatenate([np.ones(len(sets)), -np.ones(len(row))]),
-        0.0,
-        len(sets),
-    )
-    return columns
+    """O(len(items) * subsets tried)."""
+    seen = np.full(n_sets, -1)
+    smaller = np.full(len(items), -1)
+    first = 0
+    while first < len(items):
+        stop = first
+        while stop < len(items) and items[stop] == items[first]:
+            seen[sets[stop]] = stop
+            stop += 1
+        for i in range(first, stop):
+            for s in range(offsets[sets[i]], offsets[sets[i] + 1]):
+                if seen[subsets[s]] >= first:
+                    smaller[i] = seen[subsets[s]]
+                    break
+        first = stop
+    return smaller

@@ -151,63 +151,6 @@ def test_the_objective_handed_to_solvers_does_not_depend_on_the_unit_of_time(kin
         assert scaled.seconds_per_unit == pytest.approx(factor * milp.seconds_per_unit, rel=1e-9)
 
 
-# Reductions
-
-
-def reducible(dispatch):
-    """Each reduction finds work: repeated groups, a server slower than the cloud, spare experts, twins."""
-    model = Model("m", layers=1, experts_per_layer=6, top_k=2, expert_bytes=1)
-    edge = np.array([[0.02, 0.02, 0.05, 0.30], [0.04, 0.04, 0.03, 0.30]])[:, :, None]
-    calls = [
-        (0, (0, 1), 1.0),
-        (0, (1, 0), 0.5),
-        (0, (2,), 0.4),
-        (1, (1, 2), 1.0),
-        (1, (3,), 0.7),
-        (1, (3,), 0.1),
-    ]
-    return build(
-        dispatch=dispatch,
-        capacities=[1, 1, 2, 2],
-        models=[model],
-        edge=edge,
-        cloud=[[0.1], [0.1]],
-        activations=[(user, 0, 0, group, rate) for user, group, rate in calls],
-    )
-
-
-@pytest.mark.parametrize(
-    ("formulation", "dispatch"),
-    [(f, d) for d in DISPATCHES for f in FORMULATIONS if applies(f, reducible(d))],
-)
-def test_reductions_keep_the_optimum(formulation, dispatch):
-    instance = reducible(dispatch)
-    optimum, _ = brute_force(instance)
-    choices = [
-        ALL_REDUCTIONS,
-        frozenset(),
-        *({r} for r in ALL_REDUCTIONS),
-        *(ALL_REDUCTIONS - {r} for r in ALL_REDUCTIONS),
-    ]
-    for reductions in map(frozenset, choices):
-        milp = build_milp(instance, formulation, reductions)
-        result = solve(milp)
-        assert result.objective * milp.seconds_per_unit == close(optimum, optimum), reductions
-        saving = evaluate(instance, milp.placement(result.values)).saving_s
-        assert saving == close(optimum, optimum), reductions
-
-
-@pytest.mark.parametrize("reduction", sorted(ALL_REDUCTIONS))
-def test_each_reduction_changes_the_model(reduction):
-    instance = reducible("single")
-    reduced = build_milp(instance, "destination", frozenset({reduction}))
-    whole = build_milp(instance, "destination", frozenset())
-    if reduction == "symmetry":
-        assert reduced.rows.shape[0] == whole.rows.shape[0] + 1
-    else:
-        assert reduced.n_columns < whole.n_columns
-
-
 # Limits and bounds
 
 
@@ -320,7 +263,7 @@ def test_a_second_solver_library_in_a_process_is_refused(library):
 def test_unknown_names_are_refused():
     with pytest.raises(SolverError, match="formulation is 'covers', expected one of cover, destination"):
         build_milp(two_cells(), "covers")
-    with pytest.raises(SolverError, match="reduction is 'merg', expected among merge, slow-servers"):
+    with pytest.raises(SolverError, match="reduction is 'merg', expected among merge, merge-users"):
         build_milp(two_cells(), "cover", frozenset({"merge", "merg"}))
     with pytest.raises(SolverError, match="backend is 'gurobi', expected one of highs, cbc"):
         solve_milp(build_milp(two_cells()), "gurobi")

@@ -30,6 +30,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def perf(session: nox.Session) -> None:
+    """Measure SlimBench beside other tools, and write perf/*.md and perf/*.csv; arguments name benchmarks."""
+    install_as_users_do(session, "[perf]")
+    session.run("python", "-m", "slimbench.bench.perf", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
     session.install("ruff>=0.9")

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,14 @@ class SolveContext:
         When to return, on the clock of ``time.monotonic``; the process is killed soon after it.
     threads : int
         Threads the run may keep busy.
+    log_file : Path or None
+        Where a library may append its own log; kept when the run fails or proves less than it should.
     """
 
     rng: np.random.Generator
     deadline: float = math.inf
     threads: int = 1
+    log_file: Path | None = None
     on_report: Callable[[Placement | None, float | None], None] | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     proven_optimal: bool = False

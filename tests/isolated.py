@@ -5,17 +5,21 @@ The pytest process itself never loads a solver library. scipy's own copy of HiGH
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import multiprocessing
+import os
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from slimbench.bench.context import NoSolutionError, SolveContext
-from slimbench.formulations.backends import BACKENDS, MilpResult, solve_milp
+from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, solve_milp
 from slimbench.formulations.milp import Milp
 from slimbench.instances import Instance, Placement
 
@@ -35,7 +39,7 @@ def process_of(library: str) -> ProcessPoolExecutor:
 
 def submit(milp: Milp, backend: str, time_limit_s: float = math.inf) -> Future[MilpResult]:
     """Solve a model in the process of its backend's library."""
-    return process_of(BACKENDS[backend][0]).submit(solve_milp, milp, backend, time_limit_s)
+    return process_of(BACKENDS[backend][0]).submit(solve_milp, milp, backend, SolveOptions(time_limit_s))
 
 
 def solve(milp: Milp, backend: str = "highs", time_limit_s: float = math.inf) -> MilpResult:
@@ -43,7 +47,25 @@ def solve(milp: Milp, backend: str = "highs", time_limit_s: float = math.inf) ->
     return submit(milp, backend, time_limit_s).result(PATIENCE_S)
 
 
-def run_milp_solver(instance: Instance, deadline_left_s: float, parameters: dict[str, Any]) -> dict[str, Any]:
+def solve_and_listen(
+    milp: Milp, backend: str, options: SolveOptions, environment: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Solve here and tell everything the backend told; to be called in a helper process."""
+    incumbents: list[tuple[float, float]] = []
+    bounds: list[float] = []
+    listening = dataclasses.replace(
+        options,
+        on_incumbent=lambda values, bound: incumbents.append((float(milp.objective @ values), bound)),
+        on_bound=bounds.append,
+    )
+    with patch.dict(os.environ, environment or {}):
+        result = solve_milp(milp, backend, listening)
+    return {"result": result, "incumbents": incumbents, "bounds": bounds}
+
+
+def run_milp_solver(
+    instance: Instance, deadline_left_s: float, parameters: dict[str, Any], log_file: Path | None = None
+) -> dict[str, Any]:
     """Run the ``milp`` plugin here and tell everything it told; to be called in a helper process."""
     import time
 
@@ -53,6 +75,7 @@ def run_milp_solver(instance: Instance, deadline_left_s: float, parameters: dict
     context = SolveContext(
         np.random.default_rng(0),
         deadline=time.monotonic() + deadline_left_s,
+        log_file=log_file,
         on_report=lambda placement, bound: reports.append((placement, bound)),
     )
     try:

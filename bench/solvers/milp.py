@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+import time
+from functools import partial
+from typing import Final, Literal
+
+import numpy as np
 
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.plugin import Parameters, PluginError, solver
 from slimbench.formulations import SolverError
-from slimbench.formulations.backends import BACKENDS, MilpResult, load_backend, solve_milp
+from slimbench.formulations.backends import (
+    BACKENDS,
+    MilpResult,
+    SolveOptions,
+    Start,
+    load_backend,
+    solve_milp,
+)
+from slimbench.formulations.decomposition import fill_servers, sweep_servers
 from slimbench.formulations.formulation import ALL_REDUCTIONS, build_milp
+from slimbench.formulations.milp import Milp
+from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.arrays import FloatArray
 
-AGREEMENT = 1e-6  # relative; above it solver and evaluation contradict each other
+AGREEMENT: Final = 1e-6  # relative; above it solver and evaluation contradict each other
+EXACT_EXPERTS: Final = 16  # layers with more named experts are split, as by ``slim-sweep``
 
 
 def _library(parameters: Parameters) -> str:
@@ -30,38 +45,83 @@ def milp(
     context: SolveContext,
     *,
     formulation: Literal["cover", "destination", "radius", "assignment"] = "cover",
-    backend: Literal["highs", "cbc", "scip", "cp-sat"] = "highs",
+    backend: Literal["highs", "cbc", "scip", "cp-sat", "gurobi"] = "highs",
+    start: Literal["none", "slim-sweep"] = "none",
     time_limit: float | None = None,
     reductions: str = "all",
 ) -> Placement:
     """Solve an exact formulation to optimality, or to a bound within the time limit (seconds)."""
-    model = build_milp(instance, formulation, _reductions(reductions))
-    limit = context.time_left_s if time_limit is None else min(time_limit, context.time_left_s)
+    chosen = _reductions(reductions)
+    end = context.deadline if time_limit is None else min(context.deadline, time.monotonic() + time_limit)
+    first = _swept(instance, context, end) if start == "slim-sweep" else None
+    first_s = 0.0 if first is None else evaluate(instance, first).saving_s
+    model = build_milp(instance, formulation, chosen)
+    unit = model.seconds_per_unit
+
+    def told(placement: Placement | None, bound: float | None, *, optimal: bool = False) -> None:
+        proven = None if bound is None or math.isinf(bound) else bound * unit
+        context.report(placement, proven, optimal=optimal)
 
     def on_incumbent(values: FloatArray, bound: float) -> None:
-        proven = bound * model.seconds_per_unit if math.isfinite(bound) else None
-        context.report(model.placement(values), proven)
+        worse = first is not None and float(model.objective @ values) * unit < first_s
+        told(None if worse else model.placement(values), bound)
 
-    result = solve_milp(model, backend, limit, context.threads, on_incumbent)
+    options = SolveOptions(
+        time_limit_s=max(0.0, end - time.monotonic()),
+        threads=context.threads,
+        start=None if first is None else Start.of(model, _in_model_order(instance, model, first)),
+        log_file=context.log_file,
+        on_incumbent=on_incumbent,
+        on_bound=lambda bound: told(None, bound),
+    )
+    result = solve_milp(model, backend, options)
     context.record(
         raw_status=result.raw_status, columns=model.n_columns, rows=model.rows.shape[0], **result.figures
     )
-    bound = None if result.bound is None else result.bound * model.seconds_per_unit
-    if result.values is None:
-        context.report(None, bound)
+    if result.root_bound is not None:
+        context.record(root_bound_s=result.root_bound * unit)
+    placement = None if result.values is None else model.placement(result.values)
+    if placement is not None and placement.violation(instance) is None:
+        saving_s = _checked_saving_s(instance, placement, result, unit, backend)
+        if first is not None and saving_s < first_s and result.termination != "optimal":
+            placement = first  # the backend did not come to its start
+    elif placement is None:
+        placement = first
+    told(placement, result.bound, optimal=result.termination == "optimal")
+    if placement is None:
         raise NoSolutionError(f"{backend} ended with {result.raw_status!r} before it found a placement")
-    placement = model.placement(result.values)
-    violation = placement.violation(instance)
-    if violation is None:
-        _check_objective(instance, placement, result, model.seconds_per_unit, backend)
-    context.report(placement, bound, optimal=result.termination == "optimal")
     return placement
 
 
-def _check_objective(
+def _swept(instance: Instance, context: SolveContext, end: float) -> Placement:
+    """What ``slim-sweep`` finds, told at once."""
+
+    def expired() -> bool:
+        return time.monotonic() >= end
+
+    fill = partial(best_cache, max_exact_experts=EXACT_EXPERTS)
+    filled = fill_servers(instance, fill, expired).placement
+    context.report(filled)
+    return sweep_servers(instance, filled, fill, context.report, expired)
+
+
+def _in_model_order(instance: Instance, model: Milp, placement: Placement) -> Placement:
+    """Caches of identical servers swapped so that the first holds most, as the model's rows may ask."""
+    holds = placement.holds.copy()
+    counts = (holds & (model.placement_columns >= 0)).sum(axis=1)
+    twins: dict[tuple[int, bytes], list[int]] = {}
+    for n, capacity in enumerate(instance.capacities_bytes.tolist()):
+        twins.setdefault((capacity, instance.edge_latency_s[:, n].tobytes()), []).append(n)
+    for servers in twins.values():
+        fullest_first = np.argsort(-counts[servers], kind="stable")
+        holds[servers] = holds[servers][fullest_first]
+    return Placement(holds)
+
+
+def _checked_saving_s(
     instance: Instance, placement: Placement, result: MilpResult, seconds_per_unit: float, backend: str
-) -> None:
-    """Hold the solver's objective against the placement's saving; a fractional incumbent shows up here.
+) -> float:
+    """The placement's saving, against which the solver's objective is held; a fractional incumbent shows up.
 
     An incumbent that is not proven optimal may leave auxiliary columns below their best, so its objective
     may lie below what its placement saves, never above.
@@ -71,6 +131,7 @@ def _check_objective(
     excess = abs(claimed - saving) if result.termination == "optimal" else claimed - saving
     if excess > AGREEMENT * max(saving, claimed):
         raise SolverError(f"{backend} claims a saving of {claimed:.9g} s, its placement saves {saving:.9g} s")
+    return saving
 
 
 def _reductions(text: str) -> frozenset[str]:

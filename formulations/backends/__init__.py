@@ -7,48 +7,54 @@ had solved a model before. So a library is imported when first asked for, and a 
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.backends.result import MilpResult, OnIncumbent, Termination
+from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions, Start
+from slimbench.formulations.backends.result import MilpResult, Termination
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
 
-__all__ = ["BACKENDS", "MilpResult", "OnIncumbent", "Termination", "load_backend", "solve_milp"]
+__all__ = [
+    "BACKENDS",
+    "MilpResult",
+    "OnBound",
+    "OnIncumbent",
+    "SolveOptions",
+    "Start",
+    "Termination",
+    "load_backend",
+    "solve_milp",
+]
 
 # backend: library, module, function
 BACKENDS: Final = {
     "highs": ("highspy", "highs", "solve"),
     "cbc": ("pulp", "cbc", "solve"),
-    "scip": ("ortools", "ortools", "solve_scip"),
-    "cp-sat": ("ortools", "ortools", "solve_cp_sat"),
+    "scip": ("ortools", "scip", "solve"),
+    "cp-sat": ("ortools", "cp_sat", "solve"),
+    "gurobi": ("gurobipy", "gurobi", "solve"),
 }
-Solve = Callable[[Milp, float, int, OnIncumbent | None], MilpResult]
+Solve = Callable[[Milp, SolveOptions], MilpResult]
 _library_in_use: list[str] = []
 
 
-def solve_milp(
-    milp: Milp,
-    backend: str = "highs",
-    time_limit_s: float = math.inf,
-    threads: int = 1,
-    on_incumbent: OnIncumbent | None = None,
-) -> MilpResult:
+def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
     """Solve a model with one backend.
 
     Raises
     ------
     SolverError
-        If the backend is unknown, another solver library has been used in this process, or the library
-        fails or contradicts that caching nothing is feasible.
+        If the backend is unknown, is not installed or has no licence for the model, if another solver
+        library has been used in this process, or if the library fails or contradicts that caching nothing
+        is feasible.
     """
     solve = load_backend(backend)
     if not milp.n_columns:
         return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
-    return solve(milp, time_limit_s, threads, on_incumbent)
+    return solve(milp, options or SolveOptions())
 
 
 def load_backend(backend: str) -> Solve:
@@ -66,6 +72,11 @@ def load_backend(backend: str) -> Solve:
         raise SolverError(
             f"backend {backend} needs {library}, but this process has used {_library_in_use[0]}"
         )
+    try:
+        solve: Solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    except ModuleNotFoundError as error:
+        if error.name != library:
+            raise
+        raise SolverError(f"backend {backend} needs {library}: pip install {library}") from None
     _library_in_use[:] = [library]
-    solve: Solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     return solve

@@ -5,72 +5,104 @@ from __future__ import annotations
 import math
 import re
 import tempfile
+import time
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pulp
 
-from slimbench.formulations.backends.result import RELATIVE_GAP, MilpResult, OnIncumbent, Termination
+from slimbench.formulations.backends.completion import completed
+from slimbench.formulations.backends.options import SolveOptions, Start
+from slimbench.formulations.backends.result import (
+    FEASIBILITY_TOLERANCE,
+    RELATIVE_GAP,
+    MilpResult,
+    Termination,
+)
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
+from slimbench.instances.arrays import FloatArray
 
-LOG_PRECISION = 1e-2  # CBC prints bounds with few digits; a printed bound is widened by this many units
+LOG_PRECISION: Final = 1e-2  # CBC prints bounds with few digits; a printed one is widened by this many units
 
 
-def solve(milp: Milp, time_limit_s: float, threads: int, on_incumbent: OnIncumbent | None) -> MilpResult:
-    """Solve with CBC.
+def solve(milp: Milp, options: SolveOptions) -> MilpResult:
+    """Solve with CBC, which runs as a program of its own and tells incumbent and bound only at its end.
 
-    PuLP calls a time-limited solve optimal (PuLP issues 649, 711), so the ending and the bound are read
-    from CBC's own log.
+    PuLP calls a time-limited solve optimal (PuLP issues 649, 711), so the ending and the bounds are read
+    from CBC's own log. The objective is negated: with ``-max``, CBC 2.10 reads the cost of a start with the
+    wrong sign and gives it up for worse ones.
     """
-    del on_incumbent  # CBC runs as a program of its own and tells only at the end
+    end = time.monotonic() + options.time_limit_s
     problem, columns = _pulp_problem(milp)
-    text = _run(problem, time_limit_s, threads, [])
+    started = options.start is not None and _set_initial_values(milp, columns, options, options.start)
+    text = _run(problem, options, end, warm_start=started)
     if "Pre-processing says infeasible" in text:  # a fault of CBC 2.10: caching nothing is feasible
-        text = _run(problem, time_limit_s, threads, ["preprocess off"])
+        text = _run(problem, options, end, "preprocess off", warm_start=started)
     ending = _last(r"^Result - (.*)$", text) or "no result line"
     if "infeasible" in ending.lower():
         raise SolverError(f"CBC ended with {ending!r}, although caching nothing is feasible")
-    optimal = ending == "Optimal solution found" or (not milp.integer.any() and problem.status == 1)
-    found = optimal or problem.sol_status in {
-        pulp.LpSolutionOptimal,
-        pulp.LpSolutionIntegerFeasible,
-    }
+    mixed = bool(milp.integer.any())
+    optimal = ending == "Optimal solution found" or (not mixed and problem.status == 1)
+    found = optimal or problem.sol_status in {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
     values = np.array([column.varValue or 0.0 for column in columns]) if found else None
     objective = float(milp.objective @ values) if values is not None else None
     termination: Termination = "optimal" if optimal else "feasible" if found else "none"
-    # CBC minimises the negated objective, so its lower bound is our upper one
-    printed = _last(r"^Lower bound:\s+(\S+)$", text) or _last(r"^Continuous objective value is (\S+)", text)
-    bound = objective if optimal else None if printed is None else abs(float(printed)) + LOG_PRECISION
+    printed = _bound(r"^Lower bound:\s+(\S+)$", text)
+    if printed is None:
+        printed = _bound(r"^Continuous objective value is (\S+)", text)
+    bound = objective if optimal else printed
     nodes = _last(r"^Enumerated nodes:\s+(\d+)$", text)
-    return MilpResult(termination, ending, values, objective, bound, {"nodes": float(nodes)} if nodes else {})
+    root_bound = _bound(r"^Cuts at root node changed objective from \S+ to (\S+)$", text)
+    if root_bound is None and mixed:  # done before its first cut
+        root_bound = bound
+    figures = {"nodes": float(nodes)} if nodes else {}
+    return MilpResult(termination, ending, values, objective, bound, root_bound, figures)
 
 
-def _run(problem: pulp.LpProblem, time_limit_s: float, threads: int, options: list[str]) -> str:
-    """Run CBC; returns its log."""
+def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str, warm_start: bool) -> str:
+    """Run CBC until ``end`` on the clock of ``time.monotonic``; returns its log."""
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "cbc.log")
+        log = options.log_file or Path(folder, "cbc.log")
         problem.solve(
             pulp.PULP_CBC_CMD(
                 msg=False,
-                timeLimit=time_limit_s if math.isfinite(time_limit_s) else None,
-                threads=threads if threads > 1 else None,
+                timeLimit=max(0.0, end - time.monotonic()) if math.isfinite(end) else None,
+                threads=options.threads if options.threads > 1 else None,
                 gapRel=RELATIVE_GAP,
                 gapAbs=0.0,
-                options=["primalT 1e-9", "integerT 1e-9", *options],
+                options=[f"primalT {FEASIBILITY_TOLERANCE:g}", f"integerT {FEASIBILITY_TOLERANCE:g}", *more],
                 logPath=str(log),
+                warmStart=warm_start,
             )
         )
         return log.read_text(errors="replace")
 
 
+def _set_initial_values(
+    milp: Milp, columns: list[pulp.LpVariable], options: SolveOptions, start: Start
+) -> bool:
+    """Set the whole solution that the start stands for: PuLP says 0 for columns without a value."""
+
+    def solved(rest: Milp) -> FloatArray | None:
+        return solve(rest, SolveOptions(options.time_limit_s, options.threads)).values
+
+    values = completed(milp, start, solved)
+    if values is None:
+        return False
+    for column, value in zip(columns, values.clip(0.0, 1.0).tolist(), strict=True):
+        column.setInitialValue(value)
+    return True
+
+
 def _pulp_problem(milp: Milp) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
-    problem = pulp.LpProblem("placement", pulp.LpMaximize)
+    problem = pulp.LpProblem("placement", pulp.LpMinimize)
     columns = [
         pulp.LpVariable(f"v{i}", 0, 1, pulp.LpInteger if integer else pulp.LpContinuous)
         for i, integer in enumerate(milp.integer)
     ]
-    problem.setObjective(pulp.LpAffineExpression(zip(columns, milp.objective.tolist(), strict=True)))
+    problem.setObjective(pulp.LpAffineExpression(zip(columns, (-milp.objective).tolist(), strict=True)))
     rows = milp.rows
     for r, upper in enumerate(milp.row_upper.tolist()):
         entries = slice(rows.indptr[r], rows.indptr[r + 1])
@@ -79,6 +111,12 @@ def _pulp_problem(milp: Milp) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
             pulp.LpConstraint(pulp.LpAffineExpression(terms), pulp.LpConstraintLE, None, upper)
         )
     return problem, columns
+
+
+def _bound(pattern: str, text: str) -> float | None:
+    """The last objective that CBC printed, as an upper bound on ours."""
+    printed = _last(pattern, text)
+    return None if printed is None else LOG_PRECISION - float(printed)
 
 
 def _last(pattern: str, text: str) -> str | None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
+from typing import Any, Final
 
 import highspy
 import numpy as np
 
-from slimbench.formulations.backends.result import RELATIVE_GAP, MilpResult, OnIncumbent
+from slimbench.formulations.backends.options import SolveOptions
+from slimbench.formulations.backends.progress import Progress, finite
+from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
-from slimbench.instances.arrays import FloatArray
 
-FEASIBILITY_TOLERANCE = 1e-9  # at the default 1e-6 a row of small weights leaks more saving than we compare
-
-OVERRUN_S = 0.2  # what HiGHS may take beyond its limit before it is left behind
+OVERRUN_S: Final = 0.2  # what HiGHS may take beyond its limit before it is left behind
+LOGGING_INTERVAL_S: Final = 1.0  # HiGHS tells its bound with each line of its log, by default every 5 s
 
 
-def solve(milp: Milp, time_limit_s: float, threads: int, on_incumbent: OnIncumbent | None) -> MilpResult:
+def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     """Solve with HiGHS.
 
     Its cut separation does not look at the clock (seen: 29 s beyond a limit of 60 s), so it runs in a thread
@@ -28,72 +28,76 @@ def solve(milp: Milp, time_limit_s: float, threads: int, on_incumbent: OnIncumbe
     highs = highspy.Highs()
     for option, value in {
         "log_to_console": False,
-        "threads": threads,
+        "log_file": str(options.log_file or ""),
+        "mip_min_logging_interval": LOGGING_INTERVAL_S,
+        "threads": options.threads,
         "mip_rel_gap": RELATIVE_GAP,
         "mip_abs_gap": 0.0,
         "mip_feasibility_tolerance": FEASIBILITY_TOLERANCE,
         "primal_feasibility_tolerance": FEASIBILITY_TOLERANCE,
     }.items():
         highs.setOptionValue(option, value)
-    if math.isfinite(time_limit_s):
-        highs.setOptionValue("time_limit", time_limit_s)
+    if math.isfinite(options.time_limit_s):
+        highs.setOptionValue("time_limit", options.time_limit_s)
     _pass(highs, milp)
-    told = _Told(on_incumbent)
+    if options.start is not None:
+        start = options.start
+        highs.setSolution(len(start.columns), start.columns.astype(np.int32), start.values)
+    progress = Progress(options)
     if milp.integer.any():
-        highs.cbMipImprovingSolution.subscribe(told.incumbent)
-        highs.cbMipLogging.subscribe(told.log)
+        _listen(highs, progress)
     run = threading.Thread(target=highs.run, daemon=True)
     run.start()
-    run.join(time_limit_s + OVERRUN_S if math.isfinite(time_limit_s) else None)
-    return told.result() if run.is_alive() else _result(highs, milp)
+    run.join(options.time_limit_s + OVERRUN_S if math.isfinite(options.time_limit_s) else None)
+    if run.is_alive():
+        progress.close()
+        return _overrun(progress)
+    return _result(highs, milp, progress)
 
 
-class _Told:
-    """What HiGHS has told through its callbacks."""
+def _listen(highs: Any, progress: Progress) -> None:
+    def found(event: Any) -> None:
+        told = event.data_out
+        values = np.array(told.mip_solution)
+        progress.found(values, told.objective_function_value, told.mip_dual_bound, told.mip_node_count)
 
-    def __init__(self, on_incumbent: OnIncumbent | None) -> None:
-        self._on_incumbent = on_incumbent
-        self._values: FloatArray | None = None
-        self._objective: float | None = None
-        self._bound = math.inf
+    def logged(event: Any) -> None:
+        progress.proved(event.data_out.mip_dual_bound, event.data_out.mip_node_count)
 
-    def incumbent(self, event: Any) -> None:
-        """Keep an improving solution and hand it on."""
-        self._values = np.array(event.data_out.mip_solution)
-        self._objective = event.data_out.objective_function_value
-        self.log(event)
-        if self._on_incumbent is not None:
-            self._on_incumbent(self._values, self._bound)
-
-    def log(self, event: Any) -> None:
-        """Keep the bound."""
-        self._bound = min(self._bound, event.data_out.mip_dual_bound)
-
-    def result(self) -> MilpResult:
-        """The state at an overrun."""
-        return MilpResult(
-            termination="none" if self._values is None else "feasible",
-            raw_status="Time limit overrun",
-            values=self._values,
-            objective=self._objective,
-            bound=self._bound if math.isfinite(self._bound) else None,
-        )
+    highs.cbMipImprovingSolution.subscribe(found)
+    highs.cbMipLogging.subscribe(logged)
 
 
-def _result(highs: Any, milp: Milp) -> MilpResult:
+def _overrun(progress: Progress) -> MilpResult:
+    found = progress.values is not None
+    return MilpResult(
+        termination="feasible" if found else "none",
+        raw_status="Time limit overrun",
+        values=progress.values,
+        objective=progress.objective if found else None,
+        bound=finite(progress.bound),
+        root_bound=finite(progress.root_bound),
+    )
+
+
+def _result(highs: Any, milp: Milp, progress: Progress) -> MilpResult:
     status, info = highs.getModelStatus(), highs.getInfo()
     raw = highs.modelStatusToString(status)
     if status in {highspy.HighsModelStatus.kSolveError, highspy.HighsModelStatus.kInfeasible}:
         raise SolverError(f"HiGHS ended with {raw}, although caching nothing is feasible")
     optimal = status == highspy.HighsModelStatus.kOptimal
     found = info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible)
-    bound = info.mip_dual_bound if milp.integer.any() else info.objective_function_value
+    mixed = bool(milp.integer.any())
+    if mixed:
+        progress.proved(info.mip_dual_bound, info.mip_node_count)
+    bound = info.mip_dual_bound if mixed else info.objective_function_value
     return MilpResult(
         termination="optimal" if optimal else "feasible" if found else "none",
         raw_status=raw,
         values=np.array(highs.getSolution().col_value) if found else None,
         objective=info.objective_function_value if found else None,
-        bound=bound if math.isfinite(bound) and (optimal or milp.integer.any()) else None,
+        bound=finite(bound) if optimal or mixed else None,
+        root_bound=finite(progress.root_bound),
         figures={"nodes": float(info.mip_node_count)},
     )
 

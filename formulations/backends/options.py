@@ -1,0 +1,61 @@
+"""What a solve is asked for besides its model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slimbench.formulations.milp import Milp
+from slimbench.instances import Placement
+from slimbench.instances.arrays import FloatArray, IntArray
+
+OnIncumbent = Callable[[FloatArray, float], None]  # column values and proven bound, in objective units
+OnBound = Callable[[float], None]  # proven bound, in objective units
+
+
+@dataclass(frozen=True)
+class Start:
+    """A placement to start from; what follows from it is left to the backend.
+
+    Attributes
+    ----------
+    columns : (C,) int64
+        All integer columns.
+    values : (C,) float64
+        Each 0 or 1.
+    """
+
+    columns: IntArray
+    values: FloatArray
+
+    @classmethod
+    def of(cls, milp: Milp, placement: Placement) -> Start:
+        """The start that a placement is in a model."""
+        modelled = milp.placement_columns >= 0
+        return cls(milp.placement_columns[modelled], placement.holds[modelled].astype(float))
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """Limits of a solve, where it starts, and who is told of its progress.
+
+    Attributes
+    ----------
+    time_limit_s : float
+    threads : int
+    start : Start or None
+        A start that the model's rows forbid is ignored.
+    log_file : Path or None
+        Where the library's own log goes, after what the file has; CBC's replaces that.
+    on_incumbent, on_bound : callable or None
+        Told of every better incumbent, and of bounds that improve by more than 1e-9, relatively.
+    """
+
+    time_limit_s: float = math.inf
+    threads: int = 1
+    start: Start | None = None
+    log_file: Path | None = None
+    on_incumbent: OnIncumbent | None = None
+    on_bound: OnBound | None = None

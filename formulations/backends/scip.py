@@ -1,0 +1,131 @@
+"""SCIP through OR-Tools' MathOpt."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+import numpy as np
+from ortools.math_opt import model_pb2
+from ortools.math_opt.python import mathopt
+
+from slimbench.formulations.backends.options import SolveOptions, Start
+from slimbench.formulations.backends.progress import Progress, finite
+from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
+from slimbench.formulations.backends.solver_log import solver_log
+from slimbench.formulations.errors import SolverError
+from slimbench.formulations.milp import Milp
+from slimbench.instances.arrays import FloatArray
+
+
+def solve(milp: Milp, options: SolveOptions) -> MilpResult:
+    """Solve with SCIP.
+
+    A start becomes an incumbent before presolve, by SCIP's heuristic ``completesol``, unless the time limit
+    strikes first.
+    """
+    model = _model(milp)
+    progress = Progress(options)
+    told = options.on_incumbent is not None or options.on_bound is not None
+    with solver_log(options.log_file) as write:
+        result = mathopt.solve(
+            model,
+            mathopt.SolverType.GSCIP,
+            params=_parameters(options),
+            model_params=_model_parameters(model, options.start),
+            msg_cb=write,
+            callback_reg=_events() if told else None,
+            cb=_callback(milp, progress) if told else None,
+        )
+    termination = result.termination
+    reason = termination.reason
+    if reason in {mathopt.TerminationReason.INFEASIBLE, mathopt.TerminationReason.NUMERICAL_ERROR}:
+        raise SolverError(f"SCIP ended with {reason.name}, although caching nothing is feasible")
+    found = result.has_primal_feasible_solution()
+    optimal = reason == mathopt.TerminationReason.OPTIMAL
+    bound = finite(termination.objective_bounds.dual_bound)
+    stats, nodes = result.gscip_specific_output.stats, result.solve_stats.node_count
+    root_bound = bound if nodes <= 1 else finite(stats.root_node_bound)
+    return MilpResult(
+        termination="optimal" if optimal else "feasible" if found else "none",
+        raw_status=reason.name + (f" ({termination.limit.name})" if termination.limit else ""),
+        values=_values(result.variable_values(), milp.n_columns) if found else None,
+        objective=result.objective_value() if found else None,
+        bound=bound,
+        root_bound=root_bound if milp.integer.any() else None,
+        figures={"nodes": float(nodes)},
+    )
+
+
+def _parameters(options: SolveOptions) -> mathopt.SolveParameters:
+    limit = options.time_limit_s
+    parameters = mathopt.SolveParameters(
+        time_limit=datetime.timedelta(seconds=limit) if math.isfinite(limit) else None,
+        threads=options.threads,
+        relative_gap_tolerance=RELATIVE_GAP,
+        absolute_gap_tolerance=0.0,
+    )
+    parameters.gscip.real_params["numerics/feastol"] = FEASIBILITY_TOLERANCE
+    # a start names the integer columns, few of all; SCIP ignores one that leaves over 85 % open
+    parameters.gscip.real_params["heuristics/completesol/maxunknownrate"] = 1.0
+    return parameters
+
+
+def _model_parameters(model: mathopt.Model, start: Start | None) -> mathopt.ModelSolveParameters:
+    parameters = mathopt.ModelSolveParameters()
+    if start is not None:
+        columns = zip(start.columns.tolist(), start.values.tolist(), strict=True)
+        values = {model.get_variable(column): value for column, value in columns}
+        parameters.solution_hints.append(mathopt.SolutionHint(variable_values=values))
+    return parameters
+
+
+def _events() -> mathopt.CallbackRegistration:
+    """Incumbents with their values, nodes without theirs."""
+    return mathopt.CallbackRegistration(
+        events={mathopt.Event.MIP_SOLUTION, mathopt.Event.MIP_NODE},
+        mip_node_filter=mathopt.VariableFilter(filtered_items=()),
+    )
+
+
+def _callback(milp: Milp, progress: Progress) -> Any:
+    def tell(data: mathopt.CallbackData) -> mathopt.CallbackResult:
+        bound, nodes = data.mip_stats.dual_bound, data.mip_stats.explored_nodes
+        if data.event == mathopt.Event.MIP_SOLUTION:
+            values = _values(data.solution, milp.n_columns)
+            progress.found(values, float(milp.objective @ values), bound, nodes)
+        progress.proved(bound, nodes)
+        return mathopt.CallbackResult()
+
+    return tell
+
+
+def _values(of_variables: Any, n_columns: int) -> FloatArray:
+    values = np.zeros(n_columns)
+    for variable, value in of_variables.items():
+        values[variable.id] = value
+    return values
+
+
+def _model(milp: Milp) -> mathopt.Model:
+    rows = milp.rows
+    proto = model_pb2.ModelProto()
+    proto.variables.ids.extend(range(milp.n_columns))
+    proto.variables.lower_bounds.extend(np.zeros(milp.n_columns))
+    proto.variables.upper_bounds.extend(np.ones(milp.n_columns))
+    proto.variables.integers.extend(milp.integer.tolist())
+    proto.objective.maximize = True
+    priced = np.flatnonzero(milp.objective)
+    proto.objective.linear_coefficients.ids.extend(priced.tolist())
+    proto.objective.linear_coefficients.values.extend(milp.objective[priced].tolist())
+    proto.linear_constraints.ids.extend(range(rows.shape[0]))
+    proto.linear_constraints.lower_bounds.extend(np.full(rows.shape[0], -math.inf))
+    proto.linear_constraints.upper_bounds.extend(milp.row_upper.tolist())
+    coordinates = rows.tocsr(copy=True)
+    coordinates.sort_indices()
+    entries = coordinates.tocoo()
+    proto.linear_constraint_matrix.row_ids.extend(entries.row.tolist())
+    proto.linear_constraint_matrix.column_ids.extend(entries.col.tolist())
+    proto.linear_constraint_matrix.coefficients.extend(entries.data.tolist())
+    return mathopt.Model.from_model_proto(proto)

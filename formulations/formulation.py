@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -12,12 +13,21 @@ from slimbench.formulations.assignment import build_assignment
 from slimbench.formulations.cover import build_cover
 from slimbench.formulations.destination import build_destination
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.levels import levels
+from slimbench.formulations.levels import level_weights, levels
 from slimbench.formulations.milp import ALWAYS, NEVER, Milp, MilpBuilder
 from slimbench.formulations.radius import build_radius
 from slimbench.formulations.workload import REDUCTIONS, Workload, reduced_workload
 from slimbench.instances import Instance
-from slimbench.instances.arrays import BoolArray, IndexArray, IntArray, compiled
+from slimbench.instances.arrays import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    csr_rows,
+    distinct,
+    distinct_rows,
+    offsets_of,
+    padded_groups,
+)
 from slimbench.instances.evaluation import latencies_without_cache
 
 Fill = Callable[[MilpBuilder, Workload, IntArray], None]
@@ -65,6 +75,8 @@ def build_milp(
     builder = MilpBuilder()
     x = _placement_columns(builder, workload)
     _capacities(builder, workload, x)
+    if "dominated-experts" in reductions:
+        _order_experts(builder, workload, x)
     if "symmetry" in reductions:
         _order_identical_servers(builder, instance, x)
     FORMULATIONS[formulation](builder, workload, x)
@@ -105,19 +117,12 @@ def _useful(workload: Workload) -> BoolArray:
     all_faster = np.full(len(all_levels.offsets) - 1, n_sets)  # a user's last level has all that are faster
     some = np.diff(all_levels.offsets) > 0
     all_faster[some] = all_levels.sets[all_levels.offsets[1:][some] - 1]
+    n_groups = max(len(workload.group_sizes), 1)
+    calls, _ = distinct(all_faster[workload.pairs] * n_groups + workload.groups, (n_sets + 1) * n_groups)
+    at, expert = workload.members(calls % n_groups)
     called = np.zeros((n_sets + 1, workload.instance.n_experts), np.bool_)
-    _mark(all_faster[workload.pairs], workload.groups, workload.group_offsets, workload.group_experts, called)
+    called[calls[at] // n_groups, expert] = True
     return np.asarray(all_levels.inside.T.astype(np.float32) @ called[:-1] > 0)
-
-
-@compiled
-def _mark(
-    rows: IntArray, groups: IntArray, offsets: IntArray, members: IndexArray, marked: BoolArray
-) -> None:
-    """marked[rows[i], e] for every e in groups[i]."""
-    for i in range(len(rows)):
-        for entry in range(offsets[groups[i]], offsets[groups[i] + 1]):
-            marked[rows[i], members[entry]] = True
 
 
 def _capacities(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
@@ -160,3 +165,64 @@ def _order_identical_servers(builder: MilpBuilder, instance: Instance, x: IntArr
                     np.array([len(columns)]), columns, np.repeat([1.0, -1.0], len(columns) // 2), 0.0
                 )
         last_of[twin] = n
+
+
+def _order_experts(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
+    """x[n, e] <= x[n, f] where f saves no less than e beside whatever n holds, if n shares no user."""
+    all_levels = levels(workload)
+    shared = all_levels.inside[all_levels.set_sizes > 1].any(axis=0)
+    lone_sets = np.flatnonzero(~(all_levels.inside & shared).any(axis=1))
+    if not len(lone_sets):
+        return
+    groups, sets, weights = level_weights(workload, all_levels, merged=True)
+    for lone in lone_sets:
+        of_lone = (sets == lone) & (weights > 0)
+        saves_less = _saves_less(workload, groups[of_lone], weights[of_lone])
+        for first, last in pairwise(workload.instance.layer_starts.tolist()):
+            less = saves_less[first:last, : last - first]
+            less &= ~less.T | np.tri(last - first, k=-1, dtype=np.bool_)  # of equals the first one
+            lower, upper = np.nonzero(less & ~(less @ less))  # the others follow
+            (columns,) = x[all_levels.inside[lone]]
+            builder.implies(columns[first + lower], columns[first + upper])
+
+
+def _saves_less(workload: Workload, groups: IntArray, worth: FloatArray) -> BoolArray:
+    """(X, experts of a layer) bool: e is called, and each group without f is worth no more with f for e.
+
+    Most pairs (e, f) fail at one of the first groups, so each round looks at a few more of those left.
+
+    Parameters
+    ----------
+    groups : (R,) int64, all different
+    worth : (R,) float64, > 0
+    """
+    instance = workload.instance
+    table = np.sort(padded_groups(workload.group_offsets, workload.group_experts)[groups], axis=1)
+    at, expert = workload.members(groups)
+    order = np.lexsort((-worth[at], expert))
+    calls = at[order]
+    starts = offsets_of(np.bincount(expert, minlength=instance.n_experts))
+    layers = np.diff(instance.layer_starts)
+    e, f = csr_rows(instance.layer_starts, instance.expert_layers)
+    left = np.flatnonzero((e != f) & (starts[e + 1] > starts[e]))
+    seen, more = 0, 1
+    result = np.zeros((instance.n_experts, int(layers.max())), np.bool_)
+    while len(left):
+        first = np.minimum(starts[e[left]] + seen, starts[e[left] + 1])
+        counts = np.minimum(starts[e[left] + 1] - first, more)
+        pair = np.repeat(np.arange(len(left)), counts)
+        group = calls[np.repeat(first - offsets_of(counts)[:-1], counts) + np.arange(len(pair))]
+        with_f, instead = f[left[pair], None], e[left[pair], None]
+        image = np.sort(np.where(table[group] == instead, with_f, table[group]), axis=1)
+        rows = np.concatenate([table, image])
+        _, places = distinct_rows((d + 1 for d in rows.T), instance.n_experts + 1, len(rows))
+        worth_of = np.zeros(len(rows))
+        worth_of[places[: len(table)]] = worth
+        less = (worth_of[places[len(table) :]] >= worth[group]) | (table[group] == with_f).any(axis=1)
+        holds = np.bincount(pair[~less], minlength=len(left)) == 0
+        seen, more = seen + more, 2 * more
+        done = starts[e[left] + 1] - starts[e[left]] <= seen
+        proven = left[holds & done]
+        result[e[proven], f[proven] - instance.layer_starts[instance.expert_layers[e[proven]]]] = True
+        left = left[holds & ~done]
+    return result

@@ -14,7 +14,6 @@ from slimbench.instances.arrays import (
     BoolArray,
     FloatArray,
     IntArray,
-    compiled,
     csr_rows,
     distinct,
     distinct_rows,
@@ -135,7 +134,7 @@ def further_servers(
 
     Parameters
     ----------
-    items, sets : (R,) int64, in order of items
+    items, sets : (R,) int64, in order of item and set
 
     Returns
     -------
@@ -146,8 +145,8 @@ def further_servers(
     """
     n_sets = len(all_levels.inside)
     smaller = np.full(len(items), -1)
-    if "nested-levels" in workload.reductions and len(items):
-        smaller = _smaller_levels(items, sets, n_sets, *all_levels.subsets)
+    if "nested-levels" in workload.reductions:
+        smaller = _smaller_levels(all_levels, items, sets)
     without = np.where(smaller >= 0, sets[smaller], n_sets)
     steps, step = distinct(sets * (n_sets + 1) + without, n_sets * (n_sets + 1))
     of_step, base = np.divmod(steps, n_sets + 1)
@@ -157,23 +156,17 @@ def further_servers(
     return smaller, pairs, np.nonzero(further)[1][entry]
 
 
-@compiled
-def _smaller_levels(
-    items: IntArray, sets: IntArray, n_sets: int, offsets: IntArray, subsets: IntArray
-) -> IntArray:
-    """O(len(items) * subsets tried)."""
-    seen = np.full(n_sets, -1)
+def _smaller_levels(all_levels: Levels, items: IntArray, sets: IntArray) -> IntArray:
+    n_sets = len(all_levels.inside)
+    offsets, subsets = all_levels.subsets
+    keys = items * n_sets + sets
     smaller = np.full(len(items), -1)
-    first = 0
-    while first < len(items):
-        stop = first
-        while stop < len(items) and items[stop] == items[first]:
-            seen[sets[stop]] = stop
-            stop += 1
-        for i in range(first, stop):
-            for s in range(offsets[sets[i]], offsets[sets[i] + 1]):
-                if seen[subsets[s]] >= first:
-                    smaller[i] = seen[subsets[s]]
-                    break
-        first = stop
+    left = np.arange(len(items))
+    for tried in range(int(np.diff(offsets).max(initial=0))):
+        left = left[offsets[sets[left]] + tried < offsets[sets[left] + 1]]
+        wanted = items[left] * n_sets + subsets[offsets[sets[left]] + tried]
+        found = np.searchsorted(keys, wanted)
+        hit = keys[np.minimum(found, len(keys) - 1)] == wanted
+        smaller[left[hit]] = found[hit]
+        left = left[~hit]
     return smaller

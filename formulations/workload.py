@@ -31,6 +31,7 @@ REDUCTIONS: Final = {
     "exact-room": "a capacity is lowered to the most bytes that experts of these sizes can fill",
     "nested-levels": "a set of servers serves what a smaller set serves; only the further servers are added",
     "nested-groups": "a group is complete where the same group less one expert is, and that expert is there",
+    "dominated-experts": "a server that shares no user holds an expert only with those that always save more",
     "symmetry": "of identical servers, the later one holds no more experts",
 }
 

@@ -66,9 +66,27 @@ def radio(dispatch):
     return with_fields(instance, edge_latency_s=edge, capacities_bytes=np.array([1, 2, 1, 2]))
 
 
+def own_cells(dispatch):
+    """Every user reaches one server, and few rates are different: many experts are dominated, some tied."""
+    instance = random_instance(
+        15, dispatch=dispatch, servers=2, users=4, experts=5, top_k=3, groups=9, on_device=0.3, skew=0.5
+    )
+    edge = np.full((4, 2, 1), np.inf)
+    edge[np.arange(4), np.arange(4) % 2] = 0.02
+    rates = np.random.default_rng(15).choice([0.25, 0.5, 0.5], instance.n_activations)
+    return with_fields(
+        instance,
+        edge_latency_s=edge,
+        cloud_latency_s=np.full((4, 1), 0.1),
+        rates=rates,
+        capacities_bytes=np.array([2, 3]),
+    )
+
+
 INSTANCES = {
     **ADVERSARIAL,
     "reducible": reducible,
+    "own cells": own_cells,
     "radio": radio,
     **{
         f"random {seed}": functools.partial(
@@ -143,6 +161,32 @@ def test_symmetry_adds_a_row_for_each_server_that_has_an_identical_one_before_it
     whole, ordered = (size(build_milp(instance, "cover", frozenset(r))) for r in ((), {"symmetry"}))
     assert ordered["rows"] == whole["rows"] + 1
     assert ordered["nonzeros"] == whole["nonzeros"] + 2 * instance.n_experts
+
+
+@pytest.mark.parametrize("dispatch", DISPATCHES)
+def test_dominated_experts_are_ordered_where_a_server_shares_no_user(dispatch):
+    """Expert 0 saves least: beside 3 it saves less than 1 and 2 do. 1 and 2 are tied. 3 saves most."""
+    rates = {(0,): 0.1, (1,): 0.2, (2,): 0.2, (3,): 0.5, (0, 3): 0.3, (1, 3): 0.4, (2, 3): 0.4}
+    fields = {
+        "dispatch": dispatch,
+        "capacities": [2, 2],
+        "models": [Model("m", 1, 5, 2, 1)],
+        "cloud": [[0.1], [0.1]],
+        "activations": [(user, 0, 0, group, rate) for user in range(2) for group, rate in rates.items()],
+    }
+    apart = build(**fields, edge=[[[0.01], [np.inf]], [[np.inf], [0.01]]])
+    whole, ordered = (build_milp(apart, "cover", frozenset(r)) for r in ((), {"dominated-experts"}))
+    x = ordered.placement_columns
+    dense = ordered.rows.toarray()
+    for n in range(2):
+        for lower, upper in ((0, 2), (2, 1), (1, 3)):
+            row = np.zeros(ordered.n_columns)
+            row[x[n, [lower, upper]]] = 1.0, -1.0
+            assert (dense == row).all(axis=1).sum() == 1
+    assert ordered.rows.shape[0] == whole.rows.shape[0] + 6
+    shared = build(**fields, edge=[[[0.01], [0.02]], [[0.02], [0.01]]])
+    whole, ordered = (size(build_milp(shared, "cover", frozenset(r))) for r in ((), {"dominated-experts"}))
+    assert ordered == whole
 
 
 def test_exact_room_is_the_most_that_experts_fill():

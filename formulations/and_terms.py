@@ -32,7 +32,7 @@ class AndTerms:
 
     Attributes
     ----------
-    weights : (T,) float64, seconds per token, > 0
+    weights : (T,) float64, seconds per token, > 0; negative only for one expert: the price of caching it
     offsets : (T + 1,) int64
         Term i has the experts ``members[offsets[i]:offsets[i + 1]]``.
     members : (.,) int32

@@ -1,14 +1,12 @@
 """A proven bound, and good placements: prices decouple the servers.
 
-In the ``cover`` form of ``single`` and ``serial`` every row z[P, g] <= sum over n in P of p[n, g] carries a
-price mu[P, g] in [0, W[P, g]]:
+Every coupling row r of the form ``cover`` carries a price mu[r] >= 0. Then
 
-    L(mu) = sum of (W - mu) + sum over n of max over feasible S of sum over g in S of nu_n(g),
-    nu_n(g) = sum over P containing n of mu[P, g],
+    L(mu) = sum over r of max(reward[r] - mu[r], 0) + sum over blocks of the most that each can save,
 
-bounds the optimal saving from above for every mu (docs/MODEL.md). Each server's maximum is the one-server
-subproblem with AND-terms g of weight nu_n(g), solved over integer caches, so the least L(mu) is never above
-the linear relaxation's bound, and far below it where groups are large.
+where prices are weights of the blocks' AND-terms, bounds the optimal saving from above for every mu
+(docs/MODEL.md, section 7). Each block's maximum is the one-server subproblem over integer caches, so the
+least L(mu) is never above the linear relaxation's bound, and far below it where groups are large.
 """
 
 from __future__ import annotations
@@ -19,78 +17,34 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.and_terms import AndTerms
-from slimbench.formulations.errors import SolverError
-from slimbench.formulations.levels import activation_levels, levels
-from slimbench.formulations.repeated import Weighted
-from slimbench.formulations.workload import REDUCTIONS, reduced_workload
+from slimbench.formulations.coupling import Block, Coupling
+from slimbench.formulations.repeated import RepeatedSubproblem, repeated_subproblem
 from slimbench.instances import Instance, Placement
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
 
 DEFLECTION: Final = 0.7  # weight of the last direction in the next one
-PATIENCE: Final = 30  # iterations without a better bound before the step is shortened
-SHORTER: Final = 0.7  # factor of the step then
-SHORTEST: Final = 1e-3  # of the Polyak step
+SHORTER: Final = 0.7  # factor of the step where it does not help any more
+MEMORY: Final = 0.95  # weight of the earlier choices in their average
 
 
 @dataclass(frozen=True)
-class Coupling:
-    """The rows that tie servers together, one a pair (P, g) of a server set and a group.
+class Steps:
+    """How long the price method goes on.
 
     Attributes
     ----------
-    weights : (Q,) float64, W[P, g] in seconds per token
-    groups : (Q,) int64, number of g among the distinct groups
-    inside : (Q, N) bool, whether server n is in P
-    structure : AndTerms
-        The distinct groups as terms, in order of their layer; its weights are not used.
+    first, last : float
+        Lengths of the first and the shortest step, as a share of the Polyak step.
+    patience : int
+        Iterations without progress before the step is shortened.
+    progress : float
+        Relative; a bound that falls by less is no progress.
     """
 
-    weights: FloatArray
-    groups: IntArray
-    inside: BoolArray
-    structure: AndTerms
-
-
-def prices_apply(instance: Instance) -> bool:
-    """Whether prices decouple the servers: not where several of them may share a group (``parallel``)."""
-    return instance.dispatch != "parallel" or instance.max_group_size <= 1
-
-
-def coupling(instance: Instance) -> Coupling:
-    """The coupling rows of an instance, all users merged; under ``serial`` every expert is a group.
-
-    Raises
-    ------
-    SolverError
-        For ``parallel`` with groups of two or more.
-    """
-    if not prices_apply(instance):
-        raise SolverError("server prices bound single, serial, or K = 1, not parallel with groups of several")
-    workload = reduced_workload(instance, frozenset(REDUCTIONS))
-    all_levels = levels(workload)
-    activation, level = activation_levels(workload, all_levels)
-    gain = workload.rates[activation] * all_levels.gaps_s[level]
-    sets, groups = all_levels.sets[level], workload.groups[activation]
-    offsets, members = workload.group_offsets, workload.group_experts
-    if instance.dispatch == "serial":
-        position, called = workload.members(groups)
-        members, groups = np.unique(called.astype(np.int32), return_inverse=True)
-        offsets, sets, gain = np.arange(len(members) + 1), sets[position], gain[position]
-    n_groups = len(offsets) - 1
-    keys, which = np.unique(sets * n_groups + groups, return_inverse=True)
-    inside = np.zeros((len(all_levels.servers), instance.n_servers), np.bool_)
-    for row, servers in zip(inside, all_levels.servers, strict=True):
-        row[servers] = True
-    # Distinct groups are sorted by their experts, hence by layer.
-    layers = instance.expert_layers[members[offsets[:-1]]]
-    starts = np.searchsorted(layers, np.arange(instance.n_layers + 1)).astype(np.int64)
-    return Coupling(
-        np.bincount(which.ravel(), gain, minlength=len(keys)).astype(np.float64),
-        keys % n_groups if n_groups else keys,
-        inside[keys // n_groups] if n_groups else inside[:0],
-        AndTerms(np.empty(n_groups), offsets, members, starts),
-    )
+    first: float = 1.0
+    last: float = 1e-3
+    patience: int = 30
+    progress: float = 1e-6
 
 
 @dataclass(frozen=True)
@@ -101,67 +55,133 @@ class PricedBound:
     ----------
     bound_s : float
         Proven: no placement saves more, seconds per token.
+    prices : (R,) float64
+        Those that prove it.
     placement : Placement
         The caches that the servers chose under the current prices, all feasible.
+    shares : (N, X) float64
+        How often each server has chosen each expert, recent choices counting most: close to a solution of
+        the relaxation that the prices are the dual of.
     """
 
     bound_s: float
+    prices: FloatArray
     placement: Placement
+    shares: FloatArray
+
+
+class PricedBlocks:
+    """The blocks of a coupling, ready to be solved under many prices.
+
+    Parameters
+    ----------
+    max_exact_experts : int
+        Layers that name more in groups are bounded by an even split instead of being enumerated.
+    """
+
+    def __init__(self, instance: Instance, rows: Coupling, max_exact_experts: int) -> None:
+        self.instance, self.rows = instance, rows
+        singles_vary = not rows.rewards.any()
+        self.subproblems: tuple[RepeatedSubproblem, ...] = tuple(
+            repeated_subproblem(instance, block.terms, max_exact_experts, singles_vary=singles_vary)
+            for block in rows.blocks
+        )
+
+    def dual_value(
+        self, prices: FloatArray, status: IntArray | None = None
+    ) -> tuple[float, FloatArray, BoolArray]:
+        """L(prices), its slope (R,), and the caches (N, X) that the servers choose.
+
+        Parameters
+        ----------
+        prices : (R,) float64
+        status : (N, X) int64, optional
+            Experts that servers must hold (``ALWAYS``) or must not (``NEVER``); L is then a bound on the
+            placements that agree, -inf where none is feasible.
+        """
+        rows = self.rows
+        value = float(np.maximum(rows.rewards - prices, 0.0).sum())
+        slope = np.where(rows.rewards > prices, -1.0, 0.0)
+        holds = np.zeros((self.instance.n_servers, self.instance.n_experts), np.bool_)
+        for b, (block, subproblem) in enumerate(zip(rows.blocks, self.subproblems, strict=True)):
+            of_block = None if status is None or b >= len(holds) else status[b]
+            cache = subproblem.best(block_weights(block, prices), block.capacity_bytes, of_block)
+            if cache is None:
+                return -np.inf, slope, holds
+            value += cache.bound_s
+            if len(block.terms.members):
+                complete = np.logical_and.reduceat(
+                    cache.cached[block.terms.members], block.terms.offsets[:-1]
+                )
+                slope[block.rows] += block.sign * complete[block.row_terms]
+            if b < len(holds):
+                holds[b] = cache.cached
+        return value, slope, holds
+
+    def block_value(self, b: int, prices: FloatArray) -> float:
+        """The most that block ``b`` can save under prices (R,), or a bound on it; seconds per token."""
+        block = self.rows.blocks[b]
+        cache = self.subproblems[b].best(block_weights(block, prices), block.capacity_bytes)
+        assert cache is not None, "some cache fits where nothing is forced"
+        return cache.bound_s
+
+
+def block_weights(block: Block, prices: FloatArray) -> FloatArray:
+    """(T,) weights of a block's terms under prices."""
+    change = np.bincount(block.row_terms, prices[block.rows], minlength=len(block.terms.weights))
+    return np.asarray(block.terms.weights + block.sign * change)
 
 
 def priced_bounds(
-    instance: Instance, subproblem: Weighted, rows: Coupling, best_saving: Callable[[], float]
+    blocks: PricedBlocks,
+    best_saving: Callable[[], float],
+    prices: FloatArray | None = None,
+    status: IntArray | None = None,
+    steps: Steps = Steps(),
 ) -> Iterator[PricedBound]:
     """Lower the bound step by step; ends when the steps have become too short to matter.
 
     Deflected subgradients with Polyak steps towards the best known saving, restarted from the best prices
     with shorter steps where they stop helping.
 
+    Parameters
+    ----------
+    best_saving : callable
+        Seconds per token of the best placement known so far; ends when the bound is not above it.
+    prices : (R,) float64, optional
+        To start from.
+    status : (N, X) int64, optional
+        As ``dual_value`` takes it.
+
     References
     ----------
     Polyak, Minimization of unsmooth functionals, 1969; Camerini, Fratta, Maffioli, On improving relaxation
-    methods by modified gradient techniques, Mathematical Programming Study 3, 1975.
+    methods by modified gradient techniques, Mathematical Programming Study 3, 1975; Barahona, Anbil, The
+    volume algorithm, Mathematical Programming 87, 2000 (averages of the choices).
     """
-    prices = rows.weights / np.maximum(rows.inside.sum(axis=1), 1)
-    best_prices, least = prices, np.inf
+    ceilings = blocks.rows.ceilings
+    prices = best_prices = blocks.rows.first_prices if prices is None else prices
+    least = mark = np.inf
     direction = np.zeros_like(prices)
-    step, waited = 1.0, 0
-    while step > SHORTEST:
-        value, holds, complete = _dual_value(instance, subproblem, rows, prices)
-        least = min(least, value)
-        yield PricedBound(least, Placement(holds))
-        if value <= least:
-            best_prices, waited = prices, 0
-        else:
-            waited += 1
-        if waited > PATIENCE:
+    shares: FloatArray | None = None
+    step, waited = steps.first, 0
+    while step > steps.last:
+        value, slope, holds = blocks.dual_value(prices, status)
+        shares = holds.astype(np.float64) if shares is None else MEMORY * shares + (1 - MEMORY) * holds
+        if value < least:
+            least, best_prices = value, prices
+        yield PricedBound(least, best_prices, Placement(holds), shares)
+        waited += 1
+        if least < mark * (1 - steps.progress):
+            mark, waited = least, 0
+        if waited > steps.patience:
             step, waited = step * SHORTER, 0
             prices, direction = best_prices, np.zeros_like(prices)
             continue
-        slope = (complete[:, rows.groups].T & rows.inside).sum(axis=1) - 1.0
         slope[(prices <= 0) & (slope > 0)] = 0.0
-        slope[(prices >= rows.weights) & (slope < 0)] = 0.0
+        slope[(prices >= ceilings) & (slope < 0)] = 0.0
         direction = (1 - DEFLECTION) * slope + DEFLECTION * direction
         length = float(np.dot(direction, direction))
         if length <= 0 or value <= best_saving():
             return
-        prices = np.clip(prices - step * (value - best_saving()) / length * direction, 0.0, rows.weights)
-
-
-def _dual_value(
-    instance: Instance, subproblem: Weighted, rows: Coupling, prices: FloatArray
-) -> tuple[float, BoolArray, BoolArray]:
-    """L(prices), the caches (N, X) chosen under them, and which groups each holds completely (N, groups)."""
-    terms = rows.structure
-    holds = np.zeros((instance.n_servers, instance.n_experts), np.bool_)
-    complete = np.zeros((instance.n_servers, len(terms.weights)), np.bool_)
-    value = float((rows.weights - prices).sum())
-    for n, capacity in enumerate(instance.capacities_bytes.tolist()):
-        mine = rows.inside[:, n]
-        weights = np.bincount(rows.groups[mine], prices[mine], minlength=len(terms.weights))
-        cache = subproblem(weights.astype(np.float64), capacity)
-        value += cache.bound_s
-        holds[n] = cache.cached
-        if len(terms.members):
-            complete[n] = np.logical_and.reduceat(cache.cached[terms.members], terms.offsets[:-1])
-    return value, holds, complete
+        prices = np.clip(prices - step * (value - best_saving()) / length * direction, 0.0, ceilings)

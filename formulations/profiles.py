@@ -46,19 +46,34 @@ class LayerProfile:
 
 
 def layer_profile(terms: AndTerms, layer: int, max_exact_experts: int) -> LayerProfile:
-    """Profile of one layer: exact where its terms are singletons or name few experts, else split."""
+    """Profile of one layer: exact where its terms are singletons or name few experts, else split.
+
+    Only terms of one expert may have a negative weight: the price of caching it.
+    """
     start, stop = terms.layer_offsets[layer], terms.layer_offsets[layer + 1]
     offsets = terms.offsets[start : stop + 1]
     experts, members = np.unique(terms.members[offsets[0] : offsets[-1]], return_inverse=True)
     experts = experts.astype(np.int32)
     if len(members) == stop - start:
         savings = np.bincount(members, terms.weights[start:stop]).astype(np.float64)
-        return _singleton_profile(experts, savings)
+        return _at_most(_singleton_profile(experts, savings))
     if len(experts) <= max_exact_experts:
         masks = np.bitwise_or.reduceat(np.left_shift(1, members), offsets[:-1] - offsets[0])
         savings, best = best_by_count(terms.weights[start:stop], masks, len(experts))
-        return _exact(experts, savings, (best[:, None] >> np.arange(len(experts))) & 1 == 1)
-    return _split_profile(terms.of_layer(layer), experts)
+        return _at_most(_exact(experts, savings, (best[:, None] >> np.arange(len(experts))) & 1 == 1))
+    return _at_most(_split_profile(terms.of_layer(layer), experts))
+
+
+def _at_most(profile: LayerProfile) -> LayerProfile:
+    """From exactly c experts to at most c: prices may make a larger set worse."""
+    if not np.any(np.diff(profile.savings) < 0):
+        return profile
+    counts = np.arange(len(profile.savings))
+    highest = np.maximum.accumulate(profile.savings)
+    source = np.maximum.accumulate(np.where(profile.savings >= highest, counts, 0))
+    savings = profile.savings[source]
+    bounds = savings if profile.exact else np.maximum.accumulate(profile.bounds)
+    return LayerProfile(profile.experts, savings, bounds, profile.chosen[source])
 
 
 def _exact(experts: IndexArray, savings: FloatArray, chosen: BoolArray) -> LayerProfile:
@@ -82,23 +97,46 @@ def _singleton_profile(experts: IndexArray, savings: FloatArray) -> LayerProfile
 
 
 @compiled
+def subset_sums(sums: FloatArray, k: int) -> None:
+    """Turn values of sets of k experts, told by their bits, into the sum over all subsets; O(k 2^k)."""
+    for bit in range(k):
+        half = 1 << bit
+        for start in range(half, 1 << k, 2 * half):
+            for mask in range(start, start + half):
+                sums[mask] += sums[mask - half]
+
+
+@compiled
+def set_sizes(k: int) -> IntArray:
+    """(2^k,) how many bits each set has."""
+    sizes = np.zeros(1 << k, np.int64)
+    for bit in range(k):
+        half = 1 << bit
+        for mask in range(half):
+            sizes[half + mask] = sizes[mask] + 1
+    return sizes
+
+
+@compiled
+def best_of_size(sums: FloatArray, sizes: IntArray, best: FloatArray, arg: IntArray) -> None:
+    """Write the largest of ``sums`` among the sets of each size and its bits; the first on ties."""
+    best[:] = -np.inf
+    for mask in range(len(sizes)):
+        if sums[mask] > best[sizes[mask]]:
+            best[sizes[mask]] = sums[mask]
+            arg[sizes[mask]] = mask
+
+
+@compiled
 def best_by_count(weights: FloatArray, masks: IntArray, k: int) -> tuple[FloatArray, IntArray]:
     """Best set of each size among k experts by the subset-sum (zeta) transform, O(k 2^k)."""
-    saving = np.zeros(1 << k)
+    sums = np.zeros(1 << k)
     for i in range(len(weights)):
-        saving[masks[i]] += weights[i]
-    size = np.zeros(1 << k, np.int8)
-    for bit in range(k):
-        for mask in range(1 << k):
-            if mask >> bit & 1:
-                saving[mask] += saving[mask ^ (1 << bit)]
-                size[mask] += 1
-    best = np.full(k + 1, -1.0)
+        sums[masks[i]] += weights[i]
+    subset_sums(sums, k)
+    best = np.empty(k + 1)
     arg = np.zeros(k + 1, np.int64)
-    for mask in range(1 << k):
-        if saving[mask] > best[size[mask]]:
-            best[size[mask]] = saving[mask]
-            arg[size[mask]] = mask
+    best_of_size(sums, set_sizes(k), best, arg)
     return best, arg
 
 
@@ -107,8 +145,9 @@ def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
 
     Any split of each weight over its term's members, w_C = sum over e in C of p_{C,e} with p >= 0, gives
     phi(S) <= sum over e in S of p_e, hence the sum of the c largest p_e bounds the profile from above;
-    the most even split gives its concave envelope (docs/MODEL.md). From below: the best of the nested
-    sets in order of p, and of those left by peeling off the least valuable expert again and again.
+    the most even split gives its concave envelope (docs/MODEL.md). Prices of experts are taken off their
+    p_e. From below: the best of the nested sets in order of p, and of those left by peeling off the least
+    valuable expert again and again.
     """
     local = np.searchsorted(experts, terms.members).astype(np.int32)
     shares = _even_split(terms.weights, terms.offsets, local, len(experts), SPLIT_SWEEPS, SPLIT_TOLERANCE)
@@ -117,7 +156,7 @@ def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
     savings = [_nested_savings(terms.weights, terms.offsets, local, np.argsort(order)) for order in orders]
     better = savings[1] > savings[0]
     chosen = np.where(better[:, None], _prefixes(orders[1]), _prefixes(orders[0]))
-    bounds = np.maximum(_top_sums(shares, by_share), np.maximum(*savings))
+    bounds = np.maximum(_top_sums(np.maximum(shares, 0.0), by_share), np.maximum(*savings))
     return LayerProfile(experts, np.maximum(*savings), bounds, chosen)
 
 
@@ -129,16 +168,22 @@ def _even_split(
 
     Block coordinate descent: take one term's shares away, pour its weight onto its lowest members like
     water, go on. Converges to the lexicographically optimal base (Fujishige 1980, Math. Oper. Res. 5).
-    O(members * largest term) a sweep.
+    A negative weight, of one expert, is where its total starts. O(members * largest term) a sweep.
     """
     shares = np.zeros(len(members))
-    totals = np.zeros(k)
+    start_totals = np.zeros(k)
+    for i in range(len(weights)):
+        if weights[i] < 0:
+            start_totals[members[offsets[i]]] += weights[i]
+    totals = start_totals.copy()
     level = np.empty(64)
     for _ in range(sweeps):
         largest_move = 0.0
         for i in range(len(weights)):
             start, stop = offsets[i], offsets[i + 1]
             size = stop - start
+            if weights[i] < 0:
+                continue
             if size > len(level):
                 level = np.empty(size)
             for j in range(size):
@@ -154,10 +199,12 @@ def _even_split(
                 largest_move = max(largest_move, abs(share - shares[start + j]))
                 shares[start + j] = share
                 totals[members[start + j]] = level[j] + share
-        if largest_move <= tolerance * totals.max():
+        if largest_move <= tolerance * np.abs(totals).max():
             break
-    totals[:] = 0.0  # summed afresh: running sums have drifted
+    totals[:] = start_totals  # summed afresh: running sums have drifted
     for i in range(len(weights)):
+        if weights[i] < 0:
+            continue
         start, stop = offsets[i], offsets[i + 1]
         poured = shares[start:stop].sum()
         for j in range(start, stop):

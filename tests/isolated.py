@@ -67,6 +67,17 @@ def run_milp_solver(
     instance: Instance, deadline_left_s: float, parameters: dict[str, Any], log_file: Path | None = None
 ) -> dict[str, Any]:
     """Run the ``milp`` plugin here and tell everything it told; to be called in a helper process."""
+    return run_solver("milp", instance, deadline_left_s, parameters, log_file)
+
+
+def run_solver(
+    name: str,
+    instance: Instance,
+    deadline_left_s: float,
+    parameters: dict[str, Any],
+    log_file: Path | None = None,
+) -> dict[str, Any]:
+    """The same for any plugin."""
     import time
 
     from slimbench.bench.registry import find_solvers
@@ -79,7 +90,7 @@ def run_milp_solver(
         on_report=lambda placement, bound: reports.append((placement, bound)),
     )
     try:
-        placement = find_solvers()["milp"](instance, context, **parameters)
+        placement = find_solvers()[name](instance, context, **parameters)
     except NoSolutionError:
         placement = None
     return {

@@ -1,0 +1,153 @@
+"""``exact``: prices, a tree or a MILP to finish, and large neighbourhoods: the default reference."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+from slimbench.bench.context import SolveContext
+from slimbench.bench.plugin import Parameters, solver
+from slimbench.formulations.backends import SolveOptions, Start, load_backend, solve_milp
+from slimbench.formulations.branching import Progress, branch_and_bound
+from slimbench.formulations.fixing import fixed_by_prices
+from slimbench.formulations.lagrangian import PricedBlocks, PricedBound
+from slimbench.formulations.layer_moves import shaken
+from slimbench.formulations.pairs import PairMoves
+from slimbench.formulations.price_search import PriceSearch
+from slimbench.formulations.priced_milp import priced_milp
+from slimbench.formulations.rewards import servers_share_groups
+from slimbench.instances import Instance, Placement
+from slimbench.instances.arrays import FloatArray
+
+TRIAL_NODES = 16
+PROGRESS = 0.1  # share of the gap that some growth of the tree has to close to be promising
+FIRST_TURN_S = 0.5  # of neighbourhoods, then of the tree
+IDLE_SHAKES = 50  # neighbourhoods without a better placement before a MILP
+ROUNDING = 1e-9  # relative
+SHAKING_SHARE = 0.2  # at most, of the time left
+
+
+def _load_highs(parameters: Parameters) -> None:
+    load_backend("highs")
+
+
+@solver("exact", exact=True, library=lambda _: "highspy", compiled=True, prepare=_load_highs)
+def exact(
+    instance: Instance, context: SolveContext, *, iterations: int = 2000, first_rounding: int = 100
+) -> Placement:
+    """The optimum, or as tight a bracket of it as the time allows: the default reference.
+
+    Prices bound the saving, and placements come from what servers choose under them. A tree of further
+    prices finishes, or a MILP in which the prices fix and cut what they can.
+    """
+    moves = PairMoves(instance)
+    search = PriceSearch(
+        instance, exact_experts=16, moves=moves, expired=context.expired, report=context.report
+    )
+    search.fill()
+    blocks, root = search.descend(iterations, first_rounding)
+    if root is not None and not search.proven and not context.expired():
+        _finish(search, moves, blocks, root, context)
+    context.record(iterations=search.iterations)
+    context.report(search.placement, search.bound_s, optimal=search.proven)
+    return search.placement
+
+
+def _finish(
+    search: PriceSearch, moves: PairMoves, blocks: PricedBlocks, root: PricedBound, context: SolveContext
+) -> None:
+    """Close the gap that prices leave by a tree, where that gets somewhere, or by a MILP.
+
+    Single experts (K = 1, ``serial``) make a tight linear relaxation, so a MILP. Groups that servers share
+    (``parallel``) make one that the blocks' cuts close well, so a MILP where the tree does not start well.
+    """
+    single_experts = search.instance.dispatch == "serial" or search.instance.max_group_size <= 1
+    if single_experts or not all(subproblem.can_force for subproblem in blocks.subproblems):
+        _finish_by_milp(search, moves, blocks, root, context)
+        return
+    tree = branch_and_bound(blocks, root, search.wanted_s)
+    if not _grow(search, tree, context, TRIAL_NODES) and servers_share_groups(search.instance):
+        _finish_by_milp(search, moves, blocks, root, context)
+    else:
+        _take_turns(search, moves, tree, context)
+
+
+def _grow(
+    search: PriceSearch,
+    tree: Iterator[Progress],
+    context: SolveContext,
+    nodes: float = math.inf,
+    seconds: float = math.inf,
+) -> bool:
+    """Grow the tree for a while; whether that has closed a good part of the gap."""
+    before, stop = search.bound_s, time.monotonic() + seconds
+    for progress in tree:
+        for placement in progress.placements:
+            search.offer(placement)
+        search.lower(max(progress.bound_s, search.wanted_s()))
+        context.record(nodes=progress.nodes)
+        if search.expired() or time.monotonic() >= stop or progress.nodes >= nodes:
+            break
+    else:
+        search.settle()
+    return before - search.bound_s > PROGRESS * (before - search.wanted_s())
+
+
+def _take_turns(
+    search: PriceSearch, moves: PairMoves, tree: Iterator[Progress], context: SolveContext
+) -> None:
+    """Neighbourhoods and the tree by turns; whichever of them gets somewhere has longer ones."""
+    near = shaken(moves, search.placement, context.rng, search.expired)
+    near_turn_s = tree_turn_s = FIRST_TURN_S
+    promising = True
+    while not search.proven and not search.expired():
+        saving, stop = search.saving_s, time.monotonic() + near_turn_s
+        while not search.expired() and time.monotonic() < stop:
+            search.offer(next(near))
+        if search.saving_s > saving or not promising:
+            near_turn_s *= 2
+        promising = _grow(search, tree, context, seconds=tree_turn_s)
+        if promising:
+            tree_turn_s *= 2
+
+
+def _finish_by_milp(
+    search: PriceSearch, moves: PairMoves, blocks: PricedBlocks, root: PricedBound, context: SolveContext
+) -> None:
+    """Neighbourhoods while they help, then the model without what prices fix, for the rest of the time."""
+    stop, idle = time.monotonic() + SHAKING_SHARE * context.time_left_s, 0
+    near = shaken(moves, search.placement, context.rng, search.expired)
+    while servers_share_groups(search.instance) and idle < IDLE_SHAKES and time.monotonic() < stop:
+        saving = search.saving_s
+        search.offer(next(near))
+        idle = idle + 1 if search.saving_s == saving else 0
+    # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.
+    as_good_s = search.saving_s * (1 - ROUNDING)
+    fixed = fixed_by_prices(blocks, root.prices, as_good_s)
+    model = priced_milp(search.instance, blocks, root.prices, fixed, cuts=True)
+
+    def on_bound(bound: float) -> None:
+        if math.isfinite(bound):
+            search.lower(max(bound * model.seconds_per_unit, search.saving_s))
+
+    def on_incumbent(values: FloatArray, bound: float) -> None:
+        search.offer(model.placement(values))
+        on_bound(bound)
+
+    options = SolveOptions(
+        time_limit_s=context.time_left_s,
+        threads=context.threads,
+        start=Start.of(model, search.placement),
+        log_file=context.log_file,
+        on_incumbent=on_incumbent,
+        on_bound=on_bound,
+    )
+    result = solve_milp(model, "highs", options)
+    if result.values is not None:
+        on_incumbent(result.values, math.inf)
+    if result.bound is not None:
+        on_bound(result.bound)
+    context.record(
+        raw_status=result.raw_status, columns=model.n_columns, rows=model.rows.shape[0], **result.figures
+    )

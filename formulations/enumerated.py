@@ -1,0 +1,272 @@
+"""Kernels of the one-server subproblem over enumerated layers: profiles, their joining, forced experts.
+
+Named experts of a block are numbered layer by layer; layer b has those from ``firsts[b]`` on. A layer with
+groups tells sets by bits; a layer of single experts only may have more experts than bits, and is sorted.
+``status`` says of every named expert whether it is free, must be in (``ALWAYS``) or out (``NEVER``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.formulations.profiles import set_sizes, subset_sums
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+
+NO_SET = -np.inf  # what a layer saves with a number of experts that its status does not allow
+
+
+@compiled
+def layer_sums(
+    weights: FloatArray,
+    sets: IntArray,
+    sizes: IntArray,
+    start: int,
+    stop: int,
+    kept: FloatArray,
+    k: int,
+) -> FloatArray:
+    """(2^k,) sum of the weights inside every set of a layer with groups.
+
+    Where sums of the groups are ``kept``, only single experts are added to them.
+    """
+    sums = np.zeros(1 << k)
+    if not len(kept):
+        for i in range(start, stop):
+            sums[sets[i]] += weights[i]
+        subset_sums(sums, k)
+        return sums
+    for i in range(start, stop):
+        if sizes[i] == 1:
+            sums[sets[i]] += weights[i]
+    for bit in range(k):
+        half = 1 << bit
+        single = sums[half]
+        for mask in range(half):
+            sums[half + mask] = sums[mask] + single
+    for mask in range(1 << k):
+        sums[mask] += kept[mask]
+    return sums
+
+
+@compiled
+def single_sums(
+    weights: FloatArray, sets: IntArray, start: int, stop: int, status: IntArray
+) -> tuple[FloatArray, IntArray, int, int]:
+    """Savings of a layer's single experts, their order, and how many must and how many may be in.
+
+    Those that must be in come first, those that must be out last, the others by saving.
+    """
+    single = np.zeros(len(status))
+    for i in range(start, stop):
+        single[sets[i]] += weights[i]
+    key = -single
+    must = may = 0
+    for e in range(len(status)):
+        if status[e] == ALWAYS:
+            key[e] = -np.inf
+            must += 1
+        if status[e] == NEVER:
+            key[e] = np.inf
+        else:
+            may += 1
+    return single, np.argsort(key, kind="mergesort"), must, may
+
+
+@compiled
+def layer_profiles(
+    weights: FloatArray,
+    sets: IntArray,
+    sizes: IntArray,
+    layer_offsets: IntArray,
+    counts: IntArray,
+    firsts: IntArray,
+    grouped: BoolArray,
+    kept: FloatArray,
+    status: IntArray,
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """Most that each layer saves with at most c experts, (B, largest count + 1), and how.
+
+    For layers with groups the second array has the set as bits; for the others the number of experts,
+    taken from the third, (named,), in their order.
+    """
+    best = np.full((len(counts), counts.max() + 1), NO_SET)
+    arg = np.zeros(best.shape, np.int64)
+    by_rank = np.zeros(firsts[-1], np.int64)
+    widest = 0
+    for layer in range(len(counts)):
+        if grouped[layer]:
+            widest = max(widest, counts[layer])
+    size = set_sizes(widest)
+    for layer in range(len(counts)):
+        k, start, stop = counts[layer], layer_offsets[layer], layer_offsets[layer + 1]
+        of_layer = status[firsts[layer] : firsts[layer + 1]]
+        if grouped[layer]:
+            own = kept[layer] if len(kept) else kept[:0, 0]
+            sums = layer_sums(weights, sets, sizes, start, stop, own, k)
+            must = never = 0
+            for e in range(k):
+                must |= (of_layer[e] == ALWAYS) << e
+                never |= (of_layer[e] == NEVER) << e
+            for mask in range(1 << k):
+                if sums[mask] > best[layer, size[mask]] and mask & never == 0 and mask & must == must:
+                    best[layer, size[mask]] = sums[mask]
+                    arg[layer, size[mask]] = mask
+        else:
+            single, order, must, may = single_sums(weights, sets, start, stop, of_layer)
+            by_rank[firsts[layer] : firsts[layer + 1]] = order
+            total = 0.0
+            for c in range(may + 1):
+                if c >= must:
+                    best[layer, c], arg[layer, c] = total, c
+                if c < may:
+                    total += single[order[c]]
+        for c in range(k):
+            if best[layer, c + 1] <= best[layer, c]:
+                best[layer, c + 1], arg[layer, c + 1] = best[layer, c], arg[layer, c]
+    return best, arg, by_rank
+
+
+@compiled
+def chain_layers(best: FloatArray, counts: IntArray, limit: int) -> tuple[FloatArray, IntArray]:
+    """Layers joined by number of experts; the split of layer b is how many it contributes."""
+    length = min(limit, counts.sum()) + 1
+    curve = np.zeros(length)
+    splits = np.zeros((len(counts), length), np.int64)
+    for layer in range(len(counts)):
+        joined = np.full(length, NO_SET)
+        for total in range(length):
+            for used in range(min(counts[layer], total) + 1):
+                value = curve[total - used] + best[layer, used]
+                if value > joined[total]:
+                    joined[total] = value
+                    splits[layer, total] = used
+        curve = joined
+    return curve, splits
+
+
+@compiled
+def unwind_layers(splits: IntArray, count: int, used: IntArray) -> None:
+    """Write how many experts every layer contributes to ``count`` together."""
+    for layer in range(len(splits) - 1, -1, -1):
+        used[layer] = splits[layer, count]
+        count -= used[layer]
+
+
+@compiled
+def chosen_members(
+    used: IntArray, arg: IntArray, by_rank: IntArray, firsts: IntArray, grouped: BoolArray
+) -> BoolArray:
+    """Which named experts are in the chosen sets."""
+    inside = np.zeros(firsts[-1], np.bool_)
+    for layer in range(len(used)):
+        first, chosen = firsts[layer], arg[layer, used[layer]]
+        for i in range(firsts[layer + 1] - first):
+            if grouped[layer]:
+                inside[first + i] = chosen >> i & 1 == 1
+            elif i < chosen:
+                inside[first + by_rank[first + i]] = True
+    return inside
+
+
+@compiled
+def fill_equal_sizes(
+    weights: FloatArray,
+    sets: IntArray,
+    sizes: IntArray,
+    layer_offsets: IntArray,
+    counts: IntArray,
+    firsts: IntArray,
+    grouped: BoolArray,
+    kept: FloatArray,
+    status: IntArray,
+    capacity: int,
+) -> tuple[float, BoolArray]:
+    """The best cache where all experts have one size: what it saves, and the named experts in it."""
+    best, arg, by_rank = layer_profiles(
+        weights, sets, sizes, layer_offsets, counts, firsts, grouped, kept, status
+    )
+    curve, splits = chain_layers(best, counts, capacity)
+    used = np.zeros(len(counts), np.int64)
+    unwind_layers(splits, len(curve) - 1, used)
+    return curve[-1], chosen_members(used, arg, by_rank, firsts, grouped)
+
+
+@compiled
+def forced_values(
+    weights: FloatArray,
+    sets: IntArray,
+    sizes: IntArray,
+    layer_offsets: IntArray,
+    counts: IntArray,
+    firsts: IntArray,
+    grouped: BoolArray,
+    kept: FloatArray,
+    status: IntArray,
+    capacity: int,
+) -> FloatArray:
+    """(2, named) most that at most ``capacity`` experts save together with each expert, and without it.
+
+    Every layer's profile with and without the expert is joined to what all other layers save with the room
+    that is left: their curves from the left and from the right, added up. O(k 2^k + C^2) a layer.
+    """
+    n_layers = len(counts)
+    inside = np.full((firsts[-1], counts.max() + 1), NO_SET)
+    outside = np.full((firsts[-1], counts.max() + 1), NO_SET)
+    best, _, _ = layer_profiles(weights, sets, sizes, layer_offsets, counts, firsts, grouped, kept, status)
+    for layer in range(n_layers):
+        k, first = counts[layer], firsts[layer]
+        start, stop = layer_offsets[layer], layer_offsets[layer + 1]
+        of_layer = status[first : first + k]
+        if grouped[layer]:
+            own = kept[layer] if len(kept) else kept[:0, 0]
+            sums = layer_sums(weights, sets, sizes, start, stop, own, k)
+            size = set_sizes(k)
+            for mask in range(1 << k):
+                allowed = True
+                for e in range(k):
+                    allowed &= of_layer[e] != (NEVER if mask >> e & 1 else ALWAYS)
+                if allowed:
+                    for e in range(k):
+                        row = inside if mask >> e & 1 else outside
+                        row[first + e, size[mask]] = max(row[first + e, size[mask]], sums[mask])
+        else:
+            single, order, must, may = single_sums(weights, sets, start, stop, of_layer)
+            top = np.zeros(may + 1)
+            for c in range(may):
+                top[c + 1] = top[c] + single[order[c]]
+            for rank in range(may):
+                e, own_saving = first + order[rank], single[order[rank]]
+                for c in range(must, may + 1):
+                    if rank >= must and c < may:
+                        outside[e, c] = top[c] if c <= rank else top[c + 1] - own_saving
+                    if c > 0 and (c > rank or c > must):
+                        inside[e, c] = top[c] if c > rank else top[c - 1] + own_saving
+            for rank in range(may, k):
+                outside[first + order[rank], must : may + 1] = top[must:]
+    length = min(capacity, counts.sum()) + 1
+    left = np.zeros((n_layers + 1, length))
+    right = np.zeros((n_layers + 1, length))
+    for layer in range(n_layers):
+        _join(left[layer], best[layer, : counts[layer] + 1], left[layer + 1])
+    for layer in range(n_layers - 1, -1, -1):
+        _join(right[layer + 1], best[layer, : counts[layer] + 1], right[layer])
+    values = np.full((2, firsts[-1]), NO_SET)
+    for layer in range(n_layers):
+        for c in range(min(counts[layer], length - 1) + 1):
+            rest = NO_SET
+            for a in range(length - c):
+                rest = max(rest, left[layer, a] + right[layer + 1, length - 1 - c - a])
+            for e in range(firsts[layer], firsts[layer + 1]):
+                values[0, e] = max(values[0, e], inside[e, c] + rest)
+                values[1, e] = max(values[1, e], outside[e, c] + rest)
+    return values
+
+
+@compiled
+def _join(curve: FloatArray, profile: FloatArray, joined: FloatArray) -> None:
+    """Write the most that ``curve`` and ``profile`` save with every number of experts together."""
+    joined[:] = NO_SET
+    for total in range(len(curve)):
+        for used in range(min(len(profile) - 1, total) + 1):
+            joined[total] = max(joined[total], curve[total - used] + profile[used])

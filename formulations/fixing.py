@@ -1,0 +1,46 @@
+"""What every placement better than the incumbent has in common, by the prices that prove a bound."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from slimbench.formulations.lagrangian import PricedBlocks, block_weights
+from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.instances.arrays import FloatArray, IntArray
+
+FREE: Final = 0
+
+
+def fixed_by_prices(
+    blocks: PricedBlocks, prices: FloatArray, wanted_s: float, status: IntArray | None = None
+) -> IntArray:
+    """(N, X) int64: ``ALWAYS`` or ``NEVER`` where all placements worth finding agree, else ``FREE``.
+
+    Let V_n be what server n's block can save under the prices, and V_n[e] what it can with expert e forced
+    in. A placement with e on n saves at most L - V_n + V_n[e]; if that is less than ``wanted_s``, every
+    placement that saves as much leaves e out. Likewise with e forced out (Lagrangian reduced-cost fixing,
+    Geoffrion 1974).
+
+    Parameters
+    ----------
+    prices : (R,) float64
+    wanted_s : float
+        Seconds per token that a placement must save to be worth finding.
+    status : (N, X) int64, optional
+        What is fixed already.
+    """
+    bound, _, holds = blocks.dual_value(prices, status)
+    fixed = np.full(holds.shape, FREE) if status is None else status.copy()
+    for n in range(len(holds)):
+        block, subproblem = blocks.rows.blocks[n], blocks.subproblems[n]
+        forced = subproblem.forced(block_weights(block, prices), block.capacity_bytes, fixed[n])
+        if forced is None:
+            continue
+        inside, outside = forced
+        needed = wanted_s - bound + np.maximum(inside, outside).max(initial=0.0)
+        free = fixed[n] == FREE
+        fixed[n, free & (inside < needed)] = NEVER
+        fixed[n, free & (outside < needed)] = ALWAYS
+    return fixed

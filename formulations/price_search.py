@@ -1,0 +1,149 @@
+"""Bound and placement together: prices lower the one, and what servers choose under them starts the other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Final
+
+import numpy as np
+
+from slimbench.formulations.coupling import coupling
+from slimbench.formulations.decomposition import fill_servers, sweep_servers
+from slimbench.formulations.lagrangian import PricedBlocks, PricedBound, priced_bounds
+from slimbench.formulations.pairs import PairMoves, sweep_pairs
+from slimbench.formulations.rewards import merged_rewards
+from slimbench.formulations.subproblem import best_cache
+from slimbench.instances import Instance, Placement, evaluate
+from slimbench.instances.arrays import FloatArray
+
+PROOF_GAP: Final = 5e-7  # relative; half of what two exact methods may differ by
+
+
+class PriceSearch:
+    """The best placement and the least bound of one instance so far.
+
+    Parameters
+    ----------
+    exact_experts : int
+        Layers that name more experts in groups are bracketed by an even split.
+    moves : PairMoves or None
+        To improve placements by filling two servers together, too.
+    expired : callable
+        Whether to stop.
+    report : callable
+        Called with every better placement, or None, and every lower bound, or None.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        exact_experts: int,
+        moves: PairMoves | None,
+        expired: Callable[[], bool],
+        report: Callable[[Placement | None, float | None], None],
+    ) -> None:
+        self.instance, self.expired, self._report = instance, expired, report
+        self._fill = partial(best_cache, max_exact_experts=exact_experts)
+        self._exact_experts = exact_experts
+        self._moves = moves
+        self.placement, self.saving_s, self.bound_s = Placement.empty(instance), 0.0, math.inf
+        self.iterations = 0
+
+    @property
+    def proven(self) -> bool:
+        """Whether no placement saves more, to ``PROOF_GAP``."""
+        return self.bound_s <= self.saving_s * (1 + PROOF_GAP)
+
+    def wanted_s(self) -> float:
+        """What a placement must save to be worth finding; anything at all while nothing is saved."""
+        return self.saving_s * (1 + PROOF_GAP) or self._least_reward_s
+
+    @cached_property
+    def _least_reward_s(self) -> float:
+        """No placement that saves something saves less."""
+        return float(merged_rewards(self.instance).weights.min(initial=math.inf)) * (1 - PROOF_GAP)
+
+    def settle(self) -> None:
+        """Take note that no placement saves what is wanted."""
+        self.lower(self.saving_s * (1 + PROOF_GAP))
+
+    def offer(self, placement: Placement) -> None:
+        """Take a placement if it is feasible and saves more than the best one."""
+        saving = evaluate(self.instance, placement).saving_s
+        if saving > self.saving_s and placement.violation(self.instance) is None:
+            self.placement, self.saving_s = placement, saving
+            self._report(placement, None)
+
+    def lower(self, bound_s: float) -> None:
+        """Take a bound if it is less than the least one."""
+        if bound_s < self.bound_s:
+            self.bound_s = bound_s
+            self._report(None, bound_s)
+
+    def fill(self) -> None:
+        """Fill the servers one after another, and improve that."""
+        self._improve(fill_servers(self.instance, self._fill, self.expired).placement)
+
+    def descend(self, iterations: int, first_rounding: int) -> tuple[PricedBlocks, PricedBound | None]:
+        """Lower the bound by prices; now and then make placements of what servers choose.
+
+        Parameters
+        ----------
+        iterations : int
+        first_rounding : int
+            Iterations before the first placements are made; each time it takes twice as many.
+
+        Returns
+        -------
+        blocks : PricedBlocks
+        last : PricedBound or None
+            The last step; None if there was no time for any.
+        """
+        blocks = PricedBlocks(self.instance, coupling(self.instance), self._exact_experts)
+        last, next_rounding = None, first_rounding
+        for step in itertools.islice(priced_bounds(blocks, lambda: self.saving_s), iterations):
+            last = step
+            self.lower(step.bound_s)
+            self.iterations += 1
+            if self.iterations == next_rounding:
+                self._round(step)
+                next_rounding *= 2
+            if self.proven or self.expired():
+                return blocks, last
+        if last is not None:
+            self._round(last)
+        return blocks, last
+
+    def _round(self, step: PricedBound) -> None:
+        """Make placements of what servers chose last, and of what they chose most."""
+        self._improve(step.placement)
+        self._improve(rounded(self.instance, step.shares))
+
+    def _improve(self, placement: Placement) -> None:
+        """Fill single servers, then pairs, until neither helps; pairs alone where they cover single ones."""
+        self.offer(placement)
+        if self._moves is None or not self._moves.complete:
+            placement = sweep_servers(self.instance, placement, self._fill, lambda _: None, self.expired)
+            self.offer(placement)
+        if self._moves is not None:
+            self.offer(sweep_pairs(self._moves, placement, lambda _: None, self.expired))
+
+
+def rounded(instance: Instance, shares: FloatArray) -> Placement:
+    """Every server caches the experts of the largest share per byte that fit.
+
+    Parameters
+    ----------
+    shares : (N, X) float64, how much of each expert a relaxation would cache
+    """
+    holds = np.zeros(shares.shape, np.bool_)
+    for n, room in enumerate(instance.capacities_bytes.tolist()):
+        for e in np.argsort(-shares[n] / instance.expert_bytes, kind="stable"):
+            if shares[n, e] > 0 and instance.expert_bytes[e] <= room:
+                holds[n, e] = True
+                room -= int(instance.expert_bytes[e])  # noqa: PLW2901  # what is left of this server's room
+    return Placement(holds)

@@ -7,8 +7,6 @@ import time
 from functools import partial
 from typing import Final, Literal
 
-import numpy as np
-
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.plugin import Parameters, PluginError, solver
 from slimbench.formulations import SolverError
@@ -22,7 +20,6 @@ from slimbench.formulations.backends import (
 )
 from slimbench.formulations.decomposition import fill_servers, sweep_servers
 from slimbench.formulations.formulation import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.milp import Milp
 from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.arrays import FloatArray
@@ -69,7 +66,7 @@ def milp(
     options = SolveOptions(
         time_limit_s=max(0.0, end - time.monotonic()),
         threads=context.threads,
-        start=None if first is None else Start.of(model, _in_model_order(instance, model, first)),
+        start=None if first is None else Start.of(model, first),
         log_file=context.log_file,
         on_incumbent=on_incumbent,
         on_bound=lambda bound: told(None, bound),
@@ -103,19 +100,6 @@ def _swept(instance: Instance, context: SolveContext, end: float) -> Placement:
     filled = fill_servers(instance, fill, expired).placement
     context.report(filled)
     return sweep_servers(instance, filled, fill, context.report, expired)
-
-
-def _in_model_order(instance: Instance, model: Milp, placement: Placement) -> Placement:
-    """Caches of identical servers swapped so that the first holds most, as the model's rows may ask."""
-    holds = placement.holds.copy()
-    counts = (holds & (model.placement_columns >= 0)).sum(axis=1)
-    twins: dict[tuple[int, bytes], list[int]] = {}
-    for n, capacity in enumerate(instance.capacities_bytes.tolist()):
-        twins.setdefault((capacity, instance.edge_latency_s[:, n].tobytes()), []).append(n)
-    for servers in twins.values():
-        fullest_first = np.argsort(-counts[servers], kind="stable")
-        holds[servers] = holds[servers][fullest_first]
-    return Placement(holds)
 
 
 def _checked_saving_s(

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions, Start
+from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions
 from slimbench.formulations.backends.result import MilpResult, Termination
+from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
 

@@ -13,13 +13,14 @@ import numpy as np
 import pulp
 
 from slimbench.formulations.backends.completion import completed
-from slimbench.formulations.backends.options import SolveOptions, Start
+from slimbench.formulations.backends.options import SolveOptions
 from slimbench.formulations.backends.result import (
     FEASIBILITY_TOLERANCE,
     RELATIVE_GAP,
     MilpResult,
     Termination,
 )
+from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
 from slimbench.instances.arrays import FloatArray

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from slimbench.formulations.backends.options import Start
+from slimbench.formulations.backends.start import Start
 from slimbench.formulations.milp import Milp
 from slimbench.instances.arrays import FloatArray
 

@@ -10,10 +10,11 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from slimbench.formulations.backends.completion import completed
-from slimbench.formulations.backends.options import SolveOptions, Start
+from slimbench.formulations.backends.options import SolveOptions
 from slimbench.formulations.backends.progress import Progress
 from slimbench.formulations.backends.result import MilpResult
 from slimbench.formulations.backends.solver_log import solver_log
+from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
 from slimbench.instances.arrays import FloatArray, IntArray

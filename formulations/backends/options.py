@@ -7,34 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimbench.formulations.milp import Milp
-from slimbench.instances import Placement
-from slimbench.instances.arrays import FloatArray, IntArray
+from slimbench.formulations.backends.start import Start
+from slimbench.instances.arrays import FloatArray
 
 OnIncumbent = Callable[[FloatArray, float], None]  # column values and proven bound, in objective units
 OnBound = Callable[[float], None]  # proven bound, in objective units
-
-
-@dataclass(frozen=True)
-class Start:
-    """A placement to start from; what follows from it is left to the backend.
-
-    Attributes
-    ----------
-    columns : (C,) int64
-        All integer columns.
-    values : (C,) float64
-        Each 0 or 1.
-    """
-
-    columns: IntArray
-    values: FloatArray
-
-    @classmethod
-    def of(cls, milp: Milp, placement: Placement) -> Start:
-        """The start that a placement is in a model."""
-        modelled = milp.placement_columns >= 0
-        return cls(milp.placement_columns[modelled], placement.holds[modelled].astype(float))
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import numpy as np
 from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
 
-from slimbench.formulations.backends.options import SolveOptions, Start
-from slimbench.formulations.backends.progress import Progress, finite
+from slimbench.formulations.backends.options import SolveOptions
+from slimbench.formulations.backends.progress import NO_BOUND, Progress, finite
 from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
 from slimbench.formulations.backends.solver_log import solver_log
+from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
 from slimbench.instances.arrays import FloatArray
@@ -45,8 +46,8 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     found = result.has_primal_feasible_solution()
     optimal = reason == mathopt.TerminationReason.OPTIMAL
     bound = finite(termination.objective_bounds.dual_bound)
-    stats, nodes = result.gscip_specific_output.stats, result.solve_stats.node_count
-    root_bound = bound if nodes <= 1 else finite(stats.root_node_bound)
+    nodes = result.solve_stats.node_count
+    root_bound = bound if nodes <= 1 else _root_bound(result, progress)
     return MilpResult(
         termination="optimal" if optimal else "feasible" if found else "none",
         raw_status=reason.name + (f" ({termination.limit.name})" if termination.limit else ""),
@@ -56,6 +57,12 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
         root_bound=root_bound if milp.integer.any() else None,
         figures={"nodes": float(nodes)},
     )
+
+
+def _root_bound(result: mathopt.SolveResult, progress: Progress) -> float | None:
+    """What SCIP says, or where it restarted, so has forgotten, what it told."""
+    said = result.gscip_specific_output.stats.root_node_bound
+    return finite(said if said > -NO_BOUND else progress.root_bound)
 
 
 def _parameters(options: SolveOptions) -> mathopt.SolveParameters:

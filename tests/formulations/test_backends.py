@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 from isolated import PATIENCE_S, process_of, solve_and_listen
-from oracles import random_instance, two_cells
+from oracles import plain_saving, random_instance, two_cells, with_fields
 
 from slimbench.formulations import SolverError, backends
 from slimbench.formulations.backends import BACKENDS, SolveOptions, Start, load_backend
 from slimbench.formulations.backends.progress import Progress
 from slimbench.formulations.formulation import build_milp
-from slimbench.instances import Placement, evaluate
+from slimbench.instances import DISPATCHES, Placement, evaluate
 
 LISTENED = ["highs", "scip", "cp-sat", "gurobi"]  # CBC tells at its end only
 MODELS = {"single": "cover", "parallel": "assignment"}
@@ -93,6 +93,53 @@ def test_a_start_that_does_not_fit_is_ignored(backend):
     result = listened(milp, backend, options)["result"]
     assert result.termination == "optimal"
     assert result.objective == pytest.approx(plain(backend)["result"].objective, rel=1e-6)
+
+
+def column_values(milp, start):
+    values = np.zeros(milp.n_columns)
+    values[start.columns] = start.values
+    return values
+
+
+def forbidden(milp, values):
+    """Whether a row of integer columns alone is broken."""
+    alone = abs(milp.rows) @ ~milp.integer == 0
+    return bool(((milp.rows @ values - milp.row_upper)[alone] > 0).any())
+
+
+def test_a_start_has_identical_servers_in_the_order_of_the_model():
+    """Rows that tell identical servers apart would forbid the start otherwise."""
+    instance = random_instance(0, servers=4)
+    edge = instance.edge_latency_s.copy()
+    edge[:, [1, 2]] = edge[:, [0]]
+    capacities = np.full(4, 2 * instance.expert_bytes[0])
+    instance = with_fields(instance, edge_latency_s=edge, capacities_bytes=capacities)
+    milp = build_milp(instance, reductions=frozenset({"symmetry"}))
+    holds = np.zeros((4, instance.n_experts), bool)
+    holds[[1, 2, 2, 3], [0, 1, 2, 3]] = True
+    start = Start.of(milp, Placement(holds))
+    ordered = milp.placement(column_values(milp, start))
+    assert ordered.holds.sum(axis=1).tolist() == [2, 1, 0, 1]
+    assert not forbidden(milp, column_values(milp, start))
+    assert plain_saving(instance, ordered) == pytest.approx(plain_saving(instance, Placement(holds)))
+
+
+@pytest.mark.parametrize("dispatch", DISPATCHES)
+def test_placements_that_reductions_forbid_start_as_one_that_is_allowed_and_saves_no_less(dispatch):
+    swapped = 0
+    for seed in range(20):
+        instance = random_instance(seed, dispatch=dispatch, servers=1, users=3, experts=8, capacity=0.3)
+        milp, placement = build_milp(instance), first_experts(instance)
+        start = Start.of(milp, placement)
+        values = column_values(milp, start)
+        modelled = milp.placement_columns >= 0
+        unchanged = np.zeros(milp.n_columns)
+        unchanged[milp.placement_columns[modelled]] = placement.holds[modelled]
+        swapped += forbidden(milp, unchanged)
+        assert not forbidden(milp, values)
+        saving = plain_saving(instance, placement)
+        assert plain_saving(instance, milp.placement(values)) >= saving * (1 - 1e-9)
+    assert swapped > 3
 
 
 @pytest.mark.parametrize("backend", LISTENED)

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, SOLVERS, run
 from isolated import PATIENCE_S, process_of, run_milp_solver
-from oracles import brute_force, plain_fits, plain_saving, random_instance, two_cells, with_fields
+from oracles import brute_force, plain_fits, plain_saving, random_instance, two_cells
 
 from slimbench.bench.plugin import PluginError
 from slimbench.bench.solvers import milp as plugin_file
 from slimbench.formulations import SolverError
-from slimbench.formulations.backends import BACKENDS, MilpResult, Start
-from slimbench.formulations.formulation import build_milp
-from slimbench.instances import DISPATCHES, Placement
+from slimbench.formulations.backends import BACKENDS, MilpResult
+from slimbench.instances import DISPATCHES
 
 
 def outcome(instance, *, deadline_left_s=math.inf, backend="highs", log_file=None, **parameters):
@@ -120,31 +119,6 @@ def test_a_start_changes_no_optimum(dispatch):
     assert plain_saving(instance, result["placement"]) == pytest.approx(brute_force(instance)[0], rel=1e-6)
 
 
-def test_a_start_has_identical_servers_in_the_order_of_the_model():
-    """Rows that tell identical servers apart would forbid the start otherwise."""
-    instance = random_instance(0, servers=4)
-    edge = instance.edge_latency_s.copy()
-    edge[:, [1, 2]] = edge[:, [0]]
-    capacities = np.array([2, 2, 2, 2]) * instance.expert_bytes[0]
-    instance = with_fields(instance, edge_latency_s=edge, capacities_bytes=capacities)
-    model = build_milp(instance, reductions=frozenset({"symmetry"}))
-    holds = np.zeros((4, instance.n_experts), bool)
-    holds[[1, 2, 2, 3], [0, 1, 2, 3]] = True
-    ordered = plugin_file._in_model_order(instance, model, Placement(holds))
-    assert ordered.holds.sum(axis=1).tolist() == [2, 1, 0, 1]
-    assert ordered.holds[3].tolist() == holds[3].tolist()
-    assert plain_saving(instance, ordered) == pytest.approx(plain_saving(instance, Placement(holds)))
-    excesses = []
-    for placement in (Placement(holds), ordered):
-        start = Start.of(model, placement)
-        values = np.zeros(model.n_columns)
-        values[start.columns] = start.values
-        among_integers = abs(model.rows) @ ~model.integer == 0
-        excesses.append((model.rows @ values - model.row_upper)[among_integers].max())
-    assert excesses[0] > 0
-    assert excesses[1] <= 0
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_librarys_log_goes_where_the_context_says(backend, tmp_path):
     log = tmp_path / "log"
@@ -170,7 +144,7 @@ def test_fewer_reductions_make_a_larger_model():
 
 
 def test_an_unknown_reduction_is_refused():
-    with pytest.raises(PluginError, match="parameter reductions: unknown 'merg', expected exact-room, merge"):
+    with pytest.raises(PluginError, match=r"parameter reductions: unknown 'merg', expected .*, merge, "):
         run("milp", two_cells(), reductions="merg")
 
 

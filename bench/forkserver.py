@@ -26,6 +26,8 @@ from slimbench.bench.warm_up import warm_up
 from slimbench.bench.worker import run_job
 
 PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
+KILL_ROUNDS: Final = 50  # a killed process may take a moment, one that waits for a disk for ever
+KILL_WAIT_S: Final = 0.1
 
 
 def main(descriptor: int) -> None:
@@ -91,12 +93,19 @@ def _adopt_orphans() -> None:
 
 
 def _kill_descendants(but: Collection[int]) -> None:
-    """Kill all children and theirs, but for these workers and what they started."""
-    for child in psutil.Process().children():
-        if child.pid not in but:
+    """Kill all children and theirs, but for these workers and what they started.
+
+    In rounds, as one whose parent ends meanwhile is seen only when it has become a child of ours.
+    """
+    for _ in range(KILL_ROUNDS):
+        left = [child for child in psutil.Process().children() if child.pid not in but]
+        if not left:
+            return
+        for child in left:
             with contextlib.suppress(psutil.Error):
                 for process in (*child.children(recursive=True), child):
                     process.kill()
+        psutil.wait_procs(left, timeout=KILL_WAIT_S)
 
 
 def _work(job: Job, channel: Connection) -> None:
@@ -104,7 +113,8 @@ def _work(job: Job, channel: Connection) -> None:
     code = 1
     try:
         os.setsid()
-        log = os.open(job.log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        # appending, as solver libraries append to the same file
+        log = os.open(job.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o644)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)

@@ -60,6 +60,7 @@ def solve(
         log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
     result = verified(problem, call, outcome)
     placed = result.pop("placement") is not None
+    del result["trajectory"]  # pages of numbers; a suite keeps them
     if out is not None and placed and outcome.placement is not None:
         write_placement(outcome.placement.unpack(), problem, out)
     figures = json.loads(result.pop("figures"))

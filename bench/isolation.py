@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -32,6 +33,7 @@ from slimbench.bench.messages import (
     decode_worker,
     encode,
 )
+from slimbench.bench.trajectory import Trail
 
 POLL_S: Final = 0.05  # how often limits are looked at
 START_LIMIT_S: Final = 120.0  # to import plugins and read the instance, before the clock starts
@@ -54,6 +56,7 @@ class Outcome:
     placement : the returned one, or the last one reported by a run that did not return
     bound_saving_s : the least bound reported
     optimal : the solver claims that its placement is optimal
+    trail : what was reported on the way, and when
     """
 
     job: Job
@@ -66,6 +69,7 @@ class Outcome:
     cpu_s: float | None
     peak_memory_mb: float
     figures: dict[str, Any]
+    trail: Trail
 
 
 @dataclass
@@ -79,6 +83,7 @@ class _Run:
     started: float | None = None
     placement: PackedPlacement | None = None
     bound: float | None = None
+    trail: Trail = field(default_factory=Trail)
     peak_memory_mb: float = 0.0
     killed: tuple[Status, str] | None = None
     finished: Finished | None = None
@@ -160,11 +165,13 @@ class Workers:
         if isinstance(message, Ready):
             run.started = time.monotonic()
         elif isinstance(message, Incumbent):
+            bound = message.bound_saving_s
+            if bound is not None and not math.isfinite(bound):
+                bound = None  # says nothing
             run.placement = message.placement or run.placement
-            if message.bound_saving_s is not None and (
-                run.bound is None or message.bound_saving_s < run.bound
-            ):
-                run.bound = message.bound_saving_s
+            if bound is not None and (run.bound is None or bound < run.bound):
+                run.bound = bound
+            run.trail.add(message.seconds, message.placement, bound)
         else:
             run.finished = message
 
@@ -258,7 +265,17 @@ def _outcome(run: _Run) -> Outcome:
         status, message = run.killed or ("crashed", _describe_exit(run.exit_code))
         ran = time.monotonic() - run.started if run.started is not None else 0.0
         return Outcome(
-            run.job, status, message, run.placement, run.bound, False, ran, None, run.peak_memory_mb, {}
+            run.job,
+            status,
+            message,
+            run.placement,
+            run.bound,
+            False,
+            ran,
+            None,
+            run.peak_memory_mb,
+            {},
+            run.trail,
         )
     return Outcome(
         run.job,
@@ -271,6 +288,7 @@ def _outcome(run: _Run) -> Outcome:
         finished.cpu_s,
         max(run.peak_memory_mb, finished.peak_memory_mb),
         finished.figures,
+        run.trail,
     )
 
 

@@ -58,8 +58,9 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Incumbent(msgspec.Struct, frozen=True, tag=True):
-    """A placement or a bound found on the way."""
+    """A placement or a bound found on the way, ``seconds`` after the solver's start."""
 
+    seconds: float
     placement: PackedPlacement | None
     bound_saving_s: float | None
 

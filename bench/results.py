@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,9 @@ _NUMBERS: Final = (
     "latency_s", "latency_none_s", "saving_s", "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb",
     "guarantee_ratio",
 )  # fmt: skip
+TRAJECTORY_COLUMNS: Final = (
+    "run_id", "instance", "solver", "repeat", "seconds", "saving_s", "bound_saving_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Results:
         A row for every instance: the bracket of its optimum (``Reference``).
     instances : DataFrame
     provenance : dict of str
+    trajectories : DataFrame
+        Measured runs over time, a row wherever the best verified saving or the least claimed bound
+        improves: ``seconds`` since the solver's start, ``saving_s`` and ``bound_saving_s`` so far, NaN
+        before the first.
     """
 
     name: str
@@ -45,6 +53,7 @@ class Results:
     references: pd.DataFrame
     instances: pd.DataFrame
     provenance: dict[str, str]
+    trajectories: pd.DataFrame = field(default_factory=lambda: _trajectories([]))
 
 
 def load_results(folder: Path) -> Results:
@@ -80,7 +89,19 @@ def load_results(folder: Path) -> Results:
         references=pd.DataFrame(references),
         instances=pd.DataFrame(instances).drop(columns="file"),
         provenance={key: value for key, value in meta.items() if key not in hidden},
+        trajectories=_trajectories(measured),
     )
+
+
+def _trajectories(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The steps of all runs, one after another."""
+    steps = [
+        (run["run_id"], run["instance"], run["solver"], run["repeat"], *step)
+        for run in runs
+        for step in json.loads(run["trajectory"])
+    ]
+    numbers = dict.fromkeys(TRAJECTORY_COLUMNS[-3:], float)
+    return pd.DataFrame(steps, columns=pd.Index(TRAJECTORY_COLUMNS)).astype(numbers)
 
 
 def _reference(rows: list[dict[str, Any]]) -> Reference:

@@ -113,8 +113,7 @@ class _Execution:
                 result["load_before"] = row["load_before"]
                 if self._is_reusable(row) and result["status"] == "ok":
                     self._cache.keep(row, result)
-                if result["status"] == "ok":
-                    Path(outcome.job.log_file).unlink(missing_ok=True)
+                _drop_log(Path(outcome.job.log_file), row, result)
                 self._finish(row, result)
 
     def _finish(self, row: Row, result: dict[str, Any]) -> None:
@@ -140,3 +139,10 @@ class _Execution:
 
     def _instance(self, row: Row) -> Instance:
         return self._read(self._files[row["instance_hash"]])
+
+
+def _drop_log(log: Path, row: Row, result: Row) -> None:
+    """Delete the log of a run that failed in nothing, unless it is exact, proved nothing and may say why."""
+    odd = row["exact"] and result["termination"] != "optimal"
+    if result["status"] == "ok" and log.exists() and not (odd and log.stat().st_size):
+        log.unlink()

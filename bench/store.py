@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 FILE_NAME: Final = "results.sqlite"
 
 _SCHEMA = """
@@ -29,7 +29,8 @@ CREATE TABLE runs (
     status TEXT NOT NULL DEFAULT 'planned', termination TEXT NOT NULL DEFAULT 'none',
     message TEXT NOT NULL DEFAULT '', latency_s REAL, latency_none_s REAL, saving_s REAL,
     bound_saving_s REAL, runtime_s REAL, cpu_s REAL, peak_memory_mb REAL, guarantee_ratio REAL,
-    figures TEXT NOT NULL DEFAULT '{}', placement BLOB, load_before REAL, finished_at TEXT
+    figures TEXT NOT NULL DEFAULT '{}', trajectory TEXT NOT NULL DEFAULT '[]', placement BLOB,
+    load_before REAL, finished_at TEXT
 );
 CREATE INDEX runs_by_instance ON runs (instance_hash);
 """

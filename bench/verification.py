@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +12,13 @@ from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.plugin import Call
 from slimbench.bench.references import AGREEMENT, exceeds, reference_of
 from slimbench.bench.store import Store
+from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
 
 RECOMPUTED: Final = 1e-12  # relative to latency(none); another platform may sum in another order
+EVALUATED_ACTIVATIONS: Final = 4 * 10**7  # looked at for one trajectory: a few seconds
+FEWEST_EVALUATED: Final = 25  # placements of a trajectory, however large the instance
 
 
 def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]:
@@ -28,9 +30,7 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
     status, message, termination = outcome.status, outcome.message, "none"
     values: dict[str, float | None] = dict.fromkeys(("latency_s", "latency_none_s", "saving_s"))
     bound = outcome.bound_saving_s
-    if bound is not None and not math.isfinite(bound):
-        bound = None  # says nothing
-    placement, fault = _unpacked(instance, outcome)
+    placement, fault = _feasible(instance, outcome.placement)
     if placement is None:
         if status == "ok":
             status, message = "invalid_placement", fault
@@ -72,20 +72,43 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
         "peak_memory_mb": outcome.peak_memory_mb,
         "guarantee_ratio": ratio,
         "figures": json.dumps(outcome.figures, sort_keys=True),
+        "trajectory": json.dumps(_trajectory(instance, outcome, values["saving_s"], bound)),
         "placement": outcome.placement.bits if placement is not None and outcome.placement else None,
     }
 
 
-def _unpacked(instance: Instance, outcome: Outcome) -> tuple[Placement | None, str]:
+def _feasible(instance: Instance, packed: PackedPlacement | None) -> tuple[Placement | None, str]:
     """The placement if there is one and it is feasible, else why not."""
-    if outcome.placement is None:
+    if packed is None:
         return None, "no placement"
     try:
-        placement = outcome.placement.unpack()
+        placement = packed.unpack()
     except InstanceError as error:
         return None, str(error)
     violation = placement.violation(instance)
     return (None, violation) if violation else (placement, "")
+
+
+def _trajectory(
+    instance: Instance, outcome: Outcome, saving_s: float | None, bound_saving_s: float | None
+) -> list[Step]:
+    """The run over time: savings of feasible incumbents, evaluated here, and bounds as claimed.
+
+    Of a run that returned, what its row says is the end.
+    """
+    count = min(POINTS, max(FEWEST_EVALUATED, EVALUATED_ACTIVATIONS // max(1, instance.n_activations)))
+    savings = [
+        (seconds, evaluate(instance, placement).saving_s)
+        for seconds, packed in thinned(outcome.trail.placements, count)
+        if (placement := _feasible(instance, packed)[0]) is not None
+    ]
+    bounds = list(outcome.trail.bounds)
+    if outcome.status == "ok":
+        if saving_s is not None:
+            savings.append((outcome.runtime_s, saving_s))
+        if bound_saving_s is not None:
+            bounds.append((outcome.runtime_s, bound_saving_s))
+    return best_so_far(savings, bounds)
 
 
 def verify_run(folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ import faulthandler
 import math
 import resource
 import sys
+import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -15,7 +16,16 @@ from typing import Any
 import numpy as np
 
 from slimbench.bench.context import NoSolutionError, SolveContext
-from slimbench.bench.messages import Finished, Incumbent, Job, PackedPlacement, Ready, Status, encode
+from slimbench.bench.messages import (
+    Finished,
+    Incumbent,
+    Job,
+    PackedPlacement,
+    Ready,
+    Status,
+    WorkerMessage,
+    encode,
+)
 from slimbench.bench.plugin import Call, PluginError, parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.warm_up import warm_up
@@ -26,6 +36,12 @@ from slimbench.instances import Instance, InstanceError, Placement, read_instanc
 def run_job(job: Job, channel: Connection) -> None:
     """Do one job and send what comes of it; every fault of the solver becomes a message."""
     faulthandler.enable(file=sys.stderr)
+    sending = threading.Lock()  # libraries report from threads of their own
+
+    def send(message: WorkerMessage) -> None:
+        with sending:
+            channel.send_bytes(encode(message))
+
     try:
         call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
         instance = read_instance(job.instance_file)
@@ -33,36 +49,39 @@ def run_job(job: Job, channel: Connection) -> None:
             warm_up(call)
         if call.solver.prepare is not None:
             call.solver.prepare(call.parameters)
-    except (PluginError, InstanceError) as error:
-        channel.send_bytes(encode(_failed("error", str(error))))
+    except (PluginError, InstanceError, SolverError) as error:
+        send(_failed("error", _joined(str(error))))
         return
     except Exception as error:  # of the plugin's ``prepare``
         traceback.print_exc()
-        channel.send_bytes(encode(_failed("error", f"before its start: {_one_line(error)}")))
+        send(_failed("error", f"before its start: {_one_line(error)}"))
         return
 
     def on_report(placement: Placement | None, bound: float | None) -> None:
         packed = PackedPlacement.pack(placement) if placement is not None else None
-        channel.send_bytes(encode(Incumbent(packed, None if bound is None else float(bound))))
+        send(Incumbent(time.perf_counter() - wall, packed, None if bound is None else float(bound)))
 
-    context = SolveContext(np.random.default_rng(job.seed), threads=job.threads, on_report=on_report)
-    channel.send_bytes(encode(Ready()))
+    context = SolveContext(
+        np.random.default_rng(job.seed),
+        threads=job.threads,
+        log_file=Path(job.log_file),
+        on_report=on_report,
+    )
+    send(Ready())
     context.deadline = time.monotonic() + job.time_limit_s
     wall, cpu = time.perf_counter(), _cpu_seconds()
     status, message, placement = _solve(call, instance, context)
-    wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
-    channel.send_bytes(
-        encode(
-            Finished(
-                status=status,
-                message=message,
-                placement=placement,
-                optimal=context.proven_optimal,
-                runtime_s=wall,
-                cpu_s=cpu,
-                peak_memory_mb=_peak_memory_mb(),
-                figures={name: _plain(value) for name, value in context.figures.items()},
-            )
+    runtime, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
+    send(
+        Finished(
+            status=status,
+            message=message,
+            placement=placement,
+            optimal=context.proven_optimal,
+            runtime_s=runtime,
+            cpu_s=cpu,
+            peak_memory_mb=_peak_memory_mb(),
+            figures={name: _plain(value) for name, value in context.figures.items()},
         )
     )
 

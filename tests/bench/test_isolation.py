@@ -17,7 +17,7 @@ from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
-from slimbench.instances import evaluate
+from slimbench.instances import Placement, evaluate
 
 INSTANCE = tiny_instance("single")
 BEST = best_placement(INSTANCE, 1000)
@@ -277,7 +277,79 @@ def test_a_bound_of_zero_is_a_bound(plugin, row_of):
 
 @pytest.mark.parametrize("bound", ["inf", "nan", "-inf"])
 def test_a_bound_that_is_no_number_is_none(bound, plugin, row_of):
-    assert row_of(plugin("bad", f"context.report(None, float({bound!r}))\n{EMPTY}"))["bound_saving_s"] is None
+    no_number = f"context.report(None, float({bound!r}))\n"
+    row = row_of(plugin("bad", no_number + EMPTY))
+    assert row["bound_saving_s"] is None
+    assert json.loads(row["trajectory"], parse_constant=pytest.fail) == [[row["runtime_s"], 0.0, None]]
+    row = row_of(plugin("bad", f"{no_number}context.report(None, 3.0)\n{EMPTY}"))
+    assert row["bound_saving_s"] == 3.0
+
+
+# Over time
+
+STEPS = """\
+from slimbench.formulations.enumeration import best_placement
+best = best_placement(instance, 1000)
+half = best.holds.copy()
+half[1] = False
+context.report(Placement.empty(instance), 2.0)
+context.report(Placement(half))
+context.report(Placement(np.ones_like(half)), 1.5)
+context.report(Placement.empty(instance), 1.8)
+context.report(best, 0.5)
+"""
+HALF = BEST.holds.copy()
+HALF[1] = False
+HALF_S = evaluate(INSTANCE, Placement(HALF)).saving_s
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [("return best", "ok"), ("os._exit(3)", "crashed"), ("while True: pass", "time_limit")]
+)
+def test_a_run_over_time_is_its_feasible_incumbents_evaluated_anew_and_its_bounds(
+    end, status, plugin, row_of
+):
+    row = row_of(plugin("bad", STEPS + end), time_limit_s=0.3 if status == "time_limit" else GENEROUS_S)
+    steps = json.loads(row["trajectory"])
+    assert row["status"] == status
+    assert [step[1:] for step in steps] == [[0.0, 2.0], [HALF_S, 2.0], [HALF_S, 1.5], [OPTIMUM_S, 0.5]]
+    assert 0 < HALF_S < OPTIMUM_S == row["saving_s"]
+    seconds = [step[0] for step in steps]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+    assert seconds[-1] < row["runtime_s"]
+
+
+def test_a_run_that_reports_nothing_is_its_end(plugin, row_of):
+    row = row_of(plugin("bad", EMPTY))
+    assert json.loads(row["trajectory"]) == [[row["runtime_s"], 0.0, None]]
+
+
+def test_a_claim_of_optimality_ends_the_run_with_its_saving_as_bound(plugin, row_of):
+    body = (
+        f"{STEPS.splitlines()[0]}\ncontext.report(None, optimal=True)\nreturn best_placement(instance, 1000)"
+    )
+    row = row_of(plugin("bad", body))
+    assert json.loads(row["trajectory"]) == [[row["runtime_s"], OPTIMUM_S, OPTIMUM_S]]
+
+
+def test_a_returned_placement_that_does_not_fit_adds_nothing(plugin, row_of):
+    row = row_of(plugin("bad", f"{STEPS}return Placement({FULL})"))
+    assert row["status"] == "invalid_placement"
+    assert json.loads(row["trajectory"])[-1][1:] == [OPTIMUM_S, 0.5]
+
+
+def test_reports_from_several_threads_arrive_whole(plugin, row_of):
+    body = (
+        "import threading\n"
+        "def report(k):\n    for i in range(300): context.report(None, 1.0 + 1 / (1 + i + 300 * k))\n"
+        "threads = [threading.Thread(target=report, args=[k]) for k in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+    )
+    row = row_of(plugin("bad", body + EMPTY))
+    assert (row["status"], row["message"]) == ("ok", "")
+    assert row["bound_saving_s"] == 1.0 + 1 / 1200
 
 
 def test_figures_are_kept_as_plain_json(plugin, row_of):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 
+import numpy as np
 import pytest
 from oracles import brute_force, random_instance, two_cells
 
@@ -118,6 +119,59 @@ def test_a_reference_by_a_plugin_is_solved_again_as_nobody_knows_what_changed_in
     run_suite(suite, tmp_path / "first", own)
     run_suite(suite, tmp_path / "second", own)
     assert calls.read_text() == "xxxx"
+
+
+# Logs and what happened on the way
+
+
+def logs_of(folder):
+    return {int(log.stem): log.read_text() for log in (folder / "logs").iterdir()}
+
+
+def test_the_log_of_a_milp_run_is_kept_where_it_proves_nothing_and_has_the_librarys_words(
+    write_suite, run_suite, tmp_path
+):
+    """Without any time HiGHS proves nothing; with some, these instances are solved."""
+    suite = write_suite(tmp_path, ["milp", "milp[start=slim-sweep,time_limit=0.0]"], more=REFERENCE)
+    rows = run_suite(suite, tmp_path / "run")
+    logs = logs_of(tmp_path / "run")
+    odd = [row for row in rows if row["role"] == "measure" and "time_limit" in row["solver"]]
+    assert len(odd) == 2
+    assert {row["status"] for row in rows} == {"ok"}
+    assert {row["termination"] for row in odd} == {"feasible"}
+    assert logs.keys() == {row["run_id"] for row in odd}
+    for log in logs.values():
+        assert "Solving report" in log
+        assert "Time limit reached" in log
+
+
+def test_logs_are_kept_of_runs_that_fail_and_never_empty_of_runs_that_do_not(
+    write_suite, run_suite, plugin, tmp_path
+):
+    fails = plugin("fails", "print('why')\nraise ValueError('no')")
+    vague = plugin("vague", EMPTY, options="exact=True")  # proves nothing, and says nothing either
+    suite = write_suite(tmp_path, ["fails", "vague", "popularity"], more=REFERENCE)
+    rows = run_suite(suite, tmp_path / "run", fails, vague)
+    logs = logs_of(tmp_path / "run")
+    assert logs.keys() == {row["run_id"] for row in rows if row["solver"] == "fails"}
+    assert all("why" in log and "ValueError: no" in log for log in logs.values())
+
+
+def test_every_run_has_its_end_in_its_trajectory(write_suite, run_suite, tmp_path):
+    solvers = ["milp", "milp[backend=cbc]", "milp[backend=scip]", "slim-sweep", "random"]
+    run_suite(write_suite(tmp_path, solvers, more=REFERENCE), tmp_path / "run")
+    results = load_results(tmp_path / "run")
+    assert len(results.runs) == 2 * len(solvers)
+    for _, run in results.runs.iterrows():
+        steps = results.trajectories[results.trajectories["run_id"] == run["run_id"]]
+        last = steps.iloc[-1]
+        assert last["saving_s"] == run["saving_s"]
+        assert last["seconds"] <= run["runtime_s"]
+        assert steps["seconds"].is_monotonic_increasing
+        if run["solver"].startswith("milp"):
+            assert last["bound_saving_s"] == run["bound_saving_s"]
+        else:
+            assert np.isnan(last["bound_saving_s"])
 
 
 # A contradiction

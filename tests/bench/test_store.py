@@ -134,8 +134,9 @@ def test_a_database_of_something_else_is_refused(tmp_path):
 
 
 def test_another_schema_version_is_refused(store, folder):
-    store.set_meta({"schema_version": "2"})
-    assert refusal(Store.open, folder) == f"{folder / FILE_NAME}: schema_version: is 2, expected 1"
+    store.set_meta({"schema_version": "1"})
+    expected = f"{folder / FILE_NAME}: schema_version: is 1, expected {SCHEMA_VERSION}"
+    assert refusal(Store.open, folder) == expected
 
 
 def test_a_run_stopped_before_its_plan_was_written_is_refused_by_name(folder):

@@ -14,6 +14,7 @@ import pulp
 
 from slimbench.formulations.backends.completion import completed
 from slimbench.formulations.backends.options import SolveOptions
+from slimbench.formulations.backends.progress import finite
 from slimbench.formulations.backends.result import (
     FEASIBILITY_TOLERANCE,
     RELATIVE_GAP,
@@ -115,9 +116,9 @@ def _pulp_problem(milp: Milp) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
 
 
 def _bound(pattern: str, text: str) -> float | None:
-    """The last objective that CBC printed, as an upper bound on ours."""
+    """The last objective that CBC printed, as an upper bound on ours; None if it had none."""
     printed = _last(pattern, text)
-    return None if printed is None else LOG_PRECISION - float(printed)
+    return None if printed is None else finite(LOG_PRECISION - float(printed))
 
 
 def _last(pattern: str, text: str) -> str | None:

@@ -389,6 +389,16 @@ def test_a_prepare_that_fails_is_an_error_before_the_start(plugin, row_of):
     assert row["runtime_s"] == 0
 
 
+def test_a_library_that_is_missing_is_one_line_without_a_traceback(plugin, row_of, tmp_path):
+    fail = (
+        "from slimbench.formulations import SolverError\n"
+        "def fail(_):\n    raise SolverError('needs a\\nlibrary')\n"
+    )
+    row = row_of(plugin("bad", EMPTY, before=fail, options="prepare=fail"))
+    assert (row["status"], row["message"]) == ("error", "needs a library")
+    assert "Traceback" not in (tmp_path / "0.log").read_text()
+
+
 # Several at once
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from isolated import PATIENCE_S, process_of, solve_and_listen
 from oracles import plain_saving, random_instance, two_cells, with_fields
+from scipy import sparse
 
 from slimbench.formulations import SolverError, backends
 from slimbench.formulations.backends import BACKENDS, SolveOptions, Start, load_backend
 from slimbench.formulations.backends.progress import Progress
 from slimbench.formulations.formulation import build_milp
+from slimbench.formulations.milp import Milp
 from slimbench.instances import DISPATCHES, Placement, evaluate
 
 LISTENED = ["highs", "scip", "cp-sat", "gurobi"]  # CBC tells at its end only
@@ -162,6 +164,21 @@ def test_the_bound_of_the_root_lies_between_the_last_bound_and_no_bound(backend)
     result = listened(build_milp(instance), backend)["result"]
     assert result.figures["nodes"] > 5
     assert result.bound * (1 + 1e-6) < result.root_bound < 1000  # units of the latency without a cache
+
+
+@pytest.mark.parametrize("backend", [b for b in BACKENDS if b != "cp-sat"])
+def test_a_model_solved_without_a_search_has_its_optimum_as_bound_of_the_root(backend):
+    nothing_binds = Milp(
+        objective=np.array([1.0, 2.0]),
+        rows=sparse.csr_array((0, 2)),
+        row_upper=np.empty(0),
+        integer=np.array([True, False]),
+        implied_integer=np.array([True, True]),
+        placement_columns=np.array([[0]]),
+        seconds_per_unit=1.0,
+    )
+    result = listened(nothing_binds, backend)["result"]
+    assert (result.objective, result.bound, result.root_bound) == (3.0, 3.0, 3.0)
 
 
 def test_cp_sat_has_no_root():

@@ -66,7 +66,7 @@ class Solver:
     exact : bool
         Its bounds are proofs that references may stand on.
     library : str
-        The code base that proves them; two different ones cross-check a reference.
+        The code bases that prove them, joined by ``+``; proofs with none in common cross-check a reference.
     compiled : bool
         Called once on tiny instances before the clock starts, so that compile time is not measured.
     prepare : callable or None

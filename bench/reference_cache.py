@@ -94,8 +94,12 @@ class ReferenceCache:
 
 @cache
 def _version(library: str) -> str:
-    ours = f"sources {source_hash()}"
+    """Versions of all code bases that a proof stands on, our own sources among them."""
+    return ", ".join([*map(_package, library.split("+")), f"sources {source_hash()}"])
+
+
+def _package(name: str) -> str:
     try:
-        return f"{library} {metadata.version(library)}, {ours}"
+        return f"{name} {metadata.version(name)}"
     except metadata.PackageNotFoundError:
-        return f"{library}, {ours}"
+        return name

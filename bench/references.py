@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Reference:
     proven : bool
         The two agree to 1e-6.
     level : str
-        ``claimed``: one code base; ``cross-checked``: two proved the same optimum; ``certified``: every
+        ``claimed``: one code base; ``cross-checked``: two that share nothing agree; ``certified``: every
         placement was looked at.
     solver, best_by : str
         Who gave the bound, who the saving.
@@ -84,9 +85,9 @@ def exceeds(saving: float, bound: float) -> bool:
 
 
 def _level(bounded: Sequence[Mapping[str, Any]]) -> Level:
-    libraries = {run["library"] for run in bounded if run["termination"] == "optimal"}
-    if ENUMERATION in libraries:
+    proofs = {frozenset(run["library"].split("+")) for run in bounded if run["termination"] == "optimal"}
+    if frozenset({ENUMERATION}) in proofs:
         return "certified"
-    if len(libraries) > 1:
+    if any(a.isdisjoint(b) for a, b in itertools.combinations(proofs, 2)):
         return "cross-checked"
     return "claimed" if bounded else "none"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ from slimbench.instances.generate import make_instance, read_recipe
 class SuiteError(ValueError):
     """A suite is not what it must be; the message is ``file: field: problem``."""
 
+
+INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -47,7 +49,7 @@ class ReferencePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_s : float, seconds for each of them
     """
 
-    solver: str = "milp"
+    solver: str = "exact"
     cross_check: tuple[str, ...] = ()
     time_s: _Positive = 60.0
 
@@ -61,7 +63,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description : str
     solvers : tuple of str, as ``name[parameter=value]``
     instances : tuple of tables
-        Either ``file`` (a path or glob, relative to the data folder or the suite file) or a recipe
+        Either ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped
+        instance library) or a recipe
         (``slimbench.instances.generate.Recipe``) whose ``dispatch`` and ``seed`` may be lists.
     seed : int
         From which the seed of every run is drawn.
@@ -167,6 +170,7 @@ def _entry_instances(
         pattern = str(entry["file"])
         try:
             paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+            paths = paths or sorted(INSTANCE_LIBRARY.glob(pattern))
         except ValueError:  # an empty pattern, or ** beside other letters
             paths = []
         if not paths:

@@ -7,10 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from slimbench.bench.perf.bounds import bounds
 from slimbench.bench.perf.building import building
+from slimbench.bench.perf.hard import hard
 from slimbench.bench.perf.table import Table
+from slimbench.bench.perf.textbook import textbook
 
-BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {"building": building}
+BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {
+    "building": building,
+    "hard": hard,
+    "bounds": bounds,
+    "textbook": textbook,
+}
 FOLDER: Final = Path("perf")
 
 

@@ -10,7 +10,7 @@ from slimbench.instances import Instance, Placement
 FIRST_ROUNDING = 500  # iterations; on the largest instances a placement costs as much as many of them
 
 
-@solver("bounds", exact=True, compiled=True)
+@solver("bounds", exact=True, library=lambda _: "prices", compiled=True)
 def bounds(
     instance: Instance,
     context: SolveContext,

@@ -6,8 +6,11 @@ import math
 import time
 from collections.abc import Iterator
 
+import numpy as np
+
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
+from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.backends import SolveOptions, Start, load_backend, solve_milp
 from slimbench.formulations.branching import Progress, branch_and_bound
 from slimbench.formulations.fixing import fixed_by_prices
@@ -17,7 +20,7 @@ from slimbench.formulations.pairs import PairMoves
 from slimbench.formulations.price_search import PriceSearch
 from slimbench.formulations.priced_milp import priced_milp
 from slimbench.formulations.rewards import servers_share_groups
-from slimbench.instances import Instance, Placement
+from slimbench.instances import DISPATCHES, Instance, Placement
 from slimbench.instances.arrays import FloatArray
 
 TRIAL_NODES = 16
@@ -28,11 +31,15 @@ ROUNDING = 1e-9  # relative
 SHAKING_SHARE = 0.2  # at most, of the time left
 
 
-def _load_highs(parameters: Parameters) -> None:
+def _prepare(parameters: Parameters) -> None:
+    """Load HiGHS and the kernels, in the run's own process: a fork server must not load a solver library."""
     load_backend("highs")
+    for dispatch in DISPATCHES:
+        context = SolveContext(np.random.default_rng(0))
+        exact(tiny_instance(dispatch), context, **{**parameters, "iterations": 1})
 
 
-@solver("exact", exact=True, library=lambda _: "highspy", compiled=True, prepare=_load_highs)
+@solver("exact", exact=True, library=lambda _: "prices+highspy", prepare=_prepare)
 def exact(
     instance: Instance, context: SolveContext, *, iterations: int = 2000, first_rounding: int = 100
 ) -> Placement:

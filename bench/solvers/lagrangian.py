@@ -9,7 +9,7 @@ from slimbench.formulations.price_search import PriceSearch
 from slimbench.instances import Instance, Placement
 
 
-@solver("lagrangian", exact=True, compiled=True)
+@solver("lagrangian", exact=True, library=lambda _: "prices", compiled=True)
 def lagrangian(
     instance: Instance,
     context: SolveContext,

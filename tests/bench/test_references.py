@@ -39,6 +39,8 @@ def heuristic(saving, bound=None):
         ([run("highs", 0.9, 1.0)], "claimed"),
         ([run("highs", 1.0, 1.0), run("highs[formulation=radius]", 1.0, 1.0, library="highs")], "claimed"),
         ([run("highs", 1.0, 1.0), run("scip", 0.9, 1.1)], "claimed"),
+        ([run("exact", 1.0, 1.0, library="prices+highs"), run("highs", 1.0, 1.0)], "claimed"),
+        ([run("exact", 1.0, 1.0, library="prices+highs"), run("scip", 1.0, 1.0)], "cross-checked"),
         ([run("highs", 1.0, 1.0), run("scip", 1.0, 1.0)], "cross-checked"),
         ([run("highs", 0.9, 1.0), run("brute-force", 1.0, 1.0)], "certified"),
         ([run("highs", 1.0, 1.0), run("scip", 1.0, 1.0), run("brute-force", 1.0, 1.0)], "certified"),

@@ -65,7 +65,8 @@ class PriceSearch:
     @cached_property
     def _least_reward_s(self) -> float:
         """No placement that saves something saves less."""
-        return float(merged_rewards(self.instance).weights.min(initial=math.inf)) * (1 - PROOF_GAP)
+        weights = merged_rewards(self.instance).weights
+        return float(weights[weights > 0].min(initial=math.inf)) * (1 - PROOF_GAP)
 
     def settle(self) -> None:
         """Take note that no placement saves what is wanted."""

@@ -1,0 +1,107 @@
+"""The search that joins bounds and placements: what it takes, when it calls an optimum proven."""
+
+import math
+
+import numpy as np
+import pytest
+from oracles import brute_force, plain_saving, random_instance, with_fields
+
+from slimbench.formulations.layer_moves import shaken
+from slimbench.formulations.pairs import PairMoves
+from slimbench.formulations.price_search import PriceSearch, rounded
+from slimbench.instances import DISPATCHES, Placement
+
+
+def search_of(instance, *, pairs=True, expired=lambda: False, report=lambda placement, bound: None):
+    moves = PairMoves(instance) if pairs else None
+    return PriceSearch(instance, exact_experts=16, moves=moves, expired=expired, report=report)
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+@pytest.mark.parametrize("dispatch", DISPATCHES)
+def test_the_optimum_is_between_its_two_ends(dispatch, pairs):
+    for seed in range(5):
+        instance = random_instance(seed, dispatch=dispatch, top_k=2, groups=4, on_device=0.3)
+        optimum, _ = brute_force(instance)
+        search = search_of(instance, pairs=pairs)
+        search.fill()
+        search.descend(300, first_rounding=50)
+        assert plain_saving(instance, search.placement) == pytest.approx(search.saving_s, rel=1e-12)
+        assert search.saving_s <= optimum * (1 + 1e-12) <= search.bound_s * (1 + 2e-12)
+        assert not search.proven or search.saving_s >= optimum * (1 - 1e-6)
+
+
+def test_what_does_not_fit_or_saves_less_is_not_taken():
+    instance = random_instance(1, dispatch="single", top_k=2)
+    told = []
+    search = search_of(instance, report=lambda placement, bound: told.append((placement, bound)))
+    search.offer(Placement(np.ones((instance.n_servers, instance.n_experts), np.bool_)))
+    assert (search.saving_s, told) == (0.0, [])
+    _, best = brute_force(instance)
+    search.offer(best)
+    search.offer(Placement.empty(instance))
+    assert search.placement == best
+    search.lower(2.0)
+    search.lower(3.0)
+    assert told == [(best, None), (None, 2.0)]
+
+
+def test_nothing_is_proven_before_the_bound_comes_down():
+    instance = random_instance(1, dispatch="single", top_k=2)
+    optimum, best = brute_force(instance)
+    search = search_of(instance)
+    assert not search.proven
+    search.offer(best)
+    search.lower(optimum * 1.001)
+    assert not search.proven
+    search.settle()
+    assert search.proven
+    assert search.bound_s == pytest.approx(optimum, rel=1e-6)
+
+
+def test_while_nothing_is_saved_any_saving_is_wanted():
+    instance = random_instance(1, dispatch="single", top_k=2)
+    optimum, _ = brute_force(instance)
+    search = search_of(instance)
+    assert 0 < search.wanted_s() < optimum
+    silent = search_of(with_fields(instance, rates=np.zeros(instance.n_activations)))
+    assert silent.wanted_s() == math.inf
+
+
+def test_out_of_time_there_is_no_bound():
+    instance = random_instance(1, dispatch="single", top_k=2)
+    search = search_of(instance, expired=lambda: True)
+    search.fill()
+    _, last = search.descend(10, first_rounding=5)
+    assert last is not None
+    assert search.iterations == 1
+    assert search.bound_s == last.bound_s
+
+
+def test_shares_are_rounded_by_bytes_and_fit():
+    instance = random_instance(4, dispatch="single", models=2, equal_sizes=False, experts=3, servers=2)
+    shares = np.random.default_rng(0).random((2, instance.n_experts))
+    placement = rounded(instance, shares)
+    assert placement.violation(instance) is None
+    for n in range(2):
+        left = instance.capacities_bytes[n] - instance.expert_bytes[placement.holds[n]].sum()
+        assert np.all(instance.expert_bytes[~placement.holds[n]] > left)
+    assert not rounded(instance, np.zeros_like(shares)).holds.any()
+
+
+def test_neighbourhoods_are_feasible_repeat_themselves_and_get_out_of_local_optima():
+    instance = random_instance(
+        6, dispatch="parallel", servers=4, users=10, layers=8, experts=4, top_k=2, groups=6, capacity=0.2
+    )
+    moves = PairMoves(instance)
+    start = Placement.empty(instance)
+
+    def walk():
+        near = shaken(moves, start, np.random.default_rng(5), lambda: False)
+        return [next(near) for _ in range(40)]
+
+    first = walk()
+    assert walk() == first
+    assert all(placement.violation(instance) is None for placement in first)
+    savings = [plain_saving(instance, placement) for placement in first]
+    assert max(savings) > savings[0]

@@ -111,15 +111,14 @@ def level_weights(
     groups, sets : (.,) int64, in order of group and set
     weights : (.,) float64
     """
-    shape = (len(workload.group_offsets) - 1, len(all_levels.offsets) - 1)
+    shape = (len(all_levels.offsets) - 1, len(workload.group_offsets) - 1)
     if merged:
-        calls = sparse.coo_array((workload.rates, (workload.groups, workload.pairs)), shape=shape).tocsr()
-        steps = sparse.csr_array(
-            (all_levels.gaps_s, all_levels.sets, all_levels.offsets), shape=(shape[1], len(all_levels.inside))
+        calls = sparse.coo_array((workload.rates, (workload.pairs, workload.groups)), shape=shape).tocsr()
+        steps = sparse.csc_array(
+            (all_levels.gaps_s, all_levels.sets, all_levels.offsets), shape=(len(all_levels.inside), shape[0])
         )
-        weights = sparse.csr_array(calls @ steps)
-        weights.sort_indices()
-        groups = np.repeat(np.arange(shape[0]), np.diff(weights.indptr))
+        weights = sparse.csc_array(steps.tocsr() @ calls)  # in order of sets within a group
+        groups = np.repeat(np.arange(shape[1]), np.diff(weights.indptr))
         return groups, weights.indices.astype(np.int64), np.asarray(weights.data, np.float64)
     activation, level = activation_levels(workload, all_levels)
     groups, sets = workload.groups[activation], all_levels.sets[level]

@@ -83,14 +83,17 @@ class Workload:
 def reduced_workload(instance: Instance, reductions: frozenset[str]) -> Workload:
     """Apply the reductions that concern activations and latencies; each keeps the optimum."""
     users, models, rates = instance.activation_users, instance.activation_models, instance.rates
-    offsets, experts = instance.group_offsets, instance.group_experts
+    offsets, layers = instance.group_offsets, instance.group_layers
     if instance.dispatch == "serial":
         sizes = instance.group_sizes
         users, models, rates = np.repeat(users, sizes), np.repeat(models, sizes), np.repeat(rates, sizes)
-        offsets = np.arange(len(experts) + 1)
-    table = padded_groups(offsets, experts)
-    shown, groups = distinct_rows((digits + 1 for digits in table.T), instance.n_experts + 1, len(table))
+        offsets, layers = np.arange(len(instance.group_indices) + 1), np.repeat(layers, sizes)
+    table = padded_groups(offsets, instance.group_indices)
+    widest = int(np.diff(instance.layer_starts).max())
+    digits = (layers, *(table.T + 1))
+    shown, groups = distinct_rows(digits, max(instance.n_layers, widest + 1), len(table))
     table = table[shown]
+    experts = (table + instance.layer_starts[layers[shown], None])[table >= 0]
     if "merge" in reductions:
         keys, which = distinct(users * np.int64(len(table)) + groups, instance.n_users * len(table))
         if len(keys) < len(which):
@@ -109,7 +112,7 @@ def reduced_workload(instance: Instance, reductions: frozenset[str]) -> Workload
         groups,
         rates,
         offsets_of((table >= 0).sum(axis=1)),
-        table[table >= 0],
+        experts.astype(np.int32),
         np.where(useful, instance.edge_latency_s, np.inf),
     )
 

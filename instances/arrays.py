@@ -66,8 +66,10 @@ def distinct(keys: IntArray, bound: int) -> tuple[IntArray, IntArray]:
     ----------
     keys : (.,) int64, 0 <= key < bound
     bound : int
-        Where it is small, nothing is sorted: O(len(keys) + bound).
+        Where it is small, or the keys ascend, nothing is sorted: O(len(keys) + bound).
     """
+    if (keys[1:] > keys[:-1]).all():
+        return keys, np.arange(len(keys))
     if bound <= DENSE * len(keys):
         seen = np.zeros(bound, np.bool_)
         seen[keys] = True

@@ -24,7 +24,7 @@ from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
 
 EVERY_PAIR: Final = 8  # experts of a layer up to which all pairs of sets are tried: 4^8 = 65,536
 MOST_EXPERTS: Final = 16  # above, a layer keeps what it holds
-MOST_STEPS: Final = 3e8  # of the knapsack in two capacities; about a second
+MOST_STEPS: Final = 3e7  # of the knapsack in two capacities; a few hundredths of a second
 
 
 class PairMoves:

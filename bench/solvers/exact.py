@@ -26,6 +26,7 @@ from slimbench.instances.arrays import FloatArray
 TRIAL_NODES = 16
 PROGRESS = 0.1  # share of the gap that some growth of the tree has to close to be promising
 FIRST_TURN_S = 0.5  # of neighbourhoods, then of the tree
+FEWEST_LAYERS = 3  # to shuffle: pair moves alone see to fewer
 IDLE_SHAKES = 50  # neighbourhoods without a better placement before a MILP
 ROUNDING = 1e-9  # relative
 SHAKING_SHARE = 0.2  # at most, of the time left
@@ -67,17 +68,44 @@ def _finish(
     """Close the gap that prices leave by a tree, where that gets somewhere, or by a MILP.
 
     Single experts (K = 1, ``serial``) make a tight linear relaxation, so a MILP. Groups that servers share
-    (``parallel``) make one that the blocks' cuts close well, so a MILP where the tree does not start well.
+    (``parallel``) make one that the blocks' rows close well, so a MILP once the tree gets nowhere. Where
+    groups are served whole in many layers neither closes a wide gap: neighbourhoods use the time better.
     """
     single_experts = search.instance.dispatch == "serial" or search.instance.max_group_size <= 1
-    if single_experts or not all(subproblem.can_force for subproblem in blocks.subproblems):
+    if not single_experts and _can_force(blocks):
+        shuffles = search.instance.n_layers >= FEWEST_LAYERS
+        persist = shuffles and not servers_share_groups(search.instance)
+        tree = branch_and_bound(blocks, root, search.wanted_s)
+        promising = _grow(search, tree, context, TRIAL_NODES)
+        near = shaken(moves, search.placement, context.rng, search.expired) if shuffles else iter(())
+        near_turn_s = tree_turn_s = FIRST_TURN_S
+        while (promising or persist) and not (search.proven or search.expired()):
+            improved = _look_around(search, near, near_turn_s)
+            near_turn_s *= 2 if improved or not promising else 1
+            promising = _grow(search, tree, context, seconds=tree_turn_s)
+            tree_turn_s *= 2 if promising else 1
+    if not (search.proven or search.expired()):
         _finish_by_milp(search, moves, blocks, root, context)
-        return
-    tree = branch_and_bound(blocks, root, search.wanted_s)
-    if not _grow(search, tree, context, TRIAL_NODES) and servers_share_groups(search.instance):
-        _finish_by_milp(search, moves, blocks, root, context)
-    else:
-        _take_turns(search, moves, tree, context)
+
+
+def _look_around(
+    search: PriceSearch, near: Iterator[Placement], seconds: float, idle: float = math.inf
+) -> bool:
+    """Offer neighbours for a while, or until ``idle`` of them in a row are no better; whether one was."""
+    saving, last, stop = search.saving_s, search.saving_s, time.monotonic() + seconds
+    waited = 0
+    for placement in near:
+        search.offer(placement)
+        waited = waited + 1 if search.saving_s == last else 0
+        last = search.saving_s
+        if search.expired() or time.monotonic() >= stop or waited >= idle:
+            break
+    return search.saving_s > saving
+
+
+def _can_force(blocks: PricedBlocks) -> bool:
+    """Whether all blocks are enumerated, so that experts can be forced and rows of blocks are sharp."""
+    return all(subproblem.can_force for subproblem in blocks.subproblems)
 
 
 def _grow(
@@ -101,38 +129,17 @@ def _grow(
     return before - search.bound_s > PROGRESS * (before - search.wanted_s())
 
 
-def _take_turns(
-    search: PriceSearch, moves: PairMoves, tree: Iterator[Progress], context: SolveContext
-) -> None:
-    """Neighbourhoods and the tree by turns; whichever of them gets somewhere has longer ones."""
-    near = shaken(moves, search.placement, context.rng, search.expired)
-    near_turn_s = tree_turn_s = FIRST_TURN_S
-    promising = True
-    while not search.proven and not search.expired():
-        saving, stop = search.saving_s, time.monotonic() + near_turn_s
-        while not search.expired() and time.monotonic() < stop:
-            search.offer(next(near))
-        if search.saving_s > saving or not promising:
-            near_turn_s *= 2
-        promising = _grow(search, tree, context, seconds=tree_turn_s)
-        if promising:
-            tree_turn_s *= 2
-
-
 def _finish_by_milp(
     search: PriceSearch, moves: PairMoves, blocks: PricedBlocks, root: PricedBound, context: SolveContext
 ) -> None:
     """Neighbourhoods while they help, then the model without what prices fix, for the rest of the time."""
-    stop, idle = time.monotonic() + SHAKING_SHARE * context.time_left_s, 0
-    near = shaken(moves, search.placement, context.rng, search.expired)
-    while servers_share_groups(search.instance) and idle < IDLE_SHAKES and time.monotonic() < stop:
-        saving = search.saving_s
-        search.offer(next(near))
-        idle = idle + 1 if search.saving_s == saving else 0
+    if servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS:
+        near = shaken(moves, search.placement, context.rng, search.expired)
+        _look_around(search, near, SHAKING_SHARE * context.time_left_s, IDLE_SHAKES)
     # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.
     as_good_s = search.saving_s * (1 - ROUNDING)
     fixed = fixed_by_prices(blocks, root.prices, as_good_s)
-    model = priced_milp(search.instance, blocks, root.prices, fixed, cuts=True)
+    model = priced_milp(search.instance, blocks, root.prices, fixed, cuts=_can_force(blocks))
 
     def on_bound(bound: float) -> None:
         if math.isfinite(bound):

@@ -245,7 +245,7 @@ def test_missing_and_malformed_files_are_one_line(cells, tmp_path, command):
         ("nobody", ["solver 'nobody': unknown, expected one of brute-force"]),
         ("milp[speed=3]", ["parameter 'speed': unknown, expected one of formulation, backend"]),
         ("milp[time_limit=soon]", ["parameter time_limit: is 'soon'"]),
-        ("milp[backend=gurobi]", ["parameter backend: is 'gurobi'"]),
+        ("milp[backend=cplex]", ["parameter backend: is 'cplex'"]),
         ("milp[backend", ["expected name or name[parameter=value,...]"]),
         ("", ["expected name or name[parameter=value,...]"]),
     ],

@@ -163,7 +163,7 @@ def hard(dispatch="single"):
 
 
 @pytest.mark.parametrize("limit_s", [0.0, 0.01, 0.2, 1.5])
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", sorted({*BACKENDS} - {"gurobi"}))  # too large for its own licence
 def test_a_solve_stopped_by_its_limit_is_never_optimal_and_its_bound_holds(backend, limit_s):
     instance = hard()
     known = fill_saving(instance)

@@ -16,7 +16,7 @@ import slimbench.bench
 import slimbench.formulations
 import slimbench.instances
 
-LIBRARIES = ("numpy", "numba", "scipy", "highspy", "pulp", "ortools")
+LIBRARIES = ("numpy", "numba", "scipy", "highspy", "pulp", "ortools", "gurobipy")
 
 
 def describe_machine() -> dict[str, str]:
@@ -29,8 +29,16 @@ def describe_machine() -> dict[str, str]:
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
         "python": sys.version.split()[0],
         "slimbench": f"{metadata.version('slimbench')} (sources {source_hash()})",
-        **{name: metadata.version(name) for name in LIBRARIES},
+        **{name: version for name in LIBRARIES if (version := _version(name))},
     }
+
+
+def _version(name: str) -> str | None:
+    """Of an installed package; extras may be missing."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def now() -> str:

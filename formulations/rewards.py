@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slimbench.formulations.levels import activation_levels, levels
+from slimbench.formulations.levels import level_weights, levels
 from slimbench.formulations.workload import REDUCTIONS, reduced_workload
 from slimbench.instances import Instance
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, offsets_of
@@ -66,15 +66,6 @@ def merged_rewards(instance: Instance) -> Rewards:
     """Rewards of an instance; under ``serial`` every expert is a group of its own."""
     workload = reduced_workload(instance, frozenset(REDUCTIONS))
     all_levels = levels(workload)
-    activation, level = activation_levels(workload, all_levels)
-    gain = workload.rates[activation] * all_levels.gaps_s[level]
-    sets, groups = all_levels.sets[level], workload.groups[activation]
-    offsets, members = workload.group_offsets, workload.group_experts.astype(np.int64)
-    if instance.dispatch == "serial":
-        position, called = workload.members(groups)
-        members, groups = np.unique(called, return_inverse=True)
-        offsets, sets, gain = np.arange(len(members) + 1), sets[position], gain[position]
-    n_groups = max(len(offsets) - 1, 1)
-    keys, which = np.unique(sets * n_groups + groups, return_inverse=True)
-    weights = np.bincount(which.ravel(), gain, minlength=len(keys)).astype(np.float64)
-    return Rewards(keys // n_groups, keys % n_groups, weights, all_levels.servers, offsets, members)
+    groups, sets, weights = level_weights(workload, all_levels, merged=True)
+    members = workload.group_experts.astype(np.int64)
+    return Rewards(sets, groups, weights, all_levels.servers, workload.group_offsets, members)

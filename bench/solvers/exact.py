@@ -165,3 +165,5 @@ def _finish_by_milp(
     context.record(
         raw_status=result.raw_status, columns=model.n_columns, rows=model.rows.shape[0], **result.figures
     )
+    if result.root_bound is not None:
+        context.record(root_bound_s=result.root_bound * model.seconds_per_unit)

@@ -131,7 +131,7 @@ class PriceSearch:
             placement = sweep_servers(self.instance, placement, self._fill, lambda _: None, self.expired)
             self.offer(placement)
         if self._moves is not None:
-            self.offer(sweep_pairs(self._moves, placement, lambda _: None, self.expired))
+            sweep_pairs(self._moves, placement, self.offer, self.expired)
 
 
 def rounded(instance: Instance, shares: FloatArray) -> Placement:

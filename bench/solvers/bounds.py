@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import solver
+from slimbench.formulations.pairs import PairMoves
 from slimbench.formulations.price_search import PriceSearch
 from slimbench.instances import Instance, Placement
-
-FIRST_ROUNDING = 500  # iterations; on the largest instances a placement costs as much as many of them
 
 
 @solver("bounds", exact=True, library=lambda _: "prices", compiled=True)
@@ -19,16 +18,16 @@ def bounds(
     iterations: int = 2000,
     exact_experts: int = 16,
 ) -> Placement:
-    """Prices lower the bound until it is within ``gap`` of the best placement met, or time is up."""
+    """Prices lower the bound as far as they can, then placements are made, until within ``gap`` of it."""
     search = PriceSearch(
         instance,
         exact_experts=exact_experts,
-        moves=None,
+        moves=PairMoves(instance),
         expired=lambda: context.expired() or search.bound_s <= search.saving_s * (1 + gap),
         report=context.report,
     )
     search.fill()
-    search.descend(iterations, FIRST_ROUNDING)
+    search.descend(iterations, first_rounding=iterations + 1)  # none before the end: bounds come first
     context.record(iterations=search.iterations)
     context.report(search.placement, search.bound_s, optimal=search.proven)
     return search.placement

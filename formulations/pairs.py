@@ -181,12 +181,8 @@ def _fill_two(
         if k > EVERY_PAIR:
             candidates = _candidates(shared, alone_a, joint, k, x, y)
         _pair_profile(shared, alone_a, alone_b, joint, k, candidates, best[layer], args[:, layer])
-    reach_a, reach_b = 0, 0
-    for layer in range(n_layers):
-        if small[layer]:
-            reach_a += counts[layer] * sizes[layer]
-    reach_b = min(rooms[1], reach_a)
-    reach_a = min(rooms[0], reach_a)
+    largest = np.sum(counts[small] * sizes[small])
+    reach_a, reach_b = min(rooms[0], largest), min(rooms[1], largest)
     curve = np.zeros((reach_a + 1, reach_b + 1))
     choice = np.zeros((n_layers, reach_a + 1, reach_b + 1), np.int16)
     for layer in range(n_layers):

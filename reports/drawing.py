@@ -35,6 +35,9 @@ PALETTE: Final = (
 )
 MARKERS: Final = "osD^vPX*ph"
 DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+CHARACTERS_PER_INCH: Final = 13.8  # of legends
+ROW_INCHES: Final = 0.2
+ROWS_INCLUDED: Final = 3  # that fit below a plot; further ones make the figure higher
 STRETCH: Final = 0.001  # ratios that are nearer to 1 than this are drawn close together
 RATIO_TICKS: Final = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
 
@@ -82,10 +85,10 @@ def plain(name: str, length: int = 60) -> str:
 
 
 def styles(solvers: Iterable[str]) -> dict[str, Style]:
-    """The same in every figure; no two alike among the first 90."""
+    """The same in every figure; of the first 36 no two lines are alike, of the first 90 no two marks."""
     n = len(PALETTE)
     return {
-        solver: Style(PALETTE[i % n], MARKERS[i % len(MARKERS)], DASHES[(i + i // n) % len(DASHES)])
+        solver: Style(PALETTE[i % n], MARKERS[i % len(MARKERS)], DASHES[(i % n + i // n) % len(DASHES)])
         for i, solver in enumerate(solvers)
     }
 
@@ -125,7 +128,7 @@ def _unstretch(position: FloatArray) -> FloatArray:
 
 
 def legend(figure: Figure, looks: dict[str, Style], *, lines: bool) -> None:
-    """Name the solvers below the plot, by their lines or by their marks."""
+    """Name the solvers below the plot, by their lines or by their marks; many make the figure higher."""
     handles = [
         Line2D([], [], color=s.color, linestyle=s.dashes, linewidth=1.8)
         if lines
@@ -133,7 +136,10 @@ def legend(figure: Figure, looks: dict[str, Style], *, lines: bool) -> None:
         for s in looks.values()
     ]
     names = [plain(solver) for solver in looks]
-    columns = max(1, min(4, 105 // (max(map(len, names)) + 8)))
+    width = figure.get_figwidth()
+    columns = max(1, int(min(width / 1.9, CHARACTERS_PER_INCH * width / (max(map(len, names)) + 8))))
+    rows = math.ceil(len(names) / columns)
+    figure.set_figheight(figure.get_figheight() + ROW_INCHES * max(0, rows - ROWS_INCLUDED))
     figure.legend(handles, names, loc="outside lower left", ncols=columns)
 
 

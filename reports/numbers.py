@@ -9,6 +9,7 @@ from typing import Final
 DASH: Final = "\N{EN DASH}"
 NOTHING: Final = DASH
 RATIO_DIGITS: Final = Decimal("0.0001")
+EXACT: Final = 1e-6
 _NOISE: Final = Decimal("1e-9")  # 0.95 computed as 0.9499999999999999 is 0.9500
 
 
@@ -68,6 +69,25 @@ def gap_text(saving: float, bound: float, proven: bool) -> str:
     if proven or bound <= 0:
         return "0 %"
     return f"{Decimal(100 * (1 - saving / bound)).quantize(Decimal('0.001'), ROUND_CEILING)} %"
+
+
+def percent_text(share: float) -> str:
+    """A gap as ``2.436 %``, rounded up; 0 to 1e-6, the precision of exact methods."""
+    if not math.isfinite(share):
+        return NOTHING
+    if share <= EXACT:
+        return "0 %"
+    return f"{(Decimal(100 * share) - _NOISE).quantize(Decimal('0.001'), ROUND_CEILING):,} %"
+
+
+def times_text(factor: float) -> str:
+    """``1.47×`` of a factor."""
+    return f"{factor:,.2f}\N{MULTIPLICATION SIGN}" if math.isfinite(factor) else NOTHING
+
+
+def tally_text(count: float) -> str:
+    """``1,234`` of a median of counts, rounded."""
+    return f"{count:,.0f}" if math.isfinite(count) else NOTHING
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -13,11 +13,13 @@ from markupsafe import Markup
 
 from slimbench.bench.results import Results
 from slimbench.instances.files import write_atomically
-from slimbench.reports import tables
+from slimbench.reports import exact_tables, tables
 from slimbench.reports.audit import guarantee_audit, violations
 from slimbench.reports.drawing import FAINT, INK, PAPER
+from slimbench.reports.exact_methods import exact_table
 from slimbench.reports.figures import Chart, charts
 from slimbench.reports.ratios import per_instance, ratio_table, runtime_table, with_ratios
+from slimbench.reports.reductions import reduction_effects
 from slimbench.reports.summary import summary
 
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
@@ -62,6 +64,9 @@ def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
         "references": results.references,
         "instances": results.instances,
         "runs": with_ratios(results).drop(columns="figures", errors="ignore"),
+        "exact_methods": exact_table(results),
+        "reductions": reduction_effects(results),
+        "trajectories": results.trajectories,
     } | {chart.name: chart.data for chart in figures}
 
 
@@ -84,6 +89,8 @@ def _pages(results: Results, figures: list[Chart]) -> dict[str, str]:
         "ratios": tables.ratios(results),
         "audit": tables.audit(results),
         "runtimes": tables.runtimes(results),
+        "exact_methods": exact_tables.exact_methods(results),
+        "reductions": exact_tables.reductions(results),
         "charts": [(chart, _inline(chart)) for chart in figures],
         "references": tables.references(results),
         "instances": tables.instances(results),

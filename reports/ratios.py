@@ -66,13 +66,26 @@ def with_ratios(results: Results) -> pd.DataFrame:
 
 def disproved(best: FloatArray, bound: FloatArray, latency_none: FloatArray) -> npt.NDArray[np.bool_]:
     """Where a verified saving lies above a claimed bound by more than tolerance; NaN bounds claim nothing."""
-    return np.asarray(best - bound > np.maximum(TOLERANCE * np.abs(best), ZERO_SAVING * latency_none))
+    return np.asarray(best - bound > tolerance(best, latency_none))
+
+
+def tolerance(saving: FloatArray, latency_none: FloatArray) -> FloatArray:
+    """By how much two exact methods may differ on a saving; a run without a placement has no latency."""
+    return np.asarray(np.fmax(TOLERANCE * np.abs(saving), ZERO_SAVING * latency_none))
 
 
 def best_savings(results: Results) -> FloatArray:
     """Best verified saving of anyone on the instance of each run; NaN without one."""
     own = results.runs.groupby("instance_hash")["saving_s"].transform("max").to_numpy(float)
     return np.asarray(np.fmax(own, _references_of_runs(results)["saving_s"].to_numpy(float)))
+
+
+def worthwhile_savings(results: Results) -> FloatArray:
+    """The same; NaN also where nothing can be saved, so that a quotient by it says something."""
+    best = best_savings(results)
+    own = results.runs.groupby("instance_hash")["latency_none_s"].transform("max").to_numpy(float)
+    none = np.fmax(own, _references_of_runs(results)["latency_none_s"].to_numpy(float))
+    return np.where(best > ZERO_SAVING * none, best, np.nan)
 
 
 def _optimum_brackets(results: Results) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:

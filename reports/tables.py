@@ -46,7 +46,7 @@ class Table:
 def ratios(results: Results) -> Table:
     """Ratios by solver."""
     rows = []
-    for row in _records(ratio_table(results)):
+    for row in records(ratio_table(results)):
         statistics = (
             ratio_text(row[f"{s}_low"], row[f"{s}_high"]) for s in ("min", "gmean", "median", "max")
         )
@@ -77,7 +77,7 @@ def runtimes(results: Results) -> Table:
             *(Cell(time_text(row[column])) for column in times),
             Cell(memory_text(row["peak_memory_mb"])),
         ]
-        for row in _records(runtime_table(results))
+        for row in records(runtime_table(results))
     ]
     titles = ("solver", "planned", "ok", "failed", "median", "shifted geo. mean", "max", "total",
               "CPU median", "peak memory")  # fmt: skip
@@ -88,7 +88,7 @@ def audit(results: Results) -> Table:
     """Declared guarantees and what became of them."""
     moods = {"holds": "good", "violated": "bad", "undecided": "open", "not_applicable": "text"}
     rows = []
-    for row in _records(guarantee_audit(results)):
+    for row in records(guarantee_audit(results)):
         margin = row["margin_high" if row["verdict"] == "violated" else "margin_low"]
         rows.append(
             [
@@ -114,7 +114,7 @@ def violations_table(results: Results) -> Table:
     """Broken promises."""
     rows = [
         [Cell(row["kind"], "bad"), Cell(row["solver"], "name"), *_texts(row["instance"], row["detail"])]
-        for row in _records(violations(results))
+        for row in records(violations(results))
     ]
     return Table(("kind", "solver", "instance", "what was seen"), rows, "violations")
 
@@ -131,7 +131,7 @@ def references(results: Results) -> Table:
             *_texts(row["level"], row["solver"] or NOTHING, row["best_by"] or NOTHING),
             Cell(time_text(row["runtime_s"])),
         ]
-        for row in _records(results.references)
+        for row in records(results.references)
     ]
     titles = ("instance", "best saving per token", "upper bound", "gap", "optimum", "level", "bound by",
               "saving by", "time of the bound")  # fmt: skip
@@ -149,7 +149,7 @@ def instances(results: Results) -> Table:
             Cell(row["note"], "text"),
             Cell(row["instance_hash"][:12], "text"),
         ]
-        for row in _records(results.instances)
+        for row in records(results.instances)
     ]
     titles = ("instance", "dispatch", "servers", "users", "models", "layers", "experts", "K", "activations",
               "what is measured, what is drawn", "sha256")  # fmt: skip
@@ -171,7 +171,7 @@ def failures(results: Results) -> Table:
             Cell(time_text(row["time_limit_s"])),
             Cell(row["message"], "text"),
         ]
-        for row in _records(runs)
+        for row in records(runs)
     ]
     titles = ("run", "solver", "instance", "repeat", "seed", "status", "placement", "time limit", "message")
     return Table(titles, rows, "runs")
@@ -201,5 +201,6 @@ def _size(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame by column."""
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from slimbench.bench.results import RUN_COLUMNS, Results
+from slimbench.bench.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, Results
 
 Row = dict[str, Any]
 MakeResults = Callable[..., Results]
@@ -52,8 +52,8 @@ PROVENANCE = {"suite": "by-hand", "seed": "1", "slimbench": "0.1.0"}
 def make_results() -> MakeResults:
     """Return a builder: ``make_results([run, ...], {instance: (best, bound, proven)})``.
 
-    A run is ``{"solver": ..., "instance": ..., "saving_s": ...}`` with what else it needs; the instance's
-    hash is its name with a prefix.
+    A run is ``{"solver": ..., "instance": ..., "saving_s": ...}`` with what else it needs; its ``steps``,
+    (seconds, saving, bound), are its trajectory. The instance's hash is its name with a prefix.
     """
     return build
 
@@ -79,12 +79,18 @@ def build(
         row["instance_hash"] = f"hash-{row['instance']}"
         row["latency_s"] = row["latency_none_s"] - row["saving_s"]
         rows.append(row)
+    steps = [
+        (row["run_id"], row["instance"], row["solver"], row["repeat"], *step)
+        for row in rows
+        for step in row.get("steps", ())
+    ]
     return Results(
         name=name,
         runs=pd.DataFrame(rows, columns=pd.Index(RUN_COLUMNS)),
         references=pd.DataFrame([_reference(n, *references.get(n, nothing)) for n in names]),
         instances=pd.DataFrame([_instance(n) for n in names]),
         provenance=dict(provenance),
+        trajectories=pd.DataFrame(steps, columns=pd.Index(TRAJECTORY_COLUMNS)),
     )
 
 

@@ -4,7 +4,17 @@ import math
 
 import pytest
 
-from slimbench.reports.numbers import factor_text, gap_text, ratio_text, share_text, signed_text, time_text
+from slimbench.reports.numbers import (
+    factor_text,
+    gap_text,
+    percent_text,
+    ratio_text,
+    share_text,
+    signed_text,
+    tally_text,
+    time_text,
+    times_text,
+)
 
 NAN = math.nan
 
@@ -53,3 +63,17 @@ def test_share_is_rounded_outwards():
 def test_gap_is_rounded_up_unless_proven():
     cases = [(1.1, False), (1 + 1e-9, False), (1 + 1e-9, True), (NAN, False)]
     assert [gap_text(1.0, *case) for case in cases] == ["9.091 %", "0.001 %", "0 %", "–"]  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.02436, "2.436 %"), (1.02 - 1, "2.000 %"), (0.0243601, "2.437 %"), (1.1e-6, "0.001 %"),
+     (1e-6, "0 %"), (0.0, "0 %"), (20.5, "2,050.000 %"), (NAN, "–"), (math.inf, "–")],  # noqa: RUF001
+)  # fmt: skip
+def test_percentage_is_rounded_up_beyond_the_precision_of_exact_methods(share, text):
+    assert percent_text(share) == text
+
+
+def test_factors_and_tallies_are_rounded():
+    assert [times_text(x) for x in (1.0, 0.996, 1234.5, NAN)] == ["1.00×", "1.00×", "1,234.50×", "–"]  # noqa: RUF001
+    assert [tally_text(x) for x in (0.0, 6.6, 12345.0, NAN)] == ["0", "7", "12,345", "–"]  # noqa: RUF001

@@ -56,7 +56,7 @@ def test_equal_results_give_equal_bytes(results, tmp_path):
         write_report(results, folder)
         files.append({str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()})
     assert files[0] == files[1]
-    assert len(files[0]) == 2 + 4 + 12
+    assert len(files[0]) == 2 + 4 + 15
 
 
 def test_report_is_written_over_an_older_one(results, make_results, tmp_path):

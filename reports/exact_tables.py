@@ -1,0 +1,79 @@
+"""The tables that set exact methods side by side, as text."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from slimbench.bench.results import Results
+from slimbench.reports.exact_methods import exact_table
+from slimbench.reports.numbers import percent_text, tally_text, time_text, times_text
+from slimbench.reports.reductions import reduction_effects
+from slimbench.reports.tables import Cell, Table, records
+
+FEWEST_METHODS: Final = 2
+MATTERS: Final = 1.1  # times as many or as long without the reduction
+
+
+def exact_methods(results: Results) -> Table:
+    """Exact calls side by side; empty where there is nothing to compare."""
+    methods = records(exact_table(results))
+    rows = [
+        [
+            Cell(row["solver"], "name"),
+            Cell(row["dispatches"], "name"),
+            Cell(str(row["n_instances"])),
+            Cell(str(row["n_proven"])),
+            Cell(str(row["n_open"])),
+            Cell(str(row["n_time_limit"])),
+            Cell(str(row["n_failed"]), "number bad" if row["n_failed"] else "number"),
+            Cell(f"{row['n_disagreeing']}: {row['disagreeing']}", "text bad")
+            if row["n_disagreeing"]
+            else Cell("0"),
+            Cell(time_text(row["shifted_gmean_s"])),
+            Cell(times_text(row["factor"])),
+            Cell(tally_text(row["median_nodes"])),
+            Cell(percent_text(row["median_root_gap"])),
+            Cell(tally_text(row["median_rows"])),
+            Cell(tally_text(row["median_columns"])),
+        ]
+        for row in (methods if len(methods) >= FEWEST_METHODS else [])
+    ]
+    titles = ("solver", "dispatch", "instances", "proven", "open", "time limit", "failed", "disagreements",
+              "time to proof", "÷ fastest", "nodes", "root gap", "rows", "columns")  # fmt: skip
+    return Table(titles, rows, "exact_methods")
+
+
+def reductions(results: Results) -> Table:
+    """What it costs to leave reductions out."""
+    rows = [
+        [
+            Cell(_left_out(row), "name"),
+            Cell(row["call"], "name"),
+            Cell(f"{row['n_changed']} of {row['n_instances']}"),
+            _factor(row, "rows_factor"),
+            _factor(row, "columns_factor"),
+            Cell(percent_text(row["mean_root_gap"])),
+            _factor(row, "nodes_factor"),
+            _factor(row, "time_factor"),
+        ]
+        for row in records(reduction_effects(results))
+    ]
+    titles = ("reductions", "of", "models changed", "rows", "columns", "root gap", "nodes", "time")
+    return Table(titles, rows, "reductions")
+
+
+def _left_out(row: dict[str, Any]) -> str:
+    chosen, missing = row["reductions"].split("+"), row["left_out"].split("+")
+    if row["left_out"] and len(missing) <= len(chosen):
+        return f"all but {', '.join(missing)}"
+    return ", ".join(chosen)
+
+
+def _factor(row: dict[str, Any], column: str) -> Cell:
+    """Marked where it is far from 1 because the model is another one."""
+    factor, mood = row[column], ""
+    if row["n_changed"] and factor >= MATTERS:
+        mood = " good"
+    elif row["n_changed"] and factor <= 1 / MATTERS:
+        mood = " open"
+    return Cell(times_text(factor), f"number{mood}")

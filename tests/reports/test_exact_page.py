@@ -1,0 +1,136 @@
+"""Exact methods on the page: there if two of them ran, red if they disagree, with their curves."""
+
+import math
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from slimbench.reports import write_report
+
+NAN = math.nan
+PROVEN = (1.0, 1.0, True)
+EVIL = "<script>alert(1)</script>|a_b*`$x$"
+
+
+def run(solver, instance="i", saving=1.0, **more):
+    row = {
+        "solver": solver,
+        "instance": instance,
+        "saving_s": saving,
+        "bound_saving_s": saving,
+        "exact": True,
+    }
+    figures = {"rows": 1200, "columns": 80, "nodes": 7.0, "root_bound_s": 1.02}
+    steps = [(0.01, 0.5 * saving, NAN), (0.02, 0.5 * saving, 1.5), (0.3, saving, saving)]
+    return row | {"termination": "optimal", "runtime_s": 0.3, "figures": figures, "steps": steps} | more
+
+
+@pytest.fixture
+def written(make_results, tmp_path):
+    """Return the page and the Markdown of runs."""
+
+    def write(*runs):
+        instances = dict.fromkeys([r["instance"] for r in runs], PROVEN)
+        write_report(make_results(runs, instances), tmp_path)
+        return (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
+
+    return write
+
+
+def test_exact_methods_stand_side_by_side(written, tmp_path):
+    html, markdown = written(run("milp"), run("milp[backend=scip]", runtime_s=1.6))
+    assert 'href="#exact"' in html
+    assert "<h2>Exact methods</h2>" in html
+    row = next(line for line in markdown.splitlines() if line.startswith(r"| milp\[backend=scip\] | single"))
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells == ["single", "1", "1", "0", "0", "0", "0", "1.60 s", "2.00×", "7", "2.000 %", "1,200", "80"]  # noqa: RUF001
+    assert (tmp_path / "tables" / "exact_methods.csv").read_text().count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    "other", [run("slim-dp", exact=False), run("milp", "j"), run("late", status="planned")]
+)
+def test_one_exact_method_alone_has_no_section(written, other):
+    for text in written(run("milp"), other):
+        assert "Exact methods" not in text
+
+
+def test_disagreement_is_red_and_names_the_instance(written):
+    html, _ = written(run("milp"), run("milp[backend=scip]", saving=1.001), run("milp", "j"), run("x", "j"))
+    section = html[html.index('id="exact"') : html.index('id="figures"')]
+    assert section.count('<td class="text bad">1: i</td>') == 2
+
+
+def test_agreement_leaves_nothing_red(written):
+    html, _ = written(run("milp"), run("milp[backend=scip]"))
+    assert "bad" not in html[html.index('id="exact"') : html.index('id="figures"')]
+
+
+def test_reductions_are_named_by_what_is_left_out(written):
+    label = "milp[reductions=merge-users+slow-servers+unnamed-experts+useless-pairs+too-large+roomy-servers"
+    label += "+exact-room+nested-levels+nested-groups+dominated-experts+symmetry]"
+    changed = {"rows": 2400, "columns": 80, "nodes": 7.0, "root_bound_s": 1.02}
+    runs = [run("milp"), run(label, figures=changed), run("milp[reductions=merge+symmetry]")]
+    html, markdown = written(*runs)
+    assert "| all | milp | 0 of 1 | 1.00× | 1.00× | 2.000 % | 1.00× | 1.00× |" in markdown  # noqa: RUF001
+    assert "| all but merge | milp | 1 of 1 | 2.00× |" in markdown  # noqa: RUF001
+    assert "| merge, symmetry | milp | 0 of 1 | 1.00× |" in markdown  # noqa: RUF001
+    assert '<td class="number good">2.00×</td>' in html  # noqa: RUF001
+
+
+def test_calls_with_all_reductions_have_no_second_table(written):
+    for text in written(run("milp"), run("milp[backend=scip]")):
+        assert "all but" not in text
+        assert "reductions.csv" not in text
+
+
+def test_curves_are_drawn_once_for_each_dispatch(written, tmp_path):
+    runs = [
+        run("milp"),
+        run("slim-dp", exact=False, steps=[(0.1, 0.9, NAN)]),
+        run("milp", "j", dispatch="serial"),
+    ]
+    html, markdown = written(*runs)
+    assert 'id="anytime"' in html
+    assert "figures/anytime.svg" in markdown
+    assert "Gap over time: 1 solver" in html
+    figure = ET.parse(tmp_path / "figures" / "anytime.svg")
+    ids = [element.get("id", "") for element in figure.iter()]
+    assert sum(bool(re.fullmatch(r"axes_\d+", name)) for name in ids) == 2
+
+
+def test_runs_without_a_trajectory_have_no_curves(written, tmp_path):
+    html, _ = written(run("milp", steps=[]), run("slim-dp", exact=False, steps=[(0.1, 0.9, NAN)]))
+    assert "anytime" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    assert not (tmp_path / "figures" / "anytime.svg").exists()
+
+
+def test_curves_reach_from_nothing_to_very_loose_bounds(written):
+    steps = [(0.0, 0.0, 1e9), (1e-9, 1e-12, 50.0), (5.0, 1.0, 1.0 + 1e-12)]
+    assert (
+        "Gap over time: 2 solvers" in written(run("milp", steps=steps), run("b", steps=[(1.0, NAN, 1e9)]))[0]
+    )
+
+
+def test_names_are_text_in_tables_and_figure(written, tmp_path):
+    runs = [run(EVIL, EVIL), run("milp", EVIL, saving=1.1), run(f"{EVIL}[reductions=none]", EVIL)]
+    html, markdown = written(*(r | {"dispatch": EVIL} for r in runs))
+    assert "<script" not in html + markdown
+    for table in re.findall(r"(?:^\|.*\n)+", markdown, flags=re.MULTILINE):
+        assert len({len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+    figure = ET.parse(tmp_path / "figures" / "anytime.svg")
+    assert not [element for element in figure.iter() if element.tag.endswith("script")]
+
+
+def test_equal_results_give_equal_bytes(make_results, tmp_path):
+    runs = [run("milp"), run("milp[reductions=none]"), run("milp[backend=cbc]", "j", dispatch="serial")]
+    files = []
+    for name in ("first", "second"):
+        write_report(make_results(runs, {"i": PROVEN, "j": PROVEN}), tmp_path / name)
+        paths = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        files.append({path.name: path.read_bytes() for path in paths})
+    assert files[0] == files[1]
+    assert {"anytime.svg", "anytime.csv", "exact_methods.csv", "reductions.csv", "trajectories.csv"} <= set(
+        files[0]
+    )

@@ -118,26 +118,26 @@ def per_instance(results: Results) -> pd.DataFrame:
     finished_s
         Median over all repeats, where one that did not end ``ok`` counts as inf.
     """
-    rows = []
-    for (solver, _), runs in with_ratios(results).groupby(["solver", "instance_hash"], sort=False):
-        ok = runs["status"].eq(FINISHED_WELL)
-        times = runs["runtime_s"].where(ok)
-        row: dict[str, Any] = {
-            "solver": solver,
-            "instance": runs["instance"].iloc[0],
-            "instance_hash": runs["instance_hash"].iloc[0],
-            "n_planned": len(runs),
-            "n_ok": int(ok.sum()),
-            "n_placed": int(runs["ratio_low"].notna().sum()),
-        }
-        row |= {column: runs[column].median() for column in _RATIO_COLUMNS}
-        for end in ("low", "high"):
-            row[f"reached_{end}"] = runs[f"ratio_{end}"].fillna(-math.inf).median()
-        row |= {"runtime_s": times.median(), "finished_s": times.fillna(math.inf).median()}
-        rows.append(row)
-    columns = ("solver", "instance", "instance_hash", "n_planned", "n_ok", "n_placed", *_RATIO_COLUMNS,
-               "reached_low", "reached_high", "runtime_s", "finished_s")  # fmt: skip
-    return pd.DataFrame(rows, columns=pd.Index(columns))
+    runs = with_ratios(results)
+    ok = runs["status"].eq(FINISHED_WELL)
+    times = runs["runtime_s"].where(ok)
+    runs = runs.assign(
+        n_planned=1,
+        n_ok=ok,
+        n_placed=runs["ratio_low"].notna(),
+        reached_low=runs["ratio_low"].fillna(-math.inf),
+        reached_high=runs["ratio_high"].fillna(-math.inf),
+        runtime_s=times,
+        finished_s=times.fillna(math.inf),
+    )
+    repeats = runs.groupby(["solver", "instance_hash"], sort=False)
+    parts = [
+        repeats[["instance"]].first(),
+        repeats[["n_planned", "n_ok", "n_placed"]].sum(),
+        repeats[[*_RATIO_COLUMNS, "reached_low", "reached_high", "runtime_s", "finished_s"]].median(),
+    ]
+    table = pd.concat(parts, axis=1).reset_index()
+    return table[["solver", "instance", "instance_hash", *table.columns[3:]]]
 
 
 def ratio_table(results: Results) -> pd.DataFrame:

@@ -7,10 +7,9 @@ import functools
 import numpy as np
 import pytest
 from adversarial import ADVERSARIAL
-from isolated import process_of, solve
+from isolated import build_and_solve, process_of, solve
 from oracles import brute_force, build, plain_fits, plain_saving, random_instance, with_fields
 
-from slimbench.formulations.backends import solve_milp
 from slimbench.formulations.formulation import ALL_REDUCTIONS, FORMULATIONS, applies, build_milp
 from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.instances import DISPATCHES, Model
@@ -101,17 +100,6 @@ INSTANCES = {
 }  # fmt: skip
 
 
-def solved(instance, formulation, choices):
-    """Placement, and objective and bound in seconds, for choices of reductions; run in a helper process."""
-    found = {}
-    for name, reductions in choices.items():
-        milp = build_milp(instance, formulation, reductions)
-        result = solve_milp(milp, "highs")
-        values = (result.objective, result.bound)
-        found[name] = (milp.placement(result.values), *(v * milp.seconds_per_unit for v in values))
-    return found
-
-
 @pytest.mark.parametrize("dispatch", DISPATCHES)
 @pytest.mark.parametrize("kind", INSTANCES)
 def test_every_choice_of_reductions_keeps_the_optimum(kind, dispatch):
@@ -119,7 +107,7 @@ def test_every_choice_of_reductions_keeps_the_optimum(kind, dispatch):
     optimum, _ = brute_force(instance)
     choices = {name: r for name, r in CHOICES.items() if kind not in ADVERSARIAL or "but" not in name}
     for formulation in (f for f in FORMULATIONS if applies(f, instance)):
-        job = process_of("highspy").submit(solved, instance, formulation, choices)
+        job = process_of("highspy").submit(build_and_solve, instance, formulation, choices)
         for choice, (placement, objective, bound) in job.result(100).items():
             assert plain_fits(instance, placement), (formulation, choice)
             for claim in (plain_saving(instance, placement), objective, bound):

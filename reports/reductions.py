@@ -64,13 +64,7 @@ def reduction_effects(results: Results) -> pd.DataFrame:
 
 
 def split_reductions(label: str) -> tuple[str, str]:
-    """A call without its parameter ``reductions``, and that parameter; "" where it is at its default.
-
-    Examples
-    --------
-    >>> split_reductions("milp[backend=scip,reductions=none]")
-    ('milp[backend=scip]', 'none')
-    """
+    """A call without its parameter ``reductions``, and that parameter; "" where it is at its default."""
     name, _, arguments = label.removesuffix("]").partition("[")
     parts = arguments.split(",") if arguments else []
     others = [part for part in parts if not part.startswith("reductions=")]

@@ -47,7 +47,7 @@ def reductions(results: Results) -> Table:
     """What it costs to leave reductions out."""
     rows = [
         [
-            Cell(_left_out(row), "name"),
+            Cell(_spelled_out(row["reductions"]), "name"),
             Cell(row["call"], "name"),
             Cell(f"{row['n_changed']} of {row['n_instances']}"),
             _factor(row, "rows_factor"),
@@ -62,11 +62,10 @@ def reductions(results: Results) -> Table:
     return Table(titles, rows, "reductions")
 
 
-def _left_out(row: dict[str, Any]) -> str:
-    chosen, missing = row["reductions"].split("+"), row["left_out"].split("+")
-    if row["left_out"] and len(missing) <= len(chosen):
-        return f"all but {', '.join(missing)}"
-    return ", ".join(chosen)
+def _spelled_out(reductions: str) -> str:
+    """A parameter ``all-but-merge+symmetry`` in words."""
+    names = reductions.removeprefix("all-but-")
+    return ("" if names == reductions else "all but ") + names.replace("+", ", ")
 
 
 def _factor(row: dict[str, Any], column: str) -> Cell:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.results import Results
-from slimbench.formulations.workload import REDUCTIONS
 from slimbench.reports.exact_methods import exact_runs
 from slimbench.reports.ratios import TIME_SHIFT_S, geometric_mean, shifted_gmean
 
@@ -18,7 +17,7 @@ NODE_SHIFT: Final = 1.0
 _MEASURES: Final = ("rows", "columns", "nodes", "root_bound_s", "root_gap", "proof_s")
 
 _COLUMNS: Final = (
-    "call", "reductions", "left_out", "n_instances", "n_changed", "rows_factor", "columns_factor",
+    "call", "reductions", "n_instances", "n_changed", "rows_factor", "columns_factor",
     "mean_root_gap", "nodes_factor", "time_factor",
 )  # fmt: skip
 
@@ -33,8 +32,6 @@ def reduction_effects(results: Results) -> pd.DataFrame:
     -------
     call, reductions
         The call with all reductions, and the parameter of the row's own call.
-    left_out
-        Reductions that are missing, where the parameter is a list of some; "" otherwise.
     n_instances, n_changed
         Instances in common, and those on which rows, columns or root bound differ.
     rows_factor, columns_factor
@@ -77,12 +74,9 @@ def _effect(call: str, value: str, own: pd.DataFrame, every: pd.DataFrame) -> di
     own, every = own.loc[common], every.loc[common]
     quotients = own / every
     apart = (quotients[["rows", "columns", "root_bound_s"]] - 1).abs() > SAME
-    named = value.split("+")
-    missing = [name for name in REDUCTIONS if name not in named] if REDUCTIONS.keys() >= set(named) else []
     return {
         "call": call,
         "reductions": value,
-        "left_out": "+".join(missing),
         "n_instances": len(common),
         "n_changed": int(apart.any(axis=1).sum()),
         "rows_factor": geometric_mean(quotients["rows"].dropna().to_numpy(float)),

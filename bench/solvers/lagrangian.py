@@ -1,15 +1,19 @@
-"""``lagrangian``: a placement and a proven bound together, without any MILP solver."""
+"""``lagrangian`` and ``bounds``: a placement and a proven bound together, without any MILP solver."""
 
 from __future__ import annotations
 
 from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import solver
+from slimbench.bench.plugin import Parameters, solver
 from slimbench.formulations.pairs import PairMoves
 from slimbench.formulations.price_search import PriceSearch
 from slimbench.instances import Instance, Placement
 
 
-@solver("lagrangian", exact=True, library=lambda _: "prices", compiled=True)
+def _library(_: Parameters) -> str:
+    return "prices"
+
+
+@solver("lagrangian", exact=True, library=_library, compiled=True)
 def lagrangian(
     instance: Instance,
     context: SolveContext,
@@ -19,11 +23,39 @@ def lagrangian(
     exact_experts: int = 16,
 ) -> Placement:
     """Prices between servers bound the saving; what servers choose under them is improved to placements."""
+    return _by_prices(instance, context, 0.0, iterations, first_rounding, exact_experts)
+
+
+@solver("bounds", exact=True, library=_library, compiled=True)
+def bounds(
+    instance: Instance,
+    context: SolveContext,
+    *,
+    gap: float = 0.0,
+    iterations: int = 2000,
+    exact_experts: int = 16,
+) -> Placement:
+    """Prices lower the bound as far as they can, then placements are made, until within ``gap`` of it.
+
+    For instances that no MILP solver can take.
+    """
+    never = iterations + 1  # no placement before the end: bounds come first
+    return _by_prices(instance, context, gap, iterations, never, exact_experts)
+
+
+def _by_prices(
+    instance: Instance,
+    context: SolveContext,
+    gap: float,
+    iterations: int,
+    first_rounding: int,
+    exact_experts: int,
+) -> Placement:
     search = PriceSearch(
         instance,
         exact_experts=exact_experts,
         moves=PairMoves(instance),
-        expired=context.expired,
+        expired=lambda: context.expired() or search.bound_s <= search.saving_s * (1 + gap),
         report=context.report,
     )
     search.fill()

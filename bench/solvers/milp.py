@@ -25,6 +25,7 @@ from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.arrays import FloatArray
 
 AGREEMENT: Final = 1e-6  # relative; above it solver and evaluation contradict each other
+ALL_BUT: Final = "all-but-"
 EXACT_EXPERTS: Final = 16  # layers with more named experts are split, as by ``slim-sweep``
 
 
@@ -119,11 +120,12 @@ def _checked_saving_s(
 
 
 def _reductions(text: str) -> frozenset[str]:
-    """``all``, ``none``, or names joined by ``+``."""
+    """``all``, ``none``, names joined by ``+``, or ``all-but-`` and such names."""
     if text in {"all", "none"}:
         return ALL_REDUCTIONS if text == "all" else frozenset()
-    chosen = frozenset(text.split("+"))
+    names = text.removeprefix(ALL_BUT)
+    chosen = frozenset(names.split("+"))
     if unknown := chosen - ALL_REDUCTIONS:
         expected = ", ".join(sorted(ALL_REDUCTIONS))
         raise PluginError(f"solver milp: parameter reductions: unknown {min(unknown)!r}, expected {expected}")
-    return chosen
+    return chosen if names == text else ALL_REDUCTIONS - chosen

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -55,7 +56,11 @@ def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None 
     solve = load_backend(backend)
     if not milp.n_columns:
         return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
-    return solve(milp, options or SolveOptions())
+    result = solve(milp, options or SolveOptions())
+    if result.bound is not None and result.root_bound is not None:
+        # what an incumbent has cut off at the root, a library may leave out of the bound it prints there
+        return replace(result, root_bound=max(result.root_bound, result.bound))
+    return result
 
 
 def load_backend(backend: str) -> Solve:

@@ -12,7 +12,7 @@ from oracles import plain_saving, random_instance, two_cells, with_fields
 from scipy import sparse
 
 from slimbench.formulations import SolverError, backends
-from slimbench.formulations.backends import BACKENDS, SolveOptions, Start, load_backend
+from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, Start, load_backend
 from slimbench.formulations.backends.progress import Progress
 from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.milp import Milp
@@ -179,6 +179,12 @@ def test_a_model_solved_without_a_search_has_its_optimum_as_bound_of_the_root(ba
     )
     result = listened(nothing_binds, backend)["result"]
     assert (result.objective, result.bound, result.root_bound) == (3.0, 3.0, 3.0)
+
+
+def test_a_root_bound_printed_below_the_last_bound_is_not_believed(monkeypatch):
+    printed = MilpResult("feasible", "stopped", None, None, bound=7.0, root_bound=6.5)
+    monkeypatch.setattr(backends, "load_backend", lambda _: lambda milp, options: printed)
+    assert backends.solve_milp(model()[1]).root_bound == 7.0
 
 
 def test_cp_sat_has_no_root():

@@ -13,6 +13,7 @@ from slimbench.bench.plugin import PluginError
 from slimbench.bench.solvers import milp as plugin_file
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import BACKENDS, MilpResult
+from slimbench.formulations.formulation import ALL_REDUCTIONS
 from slimbench.instances import DISPATCHES
 
 
@@ -127,7 +128,7 @@ def test_the_librarys_log_goes_where_the_context_says(backend, tmp_path):
 
 
 @pytest.mark.parametrize("formulation", ["radius", "assignment"])
-@pytest.mark.parametrize("reductions", ["all", "none", "merge+symmetry"])
+@pytest.mark.parametrize("reductions", ["all", "none", "merge+symmetry", "all-but-merge+symmetry"])
 def test_formulation_and_reductions_are_parameters(formulation, reductions):
     instance = random_instance(0, dispatch="parallel")
     result = outcome(instance, formulation=formulation, reductions=reductions)
@@ -143,9 +144,20 @@ def test_fewer_reductions_make_a_larger_model():
     assert reduced["raw_status"] == "Optimal"
 
 
-def test_an_unknown_reduction_is_refused():
-    with pytest.raises(PluginError, match=r"parameter reductions: unknown 'merg', expected .*, merge, "):
-        run("milp", two_cells(), reductions="merg")
+def test_reductions_are_left_out_by_name():
+    rest = "+".join(sorted(ALL_REDUCTIONS - {"merge", "merge-users"}))
+    sizes = [
+        [outcome(random_instance(0, groups=8), reductions=r)["figures"][f] for f in ("rows", "columns")]
+        for r in ("all-but-merge+merge-users", rest, "all")
+    ]
+    assert sizes[0] == sizes[1] > sizes[2]
+
+
+@pytest.mark.parametrize("reductions", ["merg", "all-but-merg", "all-but-"])
+def test_an_unknown_reduction_is_refused(reductions):
+    name = reductions.removeprefix("all-but-")
+    with pytest.raises(PluginError, match=rf"parameter reductions: unknown '{name}', expected .*, merge, "):
+        run("milp", two_cells(), reductions=reductions)
 
 
 def test_a_formulation_of_another_dispatch_is_refused():

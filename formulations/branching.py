@@ -79,7 +79,7 @@ def branch_and_bound(
             last = _bounded(blocks, node.prices, status, wanted)
             if last.bound_s < wanted():
                 continue
-            found.append(last.placement)
+            found.append(Placement(last.holds))
             bound = min(last.bound_s, node.bound_s)
             status = fixed_by_prices(blocks, last.prices, wanted(), status)
             heapq.heappush(queue, (-bound, next(order), _Node(bound, last.prices, last.shares, status)))

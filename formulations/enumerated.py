@@ -7,6 +7,8 @@ groups tells sets by bits; a layer of single experts only may have more experts 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from slimbench.formulations.milp import ALWAYS, NEVER
@@ -16,22 +18,90 @@ from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
 NO_SET = -np.inf  # what a layer saves with a number of experts that its status does not allow
 
 
+class Layers(NamedTuple):
+    """The layers of a block as its kernels read them.
+
+    Attributes
+    ----------
+    sets : (T,) int64
+        Of each term: its experts as bits of their positions in the layer, or in layers without groups the
+        position itself.
+    sizes : (T,) int64, experts of each term
+    term_offsets : (B + 1,) int64
+        Layer b has the terms ``term_offsets[b]`` to ``term_offsets[b + 1]``.
+    counts : (B,) int64, named experts of each layer
+    firsts : (B + 1,) int64, where they start
+    grouped : (B,) bool, whether some term of the layer has several experts
+    kept : (B, 2^widest) float64
+        Sums of the groups inside every set, where their weights never change; else of no row.
+    """
+
+    sets: IntArray
+    sizes: IntArray
+    term_offsets: IntArray
+    counts: IntArray
+    firsts: IntArray
+    grouped: BoolArray
+    kept: FloatArray
+
+
+class PricedTerms(NamedTuple):
+    """The terms of a block and the rows whose prices their weights carry.
+
+    Attributes
+    ----------
+    weights : (T,) float64, without prices
+    offsets : (T + 1,) int64
+    members : (.,) int64
+        Members of each term, by their numbers among the named experts.
+    named : (named,) int64
+        The experts that some term names, numbered through.
+    rows, row_terms : (I,) int64
+        The price of row ``rows[i]`` is added to the weight of term ``row_terms[i]``, times ``sign``.
+    sign : float
+    """
+
+    weights: FloatArray
+    offsets: IntArray
+    members: IntArray
+    named: IntArray
+    rows: IntArray
+    row_terms: IntArray
+    sign: float
+
+
 @compiled
-def layer_sums(
-    weights: FloatArray,
-    sets: IntArray,
-    sizes: IntArray,
-    start: int,
-    stop: int,
-    kept: FloatArray,
-    k: int,
-) -> FloatArray:
+def priced_weights(terms: PricedTerms, prices: FloatArray) -> FloatArray:
+    """(T,) weights of a block's terms under prices (R,)."""
+    weights = terms.weights.copy()
+    for i in range(len(terms.rows)):
+        weights[terms.row_terms[i]] += terms.sign * prices[terms.rows[i]]
+    return weights
+
+
+@compiled
+def mark_choice(terms: PricedTerms, inside: BoolArray, slope: FloatArray, cached: BoolArray) -> None:
+    """Write the choice (named,) to ``cached`` (X,), and add what it does to rows to ``slope`` (R,)."""
+    for e in range(len(inside)):
+        cached[terms.named[e]] = inside[e]
+    for i in range(len(terms.rows)):
+        term, complete = terms.row_terms[i], True
+        for j in range(terms.offsets[term], terms.offsets[term + 1]):
+            complete &= inside[terms.members[j]]
+        if complete:
+            slope[terms.rows[i]] += terms.sign
+
+
+@compiled
+def layer_sums(weights: FloatArray, layers: Layers, layer: int) -> FloatArray:
     """(2^k,) sum of the weights inside every set of a layer with groups.
 
     Where sums of the groups are ``kept``, only single experts are added to them.
     """
+    sets, sizes, k = layers.sets, layers.sizes, layers.counts[layer]
+    start, stop = layers.term_offsets[layer], layers.term_offsets[layer + 1]
     sums = np.zeros(1 << k)
-    if not len(kept):
+    if not len(layers.kept):
         for i in range(start, stop):
             sums[sets[i]] += weights[i]
         subset_sums(sums, k)
@@ -45,21 +115,21 @@ def layer_sums(
         for mask in range(half):
             sums[half + mask] = sums[mask] + single
     for mask in range(1 << k):
-        sums[mask] += kept[mask]
+        sums[mask] += layers.kept[layer, mask]
     return sums
 
 
 @compiled
 def single_sums(
-    weights: FloatArray, sets: IntArray, start: int, stop: int, status: IntArray
+    weights: FloatArray, layers: Layers, layer: int, status: IntArray
 ) -> tuple[FloatArray, IntArray, int, int]:
     """Savings of a layer's single experts, their order, and how many must and how many may be in.
 
     Those that must be in come first, those that must be out last, the others by saving.
     """
     single = np.zeros(len(status))
-    for i in range(start, stop):
-        single[sets[i]] += weights[i]
+    for i in range(layers.term_offsets[layer], layers.term_offsets[layer + 1]):
+        single[layers.sets[i]] += weights[i]
     key = -single
     must = may = 0
     for e in range(len(status)):
@@ -75,21 +145,14 @@ def single_sums(
 
 @compiled
 def layer_profiles(
-    weights: FloatArray,
-    sets: IntArray,
-    sizes: IntArray,
-    layer_offsets: IntArray,
-    counts: IntArray,
-    firsts: IntArray,
-    grouped: BoolArray,
-    kept: FloatArray,
-    status: IntArray,
+    weights: FloatArray, layers: Layers, status: IntArray
 ) -> tuple[FloatArray, IntArray, IntArray]:
     """Most that each layer saves with at most c experts, (B, largest count + 1), and how.
 
     For layers with groups the second array has the set as bits; for the others the number of experts,
     taken from the third, (named,), in their order.
     """
+    counts, firsts, grouped = layers.counts, layers.firsts, layers.grouped
     best = np.full((len(counts), counts.max() + 1), NO_SET)
     arg = np.zeros(best.shape, np.int64)
     by_rank = np.zeros(firsts[-1], np.int64)
@@ -99,11 +162,10 @@ def layer_profiles(
             widest = max(widest, counts[layer])
     size = set_sizes(widest)
     for layer in range(len(counts)):
-        k, start, stop = counts[layer], layer_offsets[layer], layer_offsets[layer + 1]
+        k = counts[layer]
         of_layer = status[firsts[layer] : firsts[layer + 1]]
         if grouped[layer]:
-            own = kept[layer] if len(kept) else kept[:0, 0]
-            sums = layer_sums(weights, sets, sizes, start, stop, own, k)
+            sums = layer_sums(weights, layers, layer)
             must = never = 0
             for e in range(k):
                 must |= (of_layer[e] == ALWAYS) << e
@@ -113,7 +175,7 @@ def layer_profiles(
                     best[layer, size[mask]] = sums[mask]
                     arg[layer, size[mask]] = mask
         else:
-            single, order, must, may = single_sums(weights, sets, start, stop, of_layer)
+            single, order, must, may = single_sums(weights, layers, layer, of_layer)
             by_rank[firsts[layer] : firsts[layer + 1]] = order
             total = 0.0
             for c in range(may + 1):
@@ -154,15 +216,14 @@ def unwind_layers(splits: IntArray, count: int, used: IntArray) -> None:
 
 
 @compiled
-def chosen_members(
-    used: IntArray, arg: IntArray, by_rank: IntArray, firsts: IntArray, grouped: BoolArray
-) -> BoolArray:
-    """Which named experts are in the chosen sets."""
+def chosen_members(used: IntArray, arg: IntArray, by_rank: IntArray, layers: Layers) -> BoolArray:
+    """(named,) which experts are in the chosen sets."""
+    firsts = layers.firsts
     inside = np.zeros(firsts[-1], np.bool_)
     for layer in range(len(used)):
         first, chosen = firsts[layer], arg[layer, used[layer]]
         for i in range(firsts[layer + 1] - first):
-            if grouped[layer]:
+            if layers.grouped[layer]:
                 inside[first + i] = chosen >> i & 1 == 1
             elif i < chosen:
                 inside[first + by_rank[first + i]] = True
@@ -170,57 +231,43 @@ def chosen_members(
 
 
 @compiled
-def fill_equal_sizes(
-    weights: FloatArray,
-    sets: IntArray,
-    sizes: IntArray,
-    layer_offsets: IntArray,
-    counts: IntArray,
-    firsts: IntArray,
-    grouped: BoolArray,
-    kept: FloatArray,
+def best_under_prices(
+    prices: FloatArray,
+    terms: PricedTerms,
+    layers: Layers,
     status: IntArray,
     capacity: int,
-) -> tuple[float, BoolArray]:
-    """The best cache where all experts have one size: what it saves, and the named experts in it."""
-    best, arg, by_rank = layer_profiles(
-        weights, sets, sizes, layer_offsets, counts, firsts, grouped, kept, status
-    )
-    curve, splits = chain_layers(best, counts, capacity)
-    used = np.zeros(len(counts), np.int64)
-    unwind_layers(splits, len(curve) - 1, used)
-    return curve[-1], chosen_members(used, arg, by_rank, firsts, grouped)
+    slope: FloatArray,
+    cached: BoolArray,
+) -> float:
+    """What the best cache of at most ``capacity`` experts of one size saves; marks it as ``mark_choice``."""
+    best, arg, by_rank = layer_profiles(priced_weights(terms, prices), layers, status[terms.named])
+    curve, splits = chain_layers(best, layers.counts, capacity)
+    saving = float(curve[-1])
+    if saving > NO_SET:
+        used = np.zeros(len(layers.counts), np.int64)
+        unwind_layers(splits, len(curve) - 1, used)
+        mark_choice(terms, chosen_members(used, arg, by_rank, layers), slope, cached)
+    return saving
 
 
 @compiled
-def forced_values(
-    weights: FloatArray,
-    sets: IntArray,
-    sizes: IntArray,
-    layer_offsets: IntArray,
-    counts: IntArray,
-    firsts: IntArray,
-    grouped: BoolArray,
-    kept: FloatArray,
-    status: IntArray,
-    capacity: int,
-) -> FloatArray:
+def forced_values(weights: FloatArray, layers: Layers, status: IntArray, capacity: int) -> FloatArray:
     """(2, named) most that at most ``capacity`` experts save together with each expert, and without it.
 
     Every layer's profile with and without the expert is joined to what all other layers save with the room
     that is left: their curves from the left and from the right, added up. O(k 2^k + C^2) a layer.
     """
+    counts, firsts = layers.counts, layers.firsts
     n_layers = len(counts)
     inside = np.full((firsts[-1], counts.max() + 1), NO_SET)
     outside = np.full((firsts[-1], counts.max() + 1), NO_SET)
-    best, _, _ = layer_profiles(weights, sets, sizes, layer_offsets, counts, firsts, grouped, kept, status)
+    best, _, _ = layer_profiles(weights, layers, status)
     for layer in range(n_layers):
         k, first = counts[layer], firsts[layer]
-        start, stop = layer_offsets[layer], layer_offsets[layer + 1]
         of_layer = status[first : first + k]
-        if grouped[layer]:
-            own = kept[layer] if len(kept) else kept[:0, 0]
-            sums = layer_sums(weights, sets, sizes, start, stop, own, k)
+        if layers.grouped[layer]:
+            sums = layer_sums(weights, layers, layer)
             size = set_sizes(k)
             for mask in range(1 << k):
                 allowed = True
@@ -231,7 +278,7 @@ def forced_values(
                         row = inside if mask >> e & 1 else outside
                         row[first + e, size[mask]] = max(row[first + e, size[mask]], sums[mask])
         else:
-            single, order, must, may = single_sums(weights, sets, start, stop, of_layer)
+            single, order, must, may = single_sums(weights, layers, layer, of_layer)
             top = np.zeros(may + 1)
             for c in range(may):
                 top[c + 1] = top[c] + single[order[c]]

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.lagrangian import PricedBlocks, block_weights
+from slimbench.formulations.lagrangian import PricedBlocks
 from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.instances.arrays import FloatArray, IntArray
 
@@ -34,8 +34,7 @@ def fixed_by_prices(
     bound, _, holds = blocks.dual_value(prices, status)
     fixed = np.full(holds.shape, FREE) if status is None else status.copy()
     for n in range(len(holds)):
-        block, subproblem = blocks.rows.blocks[n], blocks.subproblems[n]
-        forced = subproblem.forced(block_weights(block, prices), block.capacity_bytes, fixed[n])
+        forced = blocks.blocks[n].forced(prices, fixed[n])
         if forced is None:
             continue
         inside, outside = forced

@@ -17,10 +17,10 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.coupling import Block, Coupling
-from slimbench.formulations.repeated import RepeatedSubproblem, repeated_subproblem
-from slimbench.instances import Instance, Placement
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
+from slimbench.formulations.coupling import Coupling
+from slimbench.formulations.priced_block import PricedBlock, priced_block
+from slimbench.instances import Instance
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
 
 DEFLECTION: Final = 0.7  # weight of the last direction in the next one
 SHORTER: Final = 0.7  # factor of the step where it does not help any more
@@ -57,8 +57,8 @@ class PricedBound:
         Proven: no placement saves more, seconds per token.
     prices : (R,) float64
         Those that prove it.
-    placement : Placement
-        The caches that the servers chose under the current prices, all feasible.
+    holds : (N, X) bool
+        The caches that the servers chose under the current prices, a feasible placement.
     shares : (N, X) float64
         How often each server has chosen each expert, recent choices counting most: close to a solution of
         the relaxation that the prices are the dual of.
@@ -66,7 +66,7 @@ class PricedBound:
 
     bound_s: float
     prices: FloatArray
-    placement: Placement
+    holds: BoolArray
     shares: FloatArray
 
 
@@ -81,11 +81,11 @@ class PricedBlocks:
 
     def __init__(self, instance: Instance, rows: Coupling, max_exact_experts: int) -> None:
         self.instance, self.rows = instance, rows
-        singles_vary = not rows.rewards.any()
-        self.subproblems: tuple[RepeatedSubproblem, ...] = tuple(
-            repeated_subproblem(instance, block.terms, max_exact_experts, singles_vary=singles_vary)
-            for block in rows.blocks
+        groups_vary = bool(rows.rewards.any())
+        self.blocks: tuple[PricedBlock, ...] = tuple(
+            priced_block(instance, block, max_exact_experts, groups_vary=groups_vary) for block in rows.blocks
         )
+        self._nothing_forced = np.zeros(instance.n_experts, np.int64)
 
     def dual_value(
         self, prices: FloatArray, status: IntArray | None = None
@@ -99,37 +99,21 @@ class PricedBlocks:
             Experts that servers must hold (``ALWAYS``) or must not (``NEVER``); L is then a bound on the
             placements that agree, -inf where none is feasible.
         """
-        rows = self.rows
-        value = float(np.maximum(rows.rewards - prices, 0.0).sum())
-        slope = np.where(rows.rewards > prices, -1.0, 0.0)
+        rewards = self.rows.rewards
+        value = float(np.maximum(rewards - prices, 0.0).sum())
+        slope = np.where(rewards > prices, -1.0, 0.0)
         holds = np.zeros((self.instance.n_servers, self.instance.n_experts), np.bool_)
-        for b, (block, subproblem) in enumerate(zip(rows.blocks, self.subproblems, strict=True)):
-            of_block = None if status is None or b >= len(holds) else status[b]
-            cache = subproblem.best(block_weights(block, prices), block.capacity_bytes, of_block)
-            if cache is None:
-                return -np.inf, slope, holds
-            value += cache.bound_s
-            if len(block.terms.members):
-                complete = np.logical_and.reduceat(
-                    cache.cached[block.terms.members], block.terms.offsets[:-1]
-                )
-                slope[block.rows] += block.sign * complete[block.row_terms]
-            if b < len(holds):
-                holds[b] = cache.cached
+        together = np.empty(self.instance.n_experts, np.bool_)
+        for b, block in enumerate(self.blocks):
+            server = b < len(holds)
+            forced = status[b] if server and status is not None else self._nothing_forced
+            value += block.best(prices, forced, slope, holds[b] if server else together)
         return value, slope, holds
 
     def block_value(self, b: int, prices: FloatArray) -> float:
         """The most that block ``b`` can save under prices (R,), or a bound on it; seconds per token."""
-        block = self.rows.blocks[b]
-        cache = self.subproblems[b].best(block_weights(block, prices), block.capacity_bytes)
-        assert cache is not None, "some cache fits where nothing is forced"
-        return cache.bound_s
-
-
-def block_weights(block: Block, prices: FloatArray) -> FloatArray:
-    """(T,) weights of a block's terms under prices."""
-    change = np.bincount(block.row_terms, prices[block.rows], minlength=len(block.terms.weights))
-    return np.asarray(block.terms.weights + block.sign * change)
+        cached = np.empty(self.instance.n_experts, np.bool_)
+        return self.blocks[b].best(prices, self._nothing_forced, np.zeros_like(prices), cached)
 
 
 def priced_bounds(
@@ -170,7 +154,7 @@ def priced_bounds(
         shares = holds.astype(np.float64) if shares is None else MEMORY * shares + (1 - MEMORY) * holds
         if value < least:
             least, best_prices = value, prices
-        yield PricedBound(least, best_prices, Placement(holds), shares)
+        yield PricedBound(least, best_prices, holds, shares)
         waited += 1
         if least < mark * (1 - steps.progress):
             mark, waited = least, 0
@@ -178,10 +162,31 @@ def priced_bounds(
             step, waited = step * SHORTER, 0
             prices, direction = best_prices, np.zeros_like(prices)
             continue
-        slope[(prices <= 0) & (slope > 0)] = 0.0
-        slope[(prices >= ceilings) & (slope < 0)] = 0.0
-        direction = (1 - DEFLECTION) * slope + DEFLECTION * direction
-        length = float(np.dot(direction, direction))
-        if length <= 0 or value <= best_saving():
+        excess = value - best_saving()
+        if excess <= 0:
             return
-        prices = np.clip(prices - step * (value - best_saving()) / length * direction, 0.0, ceilings)
+        moved = _moved(prices, slope, direction, step * excess, ceilings)
+        if moved is None:
+            return
+        prices, direction = moved
+
+
+@compiled
+def _moved(
+    prices: FloatArray, slope: FloatArray, direction: FloatArray, excess: float, ceilings: FloatArray
+) -> tuple[FloatArray, FloatArray] | None:
+    """Prices after a step by which the value would fall by ``excess`` along the new direction, and it.
+
+    None where the direction is 0. Prices do not leave [0, ceilings], nor does the direction point out of it
+    more than the last one did.
+    """
+    turned = DEFLECTION * direction
+    length = 0.0
+    for r in range(len(prices)):
+        outward = (prices[r] <= 0 and slope[r] > 0) or (prices[r] >= ceilings[r] and slope[r] < 0)
+        if not outward:
+            turned[r] += (1 - DEFLECTION) * slope[r]
+        length += turned[r] * turned[r]
+    if length <= 0:
+        return None
+    return np.minimum(np.maximum(prices - excess / length * turned, 0.0), ceilings), turned

@@ -121,7 +121,7 @@ class PriceSearch:
 
     def _round(self, step: PricedBound) -> None:
         """Make placements of what servers chose last, and of what they chose most."""
-        self._improve(step.placement)
+        self._improve(Placement(step.holds))
         self._improve(rounded(self.instance, step.shares))
 
     def _improve(self, placement: Placement) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from slimbench.formulations.coupling import Block
+from slimbench.formulations.enumerated import priced_weights
 from slimbench.formulations.fixing import FREE
-from slimbench.formulations.lagrangian import PricedBlocks, block_weights
+from slimbench.formulations.lagrangian import PricedBlocks
 from slimbench.formulations.milp import Milp, MilpBuilder
 from slimbench.instances import Instance
 from slimbench.instances.arrays import FloatArray, IntArray
@@ -58,7 +59,7 @@ def priced_milp(
     for b, (block, of_terms) in enumerate(zip(rows.blocks, columns, strict=True)):
         builder.reward(of_terms, block.terms.weights)
         if cuts and len(of_terms):
-            weights, most = block_weights(block, prices), blocks.block_value(b, prices)
+            weights, most = priced_weights(blocks.blocks[b].terms, prices), blocks.block_value(b, prices)
             scale = max(most, float(np.abs(weights).max())) or 1.0
             builder.rows(np.array([len(weights)]), of_terms, weights / scale, most / scale)
     return builder.build(x, float(np.dot(instance.rates, latencies_without_cache(instance))))

@@ -23,9 +23,10 @@ from slimbench.formulations.rewards import servers_share_groups
 from slimbench.instances import DISPATCHES, Instance, Placement
 from slimbench.instances.arrays import FloatArray
 
-TRIAL_NODES = 16
+TRIAL_NODES = 48
 PROGRESS = 0.1  # share of the gap that some growth of the tree has to close to be promising
-FIRST_TURN_S = 0.5  # of neighbourhoods, then of the tree
+NEAR_TURN_S = 0.1  # of neighbourhoods at first
+TREE_TURN_S = 0.5  # of the tree at first
 FEWEST_LAYERS = 3  # to shuffle: pair moves alone see to fewer
 IDLE_SHAKES = 50  # neighbourhoods without a better placement before a MILP
 ROUNDING = 1e-9  # relative
@@ -78,7 +79,7 @@ def _finish(
         tree = branch_and_bound(blocks, root, search.wanted_s)
         promising = _grow(search, tree, context, TRIAL_NODES)
         near = shaken(moves, search.placement, context.rng, search.expired) if shuffles else iter(())
-        near_turn_s = tree_turn_s = FIRST_TURN_S
+        near_turn_s, tree_turn_s = NEAR_TURN_S, TREE_TURN_S
         while (promising or persist) and not (search.proven or search.expired()):
             improved = _look_around(search, near, near_turn_s)
             near_turn_s *= 2 if improved or not promising else 1
@@ -105,7 +106,7 @@ def _look_around(
 
 def _can_force(blocks: PricedBlocks) -> bool:
     """Whether all blocks are enumerated, so that experts can be forced and rows of blocks are sharp."""
-    return all(subproblem.can_force for subproblem in blocks.subproblems)
+    return all(block.can_force for block in blocks.blocks)
 
 
 def _grow(

@@ -11,6 +11,7 @@ from slimbench.formulations.coupling import coupling
 from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.lagrangian import PricedBlocks, priced_bounds
 from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.instances import Placement
 
 FAMILY = [
     pytest.param({"dispatch": "single", "top_k": 2}, id="single-k2"),
@@ -49,7 +50,7 @@ def test_every_step_bounds_the_optimum_and_offers_a_feasible_placement(sizes, ex
         steps = bounds(instance, 0.9 * optimum, 60, exact_experts)
         assert steps
         assert all(step.bound_s >= optimum * (1 - 1e-12) for step in steps)
-        assert all(step.placement.violation(instance) is None for step in steps)
+        assert all(Placement(step.holds).violation(instance) is None for step in steps)
         assert all(a.bound_s >= b.bound_s for a, b in pairwise(steps))
         assert all(np.all((step.shares >= 0) & (step.shares <= 1)) for step in steps)
 
@@ -101,7 +102,7 @@ def test_with_experts_fixed_it_bounds_the_placements_that_agree(dispatch):
         status[server] = agreeing[server]
         steps = list(islice(priced_bounds(blocks, lambda: 0.5 * optimum, status=status), 200))
         assert steps[-1].bound_s >= optimum * (1 - 1e-12)
-        assert np.array_equal(steps[-1].placement.holds[server], best.holds[server])
+        assert np.array_equal(steps[-1].holds[server], best.holds[server])
     assert steps[-1].bound_s == pytest.approx(optimum, rel=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""One subproblem under many weights: the same answers as once, and what forcing an expert costs."""
+"""A block under many prices: the same answers as its subproblem once, and what forcing an expert costs."""
 
 import itertools
 
@@ -7,10 +7,36 @@ import pytest
 from oracles import random_instance
 
 from slimbench.formulations import SolverError
-from slimbench.formulations.coupling import coupling
+from slimbench.formulations.coupling import Block, coupling
 from slimbench.formulations.milp import ALWAYS, NEVER
-from slimbench.formulations.repeated import repeated_subproblem
+from slimbench.formulations.priced_block import priced_block
 from slimbench.formulations.subproblem import best_cache
+
+
+class Priced:
+    """A block in which every term has a row of its own, so that prices are changes of weights."""
+
+    def __init__(self, instance, terms, exact_experts=16, **options):
+        self.instance, self.terms, self.exact_experts, self.options = instance, terms, exact_experts, options
+
+    def block(self, capacity, sign=1):
+        rows = np.arange(len(self.terms.weights))
+        block = Block(capacity, self.terms, rows, rows, sign)
+        return priced_block(self.instance, block, self.exact_experts, **self.options)
+
+    def best(self, weights, capacity, status=None, sign=1):
+        """Return the bound, the cache and the slope under these weights of the terms."""
+        slope, cached = np.zeros(len(weights)), np.zeros(self.instance.n_experts, bool)
+        status = np.zeros(len(cached), np.int64) if status is None else status
+        prices = sign * (weights - self.terms.weights)
+        return self.block(capacity, sign).best(prices, status, slope, cached), cached, slope
+
+    def forced(self, weights, capacity, status):
+        return self.block(capacity).forced(weights - self.terms.weights, status)
+
+
+def weighted(terms, weights):
+    return type(terms)(weights, terms.offsets, terms.members, terms.layer_offsets)
 
 
 def random_weights(rng, terms):
@@ -24,19 +50,21 @@ def test_it_is_the_subproblem(models, exact_experts):
         3, dispatch="single", models=models, equal_sizes=models == 1, layers=2, top_k=3, groups=4
     )
     terms = coupling(instance).blocks[0].terms
-    subproblem = repeated_subproblem(instance, terms, exact_experts)
+    priced = Priced(instance, terms, exact_experts)
     rng = np.random.default_rng(0)
-    for _ in range(20):
+    for sign in [1, -1] * 10:
         weights = random_weights(rng, terms)
         capacity = int(rng.integers(0, instance.expert_bytes.sum() + 1))
-        given = type(terms)(weights, terms.offsets, terms.members, terms.layer_offsets)
-        cache, exact = subproblem.best(weights, capacity), best_cache(instance, given, capacity, 20)
-        assert instance.expert_bytes[cache.cached].sum() <= capacity
-        assert cache.saving_s == pytest.approx(given.value(cache.cached), rel=1e-12, abs=1e-15)
-        assert cache.saving_s <= exact.saving_s * (1 + 1e-12)
-        assert cache.bound_s >= exact.saving_s * (1 - 1e-12)
+        bound, cached, slope = priced.best(weights, capacity, sign=sign)
+        given = weighted(terms, weights)
+        exact = best_cache(instance, given, capacity, 20).saving_s
+        assert instance.expert_bytes[cached].sum() <= capacity
+        assert given.value(cached) <= exact * (1 + 1e-12)
+        assert bound >= exact * (1 - 1e-12)
+        complete = [cached[terms.members[a:b]].all() for a, b in itertools.pairwise(terms.offsets)]
+        assert slope.tolist() == [sign * c for c in complete]
         if exact_experts == 16:
-            assert cache.saving_s == pytest.approx(exact.saving_s, rel=1e-12, abs=1e-15)
+            assert (bound, given.value(cached)) == pytest.approx((exact, exact), rel=1e-12, abs=1e-15)
 
 
 def caches_within(instance, capacity):
@@ -46,7 +74,7 @@ def caches_within(instance, capacity):
             yield cached
 
 
-def priced(instance, rng):
+def union_terms(instance, rng):
     """A union block's terms: groups of fixed weight, and prices on single experts."""
     terms = coupling(instance).blocks[-1].terms
     single = np.diff(terms.offsets) == 1
@@ -58,28 +86,27 @@ def test_experts_may_cost_something(exact_experts):
     instance = random_instance(5, dispatch="parallel", servers=2, experts=7, top_k=3, groups=5)
     rng = np.random.default_rng(0)
     for _ in range(8):
-        terms, weights = priced(instance, rng)
-        subproblem = repeated_subproblem(instance, terms, exact_experts, singles_vary=True)
-        given = type(terms)(weights, terms.offsets, terms.members, terms.layer_offsets)
+        terms, weights = union_terms(instance, rng)
+        priced = Priced(instance, terms, exact_experts, groups_vary=False)
+        given = weighted(terms, weights)
         for capacity in range(instance.n_experts + 1):
-            cache = subproblem.best(weights, capacity)
+            bound, cached, _ = priced.best(weights, capacity)
             best = max(given.value(cached) for cached in caches_within(instance, capacity))
-            assert cache.saving_s == pytest.approx(given.value(cache.cached), rel=1e-9, abs=1e-12)
-            assert cache.saving_s <= best + 1e-12 <= cache.bound_s + 2e-12
+            assert given.value(cached) <= best + 1e-12 <= bound + 2e-12
             if exact_experts == 16:
-                assert cache.saving_s == pytest.approx(best, rel=1e-9, abs=1e-12)
+                assert (bound, given.value(cached)) == pytest.approx((best, best), rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("top_k", [2, 1], ids=["pairs", "single-experts"])
 def test_forced_values_are_those_of_trying_every_cache(top_k):
     instance = random_instance(4, dispatch="single", servers=2, layers=2, experts=4, top_k=top_k, groups=4)
     terms = coupling(instance).blocks[0].terms
-    subproblem = repeated_subproblem(instance, terms, 16)
+    priced = Priced(instance, terms)
     named = np.unique(terms.members)
     rng = np.random.default_rng(0)
     for trial in range(10):
         weights = random_weights(rng, terms)
-        given = type(terms)(weights, terms.offsets, terms.members, terms.layer_offsets)
+        given = weighted(terms, weights)
         status = np.where(rng.random(instance.n_experts) < 0.2 * (trial > 3), ALWAYS, 0)
         status[rng.random(instance.n_experts) < 0.2 * (trial > 3)] = NEVER
         status[np.setdiff1d(np.arange(instance.n_experts), named)] = 0
@@ -89,10 +116,10 @@ def test_forced_values_are_those_of_trying_every_cache(top_k):
             for cached in caches_within(instance, capacity)
             if cached[status == ALWAYS].all() and not cached[status == NEVER].any()
         ]
-        assert subproblem.best(weights, capacity, status).saving_s == pytest.approx(
+        assert priced.best(weights, capacity, status)[0] == pytest.approx(
             max(value for value, _ in allowed), rel=1e-12, abs=1e-15
         )
-        inside, outside = subproblem.forced(weights, capacity, status)
+        inside, outside = priced.forced(weights, capacity, status)
         for e in named:
             for forced, wanted in ((inside, True), (outside, False)):
                 best = max((value for value, cached in allowed if cached[e] == wanted), default=-np.inf)
@@ -103,14 +130,17 @@ def test_no_cache_where_more_is_forced_in_than_fits():
     instance = random_instance(4, dispatch="single", top_k=2)
     terms = coupling(instance).blocks[0].terms
     status = np.full(instance.n_experts, ALWAYS)
-    assert repeated_subproblem(instance, terms, 16).best(terms.weights, 1, status) is None
+    bound, cached, slope = Priced(instance, terms).best(terms.weights, 1, status)
+    assert bound == -np.inf
+    assert not cached.any()
+    assert not slope.any()
 
 
 def test_split_layers_cannot_be_forced_and_say_so():
     instance = random_instance(4, dispatch="single", top_k=2)
     terms = coupling(instance).blocks[0].terms
-    subproblem = repeated_subproblem(instance, terms, 1)
-    assert not subproblem.can_force
-    assert subproblem.forced(terms.weights, 3, np.zeros(instance.n_experts, np.int64)) is None
+    priced = Priced(instance, terms, 1)
+    assert not priced.block(3).can_force
+    assert priced.forced(terms.weights, 3, np.zeros(instance.n_experts, np.int64)) is None
     with pytest.raises(SolverError, match="layers are split"):
-        subproblem.best(terms.weights, 3, np.zeros(instance.n_experts, np.int64))
+        priced.best(terms.weights, 3, np.full(instance.n_experts, NEVER))

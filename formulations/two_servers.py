@@ -1,0 +1,165 @@
+"""Kernels of pair moves: the most that two servers save together (docs of ``pairs``)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from slimbench.formulations.profiles import best_of_size, set_sizes, subset_sums
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+
+EVERY_PAIR: Final = 8  # experts of a unit up to which all pairs of sets are tried: 4^8 = 65,536
+
+
+@compiled
+def fill_two(
+    shared: bool,
+    a: int,
+    b: int,
+    sets: IntArray,
+    weights: FloatArray,
+    inside: BoolArray,
+    starts: IntArray,
+    counts: IntArray,
+    small: BoolArray,
+    sizes: IntArray,
+    masks: IntArray,
+    rooms: IntArray,
+) -> tuple[bool, IntArray]:
+    """Whether the two save more than now, and their sets (2, B) as bits."""
+    n_units, widest = len(counts), 0
+    for unit in range(n_units):
+        if small[unit]:
+            widest = max(widest, counts[unit])
+    best = np.full((n_units, widest + 1, widest + 1), -np.inf)
+    args = np.zeros((2, n_units, widest + 1, widest + 1), np.int64)
+    now = 0.0
+    for unit in range(n_units):
+        if not small[unit]:
+            best[unit, 0, 0] = 0.0
+            continue
+        k = counts[unit]
+        alone_a, alone_b, joint = _tables(
+            shared, a, b, sets, weights, inside, starts[unit], starts[unit + 1], k, masks[:, unit]
+        )
+        x, y = masks[a, unit], masks[b, unit]
+        now += alone_a[x] + alone_b[y] + joint[x | y if shared else x & y]
+        candidates = np.arange(1 << k)
+        if k > EVERY_PAIR:
+            candidates = _candidates(shared, alone_a, joint, k, x, y)
+        _pair_profile(shared, alone_a, alone_b, joint, k, candidates, best[unit], args[:, unit])
+    largest = np.sum(counts[small] * sizes[small])
+    reach_a, reach_b = min(rooms[0], largest), min(rooms[1], largest)
+    curve = np.zeros((reach_a + 1, reach_b + 1))
+    choice = np.zeros((n_units, reach_a + 1, reach_b + 1), np.int16)
+    for unit in range(n_units):
+        joined = np.full(curve.shape, -np.inf)
+        most = counts[unit] if small[unit] else 0
+        for i in range(most + 1):
+            for j in range(most + 1):
+                value, di, dj = best[unit, i, j], i * sizes[unit], j * sizes[unit]
+                for p in range(di, reach_a + 1):
+                    for q in range(dj, reach_b + 1):
+                        if curve[p - di, q - dj] + value > joined[p, q]:
+                            joined[p, q] = curve[p - di, q - dj] + value
+                            choice[unit, p, q] = i * (most + 1) + j
+        curve = joined
+    chosen = np.zeros((2, n_units), np.int64)
+    p, q = reach_a, reach_b
+    for unit in range(n_units - 1, -1, -1):
+        most = counts[unit] if small[unit] else 0
+        i, j = divmod(choice[unit, p, q], most + 1)
+        chosen[0, unit], chosen[1, unit] = args[0, unit, i, j], args[1, unit, i, j]
+        p, q = p - i * sizes[unit], q - j * sizes[unit]
+    return curve[reach_a, reach_b] > now * (1 + 1e-12), chosen  # rounding is no improvement
+
+
+@compiled
+def _tables(
+    shared: bool,
+    a: int,
+    b: int,
+    sets: IntArray,
+    weights: FloatArray,
+    inside: BoolArray,
+    start: int,
+    stop: int,
+    k: int,
+    masks: IntArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A, B, and -D or U of one unit, (2^k,) each."""
+    alone_a, alone_b, joint = np.zeros(1 << k), np.zeros(1 << k), np.zeros(1 << k)
+    for r in range(start, stop):
+        in_a, in_b = inside[r, a], inside[r, b]
+        if not (in_a or in_b):
+            continue
+        missing, served = sets[r], False
+        for n in range(len(masks)):
+            if n not in {a, b} and inside[r, n]:
+                if shared:
+                    missing &= ~masks[n]
+                else:
+                    served |= missing & ~masks[n] == 0
+        if served or missing == 0:
+            continue
+        if in_a and in_b and shared:
+            joint[missing] += weights[r]
+            continue
+        if in_a:
+            alone_a[missing] += weights[r]
+        if in_b:
+            alone_b[missing] += weights[r]
+        if in_a and in_b:
+            joint[missing] -= weights[r]
+    subset_sums(alone_a, k)
+    subset_sums(alone_b, k)
+    subset_sums(joint, k)
+    return alone_a, alone_b, joint
+
+
+@compiled
+def _candidates(shared: bool, alone: FloatArray, joint: FloatArray, k: int, x: int, y: int) -> IntArray:
+    """Sets of a worth trying: the best of each size beside an empty b, or beside b's present; a's own."""
+    found = np.empty(2 * (k + 1) + 1, np.int64)
+    sums, best, arg = np.empty(1 << k), np.empty(k + 1), np.empty(k + 1, np.int64)
+    sizes = set_sizes(k)
+    for beside in range(2):
+        held = y if beside else 0
+        for mask in range(1 << k):
+            sums[mask] = alone[mask] + joint[mask | held if shared else mask & held]
+        best_of_size(sums, sizes, best, arg)
+        found[beside * (k + 1) : (beside + 1) * (k + 1)] = arg
+    found[-1] = x
+    return np.unique(found)
+
+
+@compiled
+def _pair_profile(
+    shared: bool,
+    alone_a: FloatArray,
+    alone_b: FloatArray,
+    joint: FloatArray,
+    k: int,
+    candidates: IntArray,
+    best: FloatArray,
+    args: IntArray,
+) -> None:
+    """Write the most that sets of i and j experts save together, and the sets, for all i, j up to k."""
+    sizes = set_sizes(k)
+    by_size = np.argsort(sizes, kind="mergesort")
+    ends = np.searchsorted(sizes[by_size], np.arange(k + 1), side="right")
+    second = alone_b[by_size]
+    for x in candidates:
+        i, first = sizes[x], 0
+        for j in range(k + 1):
+            most, reached_by = -np.inf, -1
+            for r in range(first, ends[j]):
+                y = by_size[r]
+                value = second[r] + joint[x | y if shared else x & y]
+                if value > most:
+                    most, reached_by = value, r
+            first = ends[j]
+            if alone_a[x] + most > best[i, j]:
+                best[i, j] = alone_a[x] + most
+                args[0, i, j], args[1, i, j] = x, by_size[reached_by]

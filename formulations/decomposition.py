@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,19 +58,26 @@ def sweep_servers(
     best_cache: BestCache,
     on_improvement: Callable[[Placement], None],
     expired: Callable[[], bool],
+    servers: Sequence[int] | None = None,
 ) -> Placement:
     """Re-optimise servers in turn, given all others, until a whole round improves none of them.
 
     Never worse than ``start``: a server's cache is replaced only by one of larger marginal saving.
+
+    Parameters
+    ----------
+    servers : sequence of int, optional
+        Those that may change; all by default.
     """
     holds = start.holds.copy()
+    turn = range(instance.n_servers) if servers is None else servers
     unchanged = 0
-    while unchanged < instance.n_servers:
-        for n, capacity in enumerate(instance.capacities_bytes.tolist()):
-            if unchanged == instance.n_servers or expired():
+    while unchanged < len(turn):
+        for n in turn:
+            if unchanged == len(turn) or expired():
                 return Placement(holds)
             terms = and_terms(instance, holds, n)
-            cache = best_cache(instance, terms, capacity)
+            cache = best_cache(instance, terms, int(instance.capacities_bytes[n]))
             if cache.saving_s > terms.value(holds[n]) * (1 + 1e-12):  # rounding is no improvement
                 holds[n] = cache.cached
                 on_improvement(Placement(holds))

@@ -57,8 +57,11 @@ class Milp:
 
     def placement(self, values: FloatArray) -> Placement:
         """The placement that column values (V,) stand for, x rounded."""
-        rounded = np.append(values > 0.5, [True, False])  # what columns ALWAYS and NEVER stand for
-        return Placement(rounded[self.placement_columns])
+        return Placement(self.shares(values) > 0.5)
+
+    def shares(self, values: FloatArray) -> FloatArray:
+        """(N, X) how much of each expert every server caches, by column values (V,)."""
+        return np.asarray(np.append(values, [1.0, 0.0])[self.placement_columns])  # ALWAYS and NEVER
 
 
 class MilpBuilder:

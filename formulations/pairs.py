@@ -39,7 +39,9 @@ class PairMoves:
     Attributes
     ----------
     pairs : list of (int, int)
-        Servers that some user sees both of.
+        Servers that some user sees both of, where some unit can be filled.
+    narrow : bool
+        No unit keeps what it holds.
     complete : bool
         Every server is in a pair and every pair is optimised exactly, so single servers need no move.
     """
@@ -52,6 +54,7 @@ class PairMoves:
         self._units = _units(rewards, self._named)
         self._counts = np.bincount(self._units)
         self._small = self._counts <= MOST_EXPERTS
+        self.narrow = bool(self._small.all())
         by_unit = np.argsort(self._units, kind="stable")
         self._bits = np.empty(len(by_unit), np.int64)
         self._bits[by_unit] = np.arange(len(by_unit)) - offsets_of(self._counts)[self._units[by_unit]]
@@ -85,11 +88,11 @@ class PairMoves:
         )
 
     def _fits(self, a: int, b: int) -> bool:
-        """Whether the knapsack in two capacities is small enough."""
+        """Whether there is anything to fill, and the knapsack in two capacities is small enough."""
         rooms = [int(self.instance.capacities_bytes[n]) // self._bytes + 1 for n in (a, b)]
         largest = int((self._counts * self._sizes)[self._small].sum()) + 1
         choices = float(((self._counts[self._small] + 1.0) ** 2).sum())
-        return min(rooms[0], largest) * min(rooms[1], largest) * choices <= MOST_STEPS
+        return 0 < choices * min(rooms[0], largest) * min(rooms[1], largest) <= MOST_STEPS
 
     def improved(self, holds: BoolArray, a: int, b: int, layers: BoolArray | None = None) -> BoolArray | None:
         """``holds`` with servers ``a`` and ``b`` filled as well as possible; None if that saves no more.

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.coupling import coupling
-from slimbench.formulations.decomposition import fill_servers, sweep_servers
+from slimbench.formulations.decomposition import BestCache, fill_servers, sweep_servers
 from slimbench.formulations.lagrangian import PricedBlocks, PricedBound, priced_bounds
 from slimbench.formulations.pairs import PairMoves, sweep_pairs
 from slimbench.formulations.rewards import merged_rewards
@@ -47,7 +47,7 @@ class PriceSearch:
         report: Callable[[Placement | None, float | None], None],
     ) -> None:
         self.instance, self.expired, self._report = instance, expired, report
-        self._fill = partial(best_cache, max_exact_experts=exact_experts)
+        self.best_cache: BestCache = partial(best_cache, max_exact_experts=exact_experts)
         self._exact_experts = exact_experts
         self._moves = moves
         self.placement, self.saving_s, self.bound_s = Placement.empty(instance), 0.0, math.inf
@@ -87,7 +87,7 @@ class PriceSearch:
 
     def fill(self) -> None:
         """Fill the servers one after another, and improve that."""
-        self._improve(fill_servers(self.instance, self._fill, self.expired).placement)
+        self.improve(fill_servers(self.instance, self.best_cache, self.expired).placement)
 
     def descend(self, iterations: int, first_rounding: int) -> tuple[PricedBlocks, PricedBound | None]:
         """Lower the bound by prices; now and then make placements of what servers choose.
@@ -121,29 +121,35 @@ class PriceSearch:
 
     def _round(self, step: PricedBound) -> None:
         """Make placements of what servers chose last, and of what they chose most."""
-        self._improve(Placement(step.holds))
-        self._improve(rounded(self.instance, step.shares))
+        self.improve(Placement(step.holds))
+        self.improve(rounded(self.instance, step.shares))
 
-    def _improve(self, placement: Placement) -> None:
+    def improve(self, placement: Placement) -> None:
         """Fill single servers, then pairs, until neither helps; pairs alone where they cover single ones."""
         self.offer(placement)
         if self._moves is None or not self._moves.complete:
-            placement = sweep_servers(self.instance, placement, self._fill, lambda _: None, self.expired)
+            placement = sweep_servers(self.instance, placement, self.best_cache, lambda _: None, self.expired)
             self.offer(placement)
         if self._moves is not None:
             sweep_pairs(self._moves, placement, self.offer, self.expired)
 
 
-def rounded(instance: Instance, shares: FloatArray) -> Placement:
+def rounded(instance: Instance, shares: FloatArray, rng: np.random.Generator | None = None) -> Placement:
     """Every server caches the experts of the largest share per byte that fit.
 
     Parameters
     ----------
     shares : (N, X) float64, how much of each expert a relaxation would cache
+    rng : numpy.random.Generator, optional
+        To draw experts one after another instead, in proportion to their share per byte (by the largest
+        log(u) / weight, u uniform in (0, 1): Efraimidis, Spirakis, Information Processing Letters 97, 2006).
     """
     holds = np.zeros(shares.shape, np.bool_)
+    density = shares / instance.expert_bytes
+    if rng is not None:
+        density = np.divide(np.log(rng.random(shares.shape)), density, where=shares > 0, out=density)
     for n, room in enumerate(instance.capacities_bytes.tolist()):
-        for e in np.argsort(-shares[n] / instance.expert_bytes, kind="stable"):
+        for e in np.argsort(-density[n], kind="stable"):
             if shares[n, e] > 0 and instance.expert_bytes[e] <= room:
                 holds[n, e] = True
                 room -= int(instance.expert_bytes[e])  # noqa: PLW2901  # what is left of this server's room

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Final, Protocol
 
 import numpy as np
 
-from slimbench.formulations.and_terms import AndTerms
 from slimbench.formulations.coupling import Block
 from slimbench.formulations.enumerated import (
     NO_SET,
@@ -23,12 +21,12 @@ from slimbench.formulations.enumerated import (
     priced_weights,
     unwind_layers,
 )
-from slimbench.formulations.errors import SolverError
-from slimbench.formulations.profiles import subset_sums
-from slimbench.formulations.subproblem import best_cache, best_counts
+from slimbench.formulations.profiles import SPLIT_SWEEPS, even_split, subset_sums
+from slimbench.formulations.subproblem import best_counts
 from slimbench.instances import Instance
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, offsets_of
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, csr_rows, offsets_of
 
+MORE_SWEEPS: Final = 3  # of a split whose weights have changed a little
 KEPT_SUMS: Final = 2**25  # subset sums that one block may keep between calls: 256 MB
 
 
@@ -73,8 +71,8 @@ def priced_block(
 ) -> PricedBlock:
     """Prepare a block.
 
-    Where every layer names at most ``max_exact_experts`` experts or has only single ones, all layers are
-    solved and joined in compiled code; otherwise each call goes through ``best_cache``.
+    Layers that name at most ``max_exact_experts`` experts or have only single ones are solved exactly; wider
+    ones are bounded by an even split of their groups' weights (docs of ``profiles``).
 
     Parameters
     ----------
@@ -95,63 +93,86 @@ def priced_block(
         block.row_terms,
         float(block.sign),
     )
-    counts = np.bincount(instance.expert_layers[named], minlength=instance.n_layers)
-    if counts[grouped].max(initial=0) > max_exact_experts:
-        return _Bracketed(instance, block, priced, max_exact_experts)
-    enumerable = _layers(priced, terms.layer_offsets, layers, counts, grouped)
+    named_layers = instance.expert_layers[named].astype(np.int64)
+    counts = np.bincount(named_layers, minlength=instance.n_layers)
+    wide = grouped & (counts > max_exact_experts)
+    if wide.any():
+        split = _Split(priced, layers, named_layers, wide)
+        narrow = _layers(split.offsets, split.members, split.layers, counts, grouped & ~wide)
+        return _Block(instance, block, priced, narrow, split)
+    enumerable = _layers(priced.offsets, priced.members, layers, counts, grouped)
     if not groups_vary:
         enumerable = _with_kept_sums(enumerable, priced.weights)
-    return _Enumerated(instance, block, priced, enumerable)
+    return _Block(instance, block, priced, enumerable, None)
 
 
-class _Bracketed:
-    """Layers too large to enumerate: their even split bounds them."""
+class _Split:
+    """Layers too wide to enumerate: every group's weight is split over its members, which then stand alone.
 
-    can_force = False
+    The split moves on from where the last prices left it.
 
-    def __init__(self, instance: Instance, block: Block, terms: PricedTerms, max_exact_experts: int) -> None:
-        self._instance, self._block, self.terms = instance, block, terms
-        self._max_exact_experts = max_exact_experts
+    Attributes
+    ----------
+    offsets, members : int64, terms as CSR: those of narrow layers, and every expert of a wide one alone
+    layers : int64, the layer of each, never falling
+    """
 
-    def best(self, prices: FloatArray, status: IntArray, slope: FloatArray, cached: BoolArray) -> float:
-        """Through ``best_cache``.
+    def __init__(self, terms: PricedTerms, layers: IntArray, named_layers: IntArray, wide: BoolArray) -> None:
+        sizes = np.diff(terms.offsets)
+        self._wide = np.flatnonzero(wide[layers])
+        self._wide_offsets = offsets_of(sizes[self._wide])
+        self._wide_members = terms.members[np.repeat(wide[layers], sizes)]
+        self._shares = np.zeros(len(self._wide_members))
+        self._sweeps = SPLIT_SWEEPS
+        self._n_named = len(named_layers)
+        narrow, alone = np.flatnonzero(~wide[layers]), np.flatnonzero(wide[named_layers])
+        by_layer = np.argsort(np.concatenate([layers[narrow], named_layers[alone]]), kind="stable")
+        self._source = np.concatenate([narrow, len(sizes) + alone])[by_layer]
+        all_offsets = np.concatenate([terms.offsets, terms.offsets[-1] + 1 + np.arange(self._n_named)])
+        all_members = np.concatenate([terms.members, np.arange(self._n_named)])
+        self.offsets = offsets_of(np.diff(all_offsets)[self._source])
+        self.members = all_members[csr_rows(all_offsets, self._source)[1]]
+        self.layers = np.concatenate([layers, named_layers])[self._source]
 
-        Raises
-        ------
-        SolverError
-            If an expert is forced, which a split knows nothing of.
-        """
-        if status.any():
-            raise SolverError("experts cannot be forced where layers are split")
-        terms = _weighted(self._block.terms, priced_weights(self.terms, prices))
-        found = best_cache(self._instance, terms, self._block.capacity_bytes, self._max_exact_experts)
-        mark_choice(self.terms, found.cached[self.terms.named], slope, cached)
-        return found.bound_s
-
-    def forced(self, prices: FloatArray, status: IntArray) -> None:
-        """Not known."""
+    def weights(self, weights: FloatArray) -> FloatArray:
+        """Weights of the terms that are left, by those of all terms (T,)."""
+        totals = even_split(
+            weights[self._wide],
+            self._wide_offsets,
+            self._wide_members,
+            self._n_named,
+            self._shares,
+            self._sweeps,
+        )
+        self._sweeps = MORE_SWEEPS
+        return np.asarray(np.concatenate([weights, totals])[self._source])
 
 
-class _Enumerated:
-    """Layers that are enumerated, or have only single experts."""
+class _Block:
+    """Layers that are enumerated or have only single experts, after a split if need be."""
 
-    def __init__(self, instance: Instance, block: Block, terms: PricedTerms, layers: Layers) -> None:
-        self._instance, self.terms, self._layers = instance, terms, layers
+    def __init__(
+        self, instance: Instance, block: Block, terms: PricedTerms, layers: Layers, split: _Split | None
+    ) -> None:
+        self._instance, self.terms, self._layers, self._split = instance, terms, layers, split
         self._capacity_bytes = block.capacity_bytes
         self._expert_bytes = [model.expert_bytes for model in instance.models]
-        self.can_force = len(set(self._expert_bytes)) == 1
+        self.can_force = split is None and len(set(self._expert_bytes)) == 1
 
     def best(self, prices: FloatArray, status: IntArray, slope: FloatArray, cached: BoolArray) -> float:
         """Profiles of all layers, joined model by model."""
         if self.can_force:
             return best_under_prices(prices, self.terms, self._layers, status, self._room(), slope, cached)
-        saving, inside = self._fill_models(priced_weights(self.terms, prices), status[self.terms.named])
+        weights = priced_weights(self.terms, prices)
+        if self._split is not None:
+            weights = self._split.weights(weights)
+        saving, inside = self._fill_models(weights, status[self.terms.named])
         if saving > NO_SET:
             mark_choice(self.terms, inside, slope, cached)
         return saving
 
     def forced(self, prices: FloatArray, status: IntArray) -> tuple[FloatArray, FloatArray] | None:
-        """By enumeration; not known where experts differ in size."""
+        """By enumeration; not known where experts differ in size or layers are split."""
         if not self.can_force:
             return None
         weights, named = priced_weights(self.terms, prices), self.terms.named
@@ -184,18 +205,19 @@ class _Enumerated:
 
 
 def _layers(
-    terms: PricedTerms, term_offsets: IntArray, layers: IntArray, counts: IntArray, grouped: BoolArray
+    offsets: IntArray, members: IntArray, layers: IntArray, counts: IntArray, grouped: BoolArray
 ) -> Layers:
-    """Number the named experts of every layer, and tell its terms by these numbers."""
-    firsts, sizes = offsets_of(counts), np.diff(terms.offsets)
-    positions = terms.members - firsts[np.repeat(layers, sizes)]
+    """Number the named experts of every layer, and tell the terms, which are in order of layers, by them."""
+    firsts, sizes = offsets_of(counts), np.diff(offsets)
+    positions = members - firsts[np.repeat(layers, sizes)]
     # Experts of a layer without groups are told by number: there may be more of them than bits.
-    sets = positions[terms.offsets[:-1]]
+    sets = positions[offsets[:-1]]
     in_groups = np.repeat(grouped[layers], sizes)
     bits = np.where(in_groups, np.left_shift(1, np.where(in_groups, positions, 0)), 0)
     if len(sizes):
-        sets = np.where(grouped[layers], np.bitwise_or.reduceat(bits, terms.offsets[:-1]), sets)
-    return Layers(sets, sizes, term_offsets, counts, firsts, grouped, kept=np.zeros((0, 1)))
+        sets = np.where(grouped[layers], np.bitwise_or.reduceat(bits, offsets[:-1]), sets)
+    starts = offsets_of(np.bincount(layers, minlength=len(counts)))
+    return Layers(sets, sizes, starts, counts, firsts, grouped, kept=np.zeros((0, 1)))
 
 
 def _with_kept_sums(layers: Layers, weights: FloatArray) -> Layers:
@@ -211,17 +233,3 @@ def _with_kept_sums(layers: Layers, weights: FloatArray) -> Layers:
         np.add.at(sums, layers.sets[own], fixed[own])
         subset_sums(sums, int(layers.counts[layer]))
     return layers._replace(kept=kept)
-
-
-def _weighted(terms: AndTerms, weights: FloatArray) -> AndTerms:
-    """The terms with these weights; those of weight 0 go, as ``AndTerms`` asks."""
-    kept = weights != 0
-    if kept.all():
-        return replace(terms, weights=weights)
-    sizes = np.diff(terms.offsets)
-    return AndTerms(
-        weights[kept],
-        offsets_of(sizes[kept]),
-        terms.members[np.repeat(kept, sizes)],
-        offsets_of(kept.astype(np.int64))[terms.layer_offsets],
-    )

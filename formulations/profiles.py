@@ -6,9 +6,10 @@ The exact profile enumerates sets; the split profile takes polynomial time and b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from slimbench.formulations.and_terms import AndTerms
 from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, compiled
@@ -150,7 +151,8 @@ def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
     valuable expert again and again.
     """
     local = np.searchsorted(experts, terms.members).astype(np.int32)
-    shares = _even_split(terms.weights, terms.offsets, local, len(experts), SPLIT_SWEEPS, SPLIT_TOLERANCE)
+    nothing_poured = np.zeros(len(local))
+    shares = even_split(terms.weights, terms.offsets, local, len(experts), nothing_poured, SPLIT_SWEEPS)
     by_share = np.argsort(-shares, kind="stable")
     orders = (by_share, _peeled(terms.weights, terms.offsets, local, len(experts)))
     savings = [_nested_savings(terms.weights, terms.offsets, local, np.argsort(order)) for order in orders]
@@ -161,21 +163,31 @@ def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
 
 
 @compiled
-def _even_split(
-    weights: FloatArray, offsets: IntArray, members: IndexArray, k: int, sweeps: int, tolerance: float
+def even_split(
+    weights: FloatArray,
+    offsets: IntArray,
+    members: npt.NDArray[np.integer[Any]],
+    k: int,
+    shares: FloatArray,
+    sweeps: int,
 ) -> FloatArray:
-    """Split every weight over its members so that the sum of squares of the experts' totals falls.
+    """Split every weight over its members so that the sum of squares of the experts' totals (k,) falls.
 
     Block coordinate descent: take one term's shares away, pour its weight onto its lowest members like
     water, go on. Converges to the lexicographically optimal base (Fujishige 1980, Math. Oper. Res. 5).
-    A negative weight, of one expert, is where its total starts. O(members * largest term) a sweep.
+    A negative weight, of one expert, is where its total starts. ``shares`` (members,) is where the split
+    starts, in whatever proportion to the weights, and where it is left. O(members * largest term) a sweep.
     """
-    shares = np.zeros(len(members))
     start_totals = np.zeros(k)
     for i in range(len(weights)):
         if weights[i] < 0:
             start_totals[members[offsets[i]]] += weights[i]
     totals = start_totals.copy()
+    for i in range(len(weights)):
+        poured = shares[offsets[i] : offsets[i + 1]].sum()
+        for j in range(offsets[i], offsets[i + 1]):
+            shares[j] = shares[j] * (weights[i] / poured) if poured > 0 and weights[i] > 0 else 0.0
+            totals[members[j]] += shares[j]
     level = np.empty(64)
     for _ in range(sweeps):
         largest_move = 0.0
@@ -199,7 +211,7 @@ def _even_split(
                 largest_move = max(largest_move, abs(share - shares[start + j]))
                 shares[start + j] = share
                 totals[members[start + j]] = level[j] + share
-        if largest_move <= tolerance * np.abs(totals).max():
+        if largest_move <= SPLIT_TOLERANCE * np.abs(totals).max():
             break
     totals[:] = start_totals  # summed afresh: running sums have drifted
     for i in range(len(weights)):

@@ -15,7 +15,7 @@ from slimbench.formulations.backends import SolveOptions, Start, load_backend, s
 from slimbench.formulations.branching import Progress, branch_and_bound
 from slimbench.formulations.fixing import fixed_by_prices
 from slimbench.formulations.lagrangian import PricedBlocks, PricedBound
-from slimbench.formulations.layer_moves import shaken
+from slimbench.formulations.neighbourhoods import neighbours
 from slimbench.formulations.pairs import PairMoves
 from slimbench.formulations.price_search import PriceSearch
 from slimbench.formulations.priced_milp import priced_milp
@@ -23,7 +23,7 @@ from slimbench.formulations.rewards import servers_share_groups
 from slimbench.instances import DISPATCHES, Instance, Placement
 from slimbench.instances.arrays import FloatArray
 
-TRIAL_NODES = 48
+TRIAL_NODES, TRIAL_S = 48, 4.0  # what a tree gets at least to show whether it is promising
 PROGRESS = 0.1  # share of the gap that some growth of the tree has to close to be promising
 NEAR_TURN_S = 0.1  # of neighbourhoods at first
 TREE_TURN_S = 0.5  # of the tree at first
@@ -77,13 +77,17 @@ def _finish(
         shuffles = search.instance.n_layers >= FEWEST_LAYERS
         persist = shuffles and not servers_share_groups(search.instance)
         tree = branch_and_bound(blocks, root, search.wanted_s)
-        promising = _grow(search, tree, context, TRIAL_NODES)
-        near = shaken(moves, search.placement, context.rng, search.expired) if shuffles else iter(())
+        promising = _grow(search, tree, context, TRIAL_S, TRIAL_NODES)
+        near = (
+            neighbours(moves, search.placement, search.best_cache, context.rng, search.expired)
+            if shuffles
+            else iter(())
+        )
         near_turn_s, tree_turn_s = NEAR_TURN_S, TREE_TURN_S
         while (promising or persist) and not (search.proven or search.expired()):
             improved = _look_around(search, near, near_turn_s)
             near_turn_s *= 2 if improved or not promising else 1
-            promising = _grow(search, tree, context, seconds=tree_turn_s)
+            promising = _grow(search, tree, context, tree_turn_s)
             tree_turn_s *= 2 if promising else 1
     if not (search.proven or search.expired()):
         _finish_by_milp(search, moves, blocks, root, context)
@@ -113,17 +117,17 @@ def _grow(
     search: PriceSearch,
     tree: Iterator[Progress],
     context: SolveContext,
-    nodes: float = math.inf,
-    seconds: float = math.inf,
+    seconds: float,
+    nodes: int = 0,
 ) -> bool:
-    """Grow the tree for a while; whether that has closed a good part of the gap."""
+    """Grow the tree for a time, and to some nodes; whether that has closed a good part of the gap."""
     before, stop = search.bound_s, time.monotonic() + seconds
     for progress in tree:
         for placement in progress.placements:
             search.offer(placement)
         search.lower(max(progress.bound_s, search.wanted_s()))
         context.record(nodes=progress.nodes)
-        if search.expired() or time.monotonic() >= stop or progress.nodes >= nodes:
+        if search.expired() or (time.monotonic() >= stop and progress.nodes >= nodes):
             break
     else:
         search.settle()
@@ -135,7 +139,7 @@ def _finish_by_milp(
 ) -> None:
     """Neighbourhoods while they help, then the model without what prices fix, for the rest of the time."""
     if servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS:
-        near = shaken(moves, search.placement, context.rng, search.expired)
+        near = neighbours(moves, search.placement, search.best_cache, context.rng, search.expired)
         _look_around(search, near, SHAKING_SHARE * context.time_left_s, IDLE_SHAKES)
     # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.
     as_good_s = search.saving_s * (1 - ROUNDING)

@@ -1,14 +1,16 @@
 """The search that joins bounds and placements: what it takes, when it calls an optimum proven."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 from oracles import brute_force, plain_saving, random_instance, with_fields
 
-from slimbench.formulations.layer_moves import shaken
+from slimbench.formulations.neighbourhoods import neighbours
 from slimbench.formulations.pairs import PairMoves
 from slimbench.formulations.price_search import PriceSearch, rounded
+from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import DISPATCHES, Placement
 
 
@@ -89,15 +91,18 @@ def test_shares_are_rounded_by_bytes_and_fit():
     assert not rounded(instance, np.zeros_like(shares)).holds.any()
 
 
-def test_neighbourhoods_are_feasible_repeat_themselves_and_get_out_of_local_optima():
+@pytest.mark.parametrize(("experts", "groups"), [(4, 6), (20, 40)], ids=["pairs", "servers"])
+def test_neighbourhoods_are_feasible_repeat_themselves_and_get_out_of_local_optima(experts, groups):
     instance = random_instance(
-        6, dispatch="parallel", servers=4, users=10, layers=8, experts=4, top_k=2, groups=6, capacity=0.2
+        6, dispatch="parallel", servers=4, users=10, layers=8, experts=experts, groups=groups, capacity=0.2
     )
     moves = PairMoves(instance)
+    assert bool(moves.pairs) == (experts == 4)
+    fill = partial(best_cache, max_exact_experts=16)
     start = Placement.empty(instance)
 
     def walk():
-        near = shaken(moves, start, np.random.default_rng(5), lambda: False)
+        near = neighbours(moves, start, fill, np.random.default_rng(5), lambda: False)
         return [next(near) for _ in range(40)]
 
     first = walk()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from oracles import random_instance
 
-from slimbench.formulations import SolverError
 from slimbench.formulations.coupling import Block, coupling
 from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.formulations.priced_block import priced_block
@@ -136,11 +135,47 @@ def test_no_cache_where_more_is_forced_in_than_fits():
     assert not slope.any()
 
 
-def test_split_layers_cannot_be_forced_and_say_so():
-    instance = random_instance(4, dispatch="single", top_k=2)
+def test_split_layers_bound_what_is_forced_in_but_not_each_expert():
+    instance = random_instance(4, dispatch="single", servers=2, layers=2, experts=4, top_k=2, groups=4)
     terms = coupling(instance).blocks[0].terms
     priced = Priced(instance, terms, 1)
+    status = np.zeros(instance.n_experts, np.int64)
+    status[terms.members[0]], status[terms.members[-1]] = ALWAYS, NEVER
+    bound, cached, _ = priced.best(terms.weights, 3, status)
+    assert cached[terms.members[0]]
+    assert not cached[terms.members[-1]]
+    given = [c for c in caches_within(instance, 3) if c[terms.members[0]] and not c[terms.members[-1]]]
+    assert bound >= max(terms.value(c) for c in given) * (1 - 1e-12)
     assert not priced.block(3).can_force
-    assert priced.forced(terms.weights, 3, np.zeros(instance.n_experts, np.int64)) is None
-    with pytest.raises(SolverError, match="layers are split"):
-        priced.best(terms.weights, 3, np.full(instance.n_experts, NEVER))
+    assert priced.forced(terms.weights, 3, status) is None
+
+
+def test_wide_and_narrow_layers_are_bounded_together():
+    instance = random_instance(7, dispatch="single", servers=2, layers=3, experts=5, top_k=2, groups=4)
+    terms = coupling(instance).blocks[0].terms
+    widths = [len(np.unique(terms.of_layer(b).members)) for b in range(3)]
+    assert min(widths) < max(widths)
+    rng = np.random.default_rng(0)
+    for capacity in range(1, 8):
+        weights = random_weights(rng, terms)
+        bound, cached, _ = Priced(instance, terms, min(widths)).best(weights, capacity)
+        exact, _, _ = Priced(instance, terms).best(weights, capacity)
+        assert cached.sum() <= capacity
+        assert weighted(terms, weights).value(cached) <= exact + 1e-12 <= bound + 2e-12
+
+
+def test_a_split_goes_on_from_the_last_prices_and_gets_tighter():
+    instance = random_instance(7, dispatch="single", servers=2, layers=1, experts=8, top_k=3, groups=12)
+    terms = coupling(instance).blocks[0].terms
+    block, rng = Priced(instance, terms, 1).block(4), np.random.default_rng(0)
+    status, cached = np.zeros(8, np.int64), np.zeros(8, bool)
+
+    def bound(prices):
+        return block.best(prices, status, np.zeros(len(prices)), cached)
+
+    for _ in range(20):
+        prices = -0.5 * rng.random(len(terms.weights)) * terms.weights
+        warm = [bound(prices) for _ in range(40)]
+        cold, _, _ = Priced(instance, terms, 1).best(terms.weights + prices, 4)
+        assert warm[-1] <= warm[0] * (1 + 1e-9)
+        assert warm[-1] == pytest.approx(cold, rel=1e-3)

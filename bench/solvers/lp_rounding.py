@@ -1,0 +1,51 @@
+"""``lp-rounding``: the linear relaxation, rounded at random and repaired."""
+
+from __future__ import annotations
+
+from slimbench.bench.context import SolveContext
+from slimbench.bench.plugin import Parameters, solver
+from slimbench.formulations.backends import SolveOptions, load_backend, solve_milp
+from slimbench.formulations.formulation import build_milp
+from slimbench.formulations.pairs import PairMoves
+from slimbench.formulations.price_search import PriceSearch, rounded
+from slimbench.instances import Instance, Placement
+
+
+def _load_library(_: Parameters) -> None:
+    load_backend("highs")
+
+
+@solver("lp-rounding", library=lambda _: "highspy", prepare=_load_library, compiled=True)
+def lp_rounding(
+    instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = 16
+) -> Placement:
+    """Round the relaxation of ``cover`` by share per byte, then at random; fill servers and pairs from there.
+
+    The relaxation's optimum is a proven bound.
+    """
+    search = PriceSearch(
+        instance,
+        exact_experts=exact_experts,
+        moves=PairMoves(instance),
+        expired=context.expired,
+        report=context.report,
+    )
+    search.fill()
+    model = build_milp(instance).relaxed()
+    options = SolveOptions(context.time_left_s, context.threads, log_file=context.log_file)
+    result = solve_milp(model, "highs", options)
+    context.record(
+        raw_status=result.raw_status, columns=model.n_columns, rows=model.rows.shape[0], **result.figures
+    )
+    if result.bound is not None:
+        search.lower(result.bound * model.seconds_per_unit)
+    if result.values is None or result.termination != "optimal":
+        return search.placement
+    shares = model.shares(result.values)
+    search.improve(rounded(instance, shares))
+    for _ in range(samples):
+        if context.expired() or search.proven:
+            break
+        search.improve(rounded(instance, shares, context.rng))
+    context.report(search.placement, search.bound_s, optimal=search.proven)
+    return search.placement

@@ -80,16 +80,26 @@ def priced_weights(terms: PricedTerms, prices: FloatArray) -> FloatArray:
 
 
 @compiled
-def mark_choice(terms: PricedTerms, inside: BoolArray, slope: FloatArray, cached: BoolArray) -> None:
-    """Write the choice (named,) to ``cached`` (X,), and add what it does to rows to ``slope`` (R,)."""
+def complete_terms(terms: PricedTerms, inside: BoolArray) -> FloatArray:
+    """(T,) 1 where all experts of a term are among the chosen ones (named,), else 0."""
+    complete = np.ones(len(terms.weights))
+    for term in range(len(complete)):
+        for j in range(terms.offsets[term], terms.offsets[term + 1]):
+            if not inside[terms.members[j]]:
+                complete[term] = 0.0
+                break
+    return complete
+
+
+@compiled
+def mark_choice(
+    terms: PricedTerms, inside: BoolArray, complete: FloatArray, slope: FloatArray, cached: BoolArray
+) -> None:
+    """Write the choice (named,) to ``cached`` (X,), and what complete terms do to rows to ``slope`` (R,)."""
     for e in range(len(inside)):
         cached[terms.named[e]] = inside[e]
     for i in range(len(terms.rows)):
-        term, complete = terms.row_terms[i], True
-        for j in range(terms.offsets[term], terms.offsets[term + 1]):
-            complete &= inside[terms.members[j]]
-        if complete:
-            slope[terms.rows[i]] += terms.sign
+        slope[terms.rows[i]] += terms.sign * complete[terms.row_terms[i]]
 
 
 @compiled
@@ -247,7 +257,8 @@ def best_under_prices(
     if saving > NO_SET:
         used = np.zeros(len(layers.counts), np.int64)
         unwind_layers(splits, len(curve) - 1, used)
-        mark_choice(terms, chosen_members(used, arg, by_rank, layers), slope, cached)
+        inside = chosen_members(used, arg, by_rank, layers)
+        mark_choice(terms, inside, complete_terms(terms, inside), slope, cached)
     return saving
 
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.decomposition import BestCache, fill_servers, sweep_servers
-from slimbench.formulations.lagrangian import PricedBlocks, PricedBound, priced_bounds
+from slimbench.formulations.lagrangian import PricedBlocks, PricedBound, Steps, priced_bounds
 from slimbench.formulations.pairs import PairMoves, sweep_pairs
 from slimbench.formulations.rewards import merged_rewards
 from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.arrays import FloatArray
 
+FEW_STEPS: Final = Steps(patience=2)  # where layers are split, one step may take a second
 PROOF_GAP: Final = 5e-7  # relative; half of what two exact methods may differ by
 
 
@@ -106,7 +107,9 @@ class PriceSearch:
         """
         blocks = PricedBlocks(self.instance, coupling(self.instance), self._exact_experts)
         last, next_rounding = None, first_rounding
-        for step in itertools.islice(priced_bounds(blocks, lambda: self.saving_s), iterations):
+        steps = Steps() if all(block.exact for block in blocks.blocks) else FEW_STEPS
+        found = priced_bounds(blocks, lambda: self.saving_s, steps=steps)
+        for step in itertools.islice(found, iterations):
             last = step
             self.lower(step.bound_s)
             self.iterations += 1

@@ -15,6 +15,7 @@ from slimbench.formulations.enumerated import (
     best_under_prices,
     chain_layers,
     chosen_members,
+    complete_terms,
     forced_values,
     layer_profiles,
     mark_choice,
@@ -36,11 +37,14 @@ class PricedBlock(Protocol):
     Attributes
     ----------
     terms : PricedTerms
+    exact : bool
+        Whether ``best`` is the most that the block saves, not just a bound on it.
     can_force : bool
-        Whether experts can be forced in or out.
+        Whether ``forced`` is known.
     """
 
     terms: PricedTerms
+    exact: bool
     can_force: bool
 
     def best(self, prices: FloatArray, status: IntArray, slope: FloatArray, cached: BoolArray) -> float:
@@ -147,6 +151,18 @@ class _Split:
         self._sweeps = MORE_SWEEPS
         return np.asarray(np.concatenate([weights, totals])[self._source])
 
+    def complete(self, inside: BoolArray, complete: FloatArray) -> None:
+        """Write how far terms of wide layers are complete: the share of their weight on chosen experts.
+
+        That is the slope of the bound while the proportions of the split stay.
+        """
+        if len(self._wide):
+            starts = self._wide_offsets[:-1]
+            carried = np.add.reduceat(self._shares * inside[self._wide_members], starts)
+            whole = np.add.reduceat(self._shares, starts)
+            np.divide(carried, whole, where=whole > 0, out=carried)
+            complete[self._wide] = np.where(whole > 0, carried, complete[self._wide])
+
 
 class _Block:
     """Layers that are enumerated or have only single experts, after a split if need be."""
@@ -157,7 +173,8 @@ class _Block:
         self._instance, self.terms, self._layers, self._split = instance, terms, layers, split
         self._capacity_bytes = block.capacity_bytes
         self._expert_bytes = [model.expert_bytes for model in instance.models]
-        self.can_force = split is None and len(set(self._expert_bytes)) == 1
+        self.exact = split is None
+        self.can_force = self.exact and len(set(self._expert_bytes)) == 1
 
     def best(self, prices: FloatArray, status: IntArray, slope: FloatArray, cached: BoolArray) -> float:
         """Profiles of all layers, joined model by model."""
@@ -168,7 +185,10 @@ class _Block:
             weights = self._split.weights(weights)
         saving, inside = self._fill_models(weights, status[self.terms.named])
         if saving > NO_SET:
-            mark_choice(self.terms, inside, slope, cached)
+            complete = complete_terms(self.terms, inside)
+            if self._split is not None:
+                self._split.complete(inside, complete)
+            mark_choice(self.terms, inside, complete, slope, cached)
         return saving
 
     def forced(self, prices: FloatArray, status: IntArray) -> tuple[FloatArray, FloatArray] | None:

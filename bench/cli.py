@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from slimbench.bench.cli_attack import attack
 from slimbench.bench.cli_instances import Data, instance_app
 from slimbench.bench.cli_solvers import FAILED, Plugins, check, evaluate_placement, solve, solvers
 from slimbench.bench.plan import plan_run
@@ -180,7 +181,7 @@ def verify(folder: RunFolder) -> None:
     raise SystemExit(FAILED if faults else 0)
 
 
-for command in (solve, solvers, check):
+for command in (solve, solvers, check, attack):
     app.command()(command)
 app.command(name="evaluate")(evaluate_placement)
 app.add_typer(instance_app, name="instance")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shlex
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from slimbench.bench.attack import Attack, Candidate, Kind
 from slimbench.bench.plugin import Call
 from slimbench.bench.store import StoreError
 from slimbench.instances import write_instance, write_placement
+from slimbench.instances.files import write_atomically
 
 FORMAT, VERSION = "slimbench.findings", 1
 FILE_NAME: Final = "findings.json"
@@ -74,14 +75,13 @@ def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
 
     Raises
     ------
-    StoreError
-        If it cannot be written; nothing is left of it then.
+    StoreError, InstanceError
+        If it, or a file in it, cannot be written; nothing is left of it then.
     """
-    folder = folder.resolve()
-    draft = None
+    target = folder.resolve()
+    draft = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     try:
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        draft.chmod(0o755)  # as any folder; mkdtemp's are private
+        draft.mkdir()
         for kinds, candidate in attack.findings():
             trial = candidate.trial
             write_instance(trial.instance, draft / f"{kinds[0]}.json")
@@ -89,12 +89,13 @@ def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
                 write_placement(trial.placement, trial.instance, draft / f"{kinds[0]}.placement.json")
             if trial.optimum is not None:
                 write_placement(trial.optimum, trial.instance, draft / f"{kinds[0]}.optimum.json")
-        (draft / FILE_NAME).write_text(json.dumps(table, indent=1) + "\n", "utf-8")
-        draft.replace(folder)
-    except OSError as error:
-        if draft is not None:
-            shutil.rmtree(draft, ignore_errors=True)
-        raise StoreError(f"{folder}: cannot write findings ({error.strerror})") from None
+        write_atomically(draft / FILE_NAME, json.dumps(table, indent=1).encode() + b"\n")
+        draft.replace(target)
+    except BaseException as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise StoreError(f"{folder}: cannot write findings ({error.strerror})") from None
+        raise
 
 
 def _finding(

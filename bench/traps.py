@@ -69,6 +69,27 @@ def _giant(dispatch: Dispatch, _: Limits) -> Draft:
     )
 
 
+def _crowded_out(dispatch: Dispatch, limits: Limits) -> Draft | None:
+    """An expert that saves most, and most a byte, leaves no room for either of two that nearly match it.
+
+    Greedy by saving and greedy by saving per byte both take it.
+    """
+    if limits.experts < 2:
+        return None
+    large = EXPERT_BYTES[1]
+    small = large - 1
+    rate = math.floor(1000 * NEARLY * small / large) / 1000
+    models = [Model("large", 1, 1, 1, large), Model("small", 1, 2, 1, small)]
+    return Draft(
+        dispatch,
+        [2 * small],
+        models,
+        np.full((1, 1, 2), NEAR_S),
+        np.full((1, 2), CLOUD_S),
+        [Activation(0, 0, 0, [0], 1.0), Activation(0, 1, 0, [0], rate), Activation(0, 1, 0, [1], rate)],
+    )
+
+
 def _popular_half(dispatch: Dispatch, limits: Limits) -> Draft | None:
     """Many groups share one expert, and the group that is worth most has none of it."""
     if limits.experts < 4 or limits.top_k < 2:
@@ -88,5 +109,6 @@ TRAPS: Final[dict[str, Callable[[Dispatch, Limits], Draft | None]]] = {
     "shared server": _shared_server,
     "split pair": _split_pair,
     "giant": _giant,
+    "crowded out": _crowded_out,
     "popular half": _popular_half,
 }

@@ -19,6 +19,7 @@ from slimbench.instances import InstanceError, read_instance, read_placement
 EMPTY = "return Placement.empty(instance)"
 FULL = "return Placement(np.ones((instance.n_servers, instance.n_experts), bool))"
 OPTIMAL = "return best_placement(instance, 10**6)"
+OPTIMAL_CLAIM = f"context.report(Placement.empty(instance), optimal=True)\n{EMPTY}"
 ENUMERATION = "from slimbench.formulations.enumeration import best_placement\nimport dataclasses"
 SMALL = Limits(servers=2, users=2, models=1, layers=1, experts=4, top_k=1, activations=6)
 
@@ -59,7 +60,7 @@ def test_the_worst_ratio_of_a_plugin_that_forgets_a_server_is_found(plugin):
 
 
 def test_a_bound_that_is_tight_is_approached_and_never_passed(plugin):
-    """With one of two servers left empty, the better choice saves half of the optimum at least (``single``)."""
+    """With one of two servers left empty, the better choice saves half of the optimum at least."""
     body = """
         found = []
         for n in range(instance.n_servers):

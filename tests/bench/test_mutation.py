@@ -1,4 +1,4 @@
-"""Changes to small instances: always valid, always within the limits, and each of the kind it is named for."""
+"""Changes to small instances: always valid, always within the limits, each of the kind it is named for."""
 
 import dataclasses
 

@@ -124,7 +124,11 @@ class Attack:
         return any(candidate.trial.fault for candidate in self.best.values())
 
     def run(
-        self, call: Call, plugin_files: Sequence[Path], on_round: Callable[[Attack], None] | None = None
+        self,
+        call: Call,
+        plugin_files: Sequence[Path],
+        workers: Workers,
+        on_round: Callable[[Attack], None] = lambda _: None,
     ) -> None:
         """Search; what has been found stays here if it is interrupted.
 
@@ -134,13 +138,15 @@ class Attack:
             The solver.
         plugin_files : sequence of Path
             Loaded in every run's own process.
+        workers : Workers
+            That do the runs, one at a time.
         on_round : callable, optional
             Called after the first generation and after every round.
         """
         settings = self.settings
         rng = np.random.default_rng(settings.seed)
         stop = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
-        with tempfile.TemporaryDirectory() as folder, Workers() as workers:
+        with tempfile.TemporaryDirectory() as folder:
             laboratory = Laboratory(
                 call,
                 tuple(str(path.resolve()) for path in plugin_files),
@@ -162,8 +168,7 @@ class Attack:
                         self.ended = f"{HANGS} hangs"
                         return
                 self.rounds = number
-                if on_round is not None:
-                    on_round(self)
+                on_round(self)
         self.ended = "all rounds done"
 
     def _generation(self, number: int, rng: np.random.Generator) -> Iterator[Made]:

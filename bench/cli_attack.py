@@ -16,6 +16,7 @@ from slimbench.bench.cli_instances import Json, print_facts
 from slimbench.bench.cli_solvers import FAILED, Plugins
 from slimbench.bench.draft import Limits
 from slimbench.bench.findings import FILE_NAME, described, refuse_findings, write_findings
+from slimbench.bench.isolation import Workers
 from slimbench.bench.plugin import Call, parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.instances import DISPATCHES, Dispatch, InstanceError
@@ -84,7 +85,7 @@ def _search_with_progress(search: Attack, call: Call, plugin_files: list[Path]) 
         TextColumn("[bold]{task.description}", markup=True), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(), TextColumn("{task.fields[lowest]}", markup=False),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Workers() as workers, Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(call.solver.name, total=search.settings.rounds + 1, lowest="")
 
         def on_round(now: Attack) -> None:
@@ -92,7 +93,7 @@ def _search_with_progress(search: Attack, call: Call, plugin_files: list[Path]) 
             lowest = f"lowest ratio {best.trial.ratio:.4f}" if best else ""
             progress.update(task, advance=1, lowest=lowest)
 
-        search.run(call, plugin_files, on_round)
+        search.run(call, plugin_files, workers, on_round)
 
 
 def _facts(table: dict[str, Any], folder: Path) -> dict[str, str]:

@@ -74,6 +74,8 @@ class Candidate:
     ----------
     recipe : Recipe or None
         That makes the draft as it stands.
+    number : int
+        Of the candidate, from 0.
     history : tuple of str
         Its origin, and the names of the changes since.
     """
@@ -82,6 +84,7 @@ class Candidate:
     recipe: Recipe | None
     history: tuple[str, ...]
     round: int
+    number: int
     trial: Trial
 
 
@@ -161,9 +164,10 @@ class Attack:
                     if stop is not None and time.monotonic() >= stop:
                         self.ended = "timeout"
                         return
-                    name = f"{call.solver.name}-{settings.dispatch}-{self.counts['candidates']}"
+                    count = self.counts["candidates"]
+                    name = f"{call.solver.name}-{settings.dispatch}-{count}"
                     trial = laboratory.try_out(draft.instance(name))
-                    self._judge(Candidate(draft, recipe, history, number, trial))
+                    self._judge(Candidate(draft, recipe, history, number, count, trial))
                     if self.counts["hang"] >= HANGS:
                         self.ended = f"{HANGS} hangs"
                         return
@@ -191,7 +195,7 @@ class Attack:
         if not pool or rng.random() < FRESH_SHARE:
             start = drawn_start(settings.dispatch, settings.limits, rng)
             return start.draft, start.recipe, (start.origin,)
-        ranked = [pool[key] for key in sorted(pool)]
+        ranked = sorted(pool.values(), key=lambda candidate: _fitness(aim, candidate))
         parent = ranked[int(rng.integers(len(ranked), size=2).min())]  # the better of two
         if parent.recipe is not None and rng.random() < 0.5:
             recipe, name = mutated_recipe(parent.recipe, settings.limits, rng)
@@ -229,9 +233,14 @@ class Attack:
         """Keep a candidate, and among the parents; no two of these are alike in both value and size."""
         self._keep(aim, candidate)
         pool = self._pools.setdefault(aim, {})
-        pool.setdefault(_rank(aim, candidate), candidate)
+        pool[_rank(aim, candidate)] = candidate
         if len(pool) > PARENTS:
-            del pool[max(pool)]
+            del pool[max(pool, key=lambda rank: _fitness(aim, pool[rank]))]
+
+
+def _fitness(aim: Kind, candidate: Candidate) -> tuple[float, int]:
+    """Worst and newest first: among equals the search drifts on; smallest first would end at trivial ones."""
+    return _rank(aim, candidate)[0], -candidate.number
 
 
 def _rank(kind: Kind, candidate: Candidate) -> tuple[float, int]:

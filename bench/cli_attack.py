@@ -140,6 +140,8 @@ def _guarantee_fact(guarantee: dict[str, Any] | None, closest: dict[str, Any] | 
         return f"{guarantee['claim']} in the mean over seeds, not held against single runs"
     if closest is None:
         return f"{guarantee['claim']}, its conditions held nowhere: {guarantee['conditions']}"
+    if "guarantee" in closest["kinds"]:
+        return f"{guarantee['claim']}, broken"
     return f"{guarantee['claim']}, tight to {_margin(closest)}"
 
 

@@ -1,4 +1,4 @@
-"""Where an attack starts: small instances from recipes that vary, and traps."""
+"""Where an attack starts: small instances from recipes that vary, scattered ones, and traps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from slimbench.bench.draft import EXPERT_BYTES, LATENCIES_S, RATES, Activation, Draft, Limits, rounded
+from slimbench.bench.scattered import scattered
 from slimbench.bench.traps import traps
 from slimbench.instances import Dispatch, Instance, Model
 from slimbench.instances.arrays import FloatArray
@@ -18,6 +19,7 @@ from slimbench.instances.generate import Recipe, make_instance
 from slimbench.instances.network import Network
 from slimbench.instances.routing import ZipfRouting
 
+SCATTERED_SHARE: Final = 0.5
 CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "models": (
         ("mixtral-8x7b",), ("switch-base-8",), ("moe-llava-phi2-2.7b-4e",), ("mixtral-8x7b", "switch-base-8"),
@@ -146,7 +148,12 @@ def first_starts(dispatch: Dispatch, limits: Limits, rng: np.random.Generator, c
 
 
 def drawn_start(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> Start:
-    """An instance from a drawn recipe; drawn again until something is left within the limits."""
+    """An instance from a drawn recipe, again until something is left within the limits, or a scattered one.
+
+    Half and half: on networks as they are, heuristics that fill servers in turn are nearly always optimal.
+    """
+    if rng.random() < SCATTERED_SHARE:
+        return Start(scattered(dispatch, limits, rng), "scattered", None)
     while True:
         recipe = drawn_recipe(dispatch, limits, rng)
         draft = drafted(recipe, limits)

@@ -235,6 +235,13 @@ def test_code_1_where_a_promise_was_broken_and_the_terminal_begins_with_it(tmp_p
     assert (out / "infeasible.placement.json").is_file()
 
 
+def test_a_guarantee_that_was_broken_is_not_called_tight(tmp_path, plugin, command):
+    bad = plugin("bad", EMPTY, options=guarantee("0.5"))
+    ended = command("attack", "bad", "--plugin", bad, "--rounds", 0, "--out", tmp_path / "found")
+    assert ended.code == 1
+    assert "mine, broken\n" in ended.out
+
+
 def test_code_4_where_nothing_was_measured(tmp_path, command):
     ended = command("attack", "random", "--timeout", 0, "--out", tmp_path / "found")
     assert ended.code == 4

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from oracles import brute_force, plain_saving
 
-from slimbench.bench import cli_attack
+from slimbench.bench import cli_attack, traps
 from slimbench.bench import findings as findings_module
 from slimbench.bench.attack import HANGS, Attack, AttackSettings
 from slimbench.bench.draft import Limits
@@ -139,6 +139,19 @@ def test_rounds_add_candidates_and_lower_the_ratio_or_leave_it(attacked):
     assert len(seen) == 3
     assert list(candidates) == sorted(set(candidates))
     assert list(ratios) == sorted(ratios, reverse=True)
+
+
+def test_the_search_itself_gets_far_below_where_it_started_without_any_trap(attacked, monkeypatch):
+    monkeypatch.setattr(traps, "TRAPS", {})
+    ratios = []
+    attacked(
+        "slim-dp",
+        rounds=6,
+        limits=Limits(),
+        on_round=lambda now: ratios.append(now.best["lowest-ratio"].trial.ratio),
+    )
+    assert ratios[0] > 0.9
+    assert 0.5 <= ratios[-1] < ratios[0] - 0.05
 
 
 # Broken promises

@@ -41,5 +41,6 @@ def scattered(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> D
 
 
 def _spread(ends: tuple[float, float], shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
-    exponents = rng.uniform(*np.log(ends), math.prod(shape))
+    low, high = (math.log(end) for end in ends)
+    exponents = rng.uniform(low, high, math.prod(shape))
     return np.array([rounded(float(np.exp(x)), *ends) for x in exponents]).reshape(shape)

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from slimbench.bench.cli_attack import NOTHING_MEASURED, attack
 from slimbench.bench.cli_instances import Data, instance_app
 from slimbench.bench.cli_solvers import FAILED, Plugins, check, evaluate_placement, solve, solvers
 from slimbench.bench.plan import plan_run
@@ -27,7 +28,7 @@ from slimbench.bench.verification import verify_run
 from slimbench.formulations import ContradictionError
 from slimbench.instances import InstanceError
 
-BAD_INPUT, NOTHING_MEASURED = 2, 4  # exit codes beside FAILED
+BAD_INPUT = 2  # exit code beside FAILED and NOTHING_MEASURED
 WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 
 app = typer.Typer(
@@ -180,7 +181,7 @@ def verify(folder: RunFolder) -> None:
     raise SystemExit(FAILED if faults else 0)
 
 
-for command in (solve, solvers, check):
+for command in (solve, solvers, check, attack):
     app.command()(command)
 app.command(name="evaluate")(evaluate_placement)
 app.add_typer(instance_app, name="instance")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import numpy as np
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Call, PluginError
 from slimbench.formulations import SolverError
-from slimbench.instances import DISPATCHES, Dispatch, Instance, Model
+from slimbench.instances import DISPATCHES, Dispatch, Instance, Model, Placement
 
 WIDE_EXPERTS: Final = 18  # in one layer: enumerated by some solvers, too many for others
 PATIENCE_S: Final = 0.2  # a solver that improves without end has run its kernels by then
@@ -30,6 +31,12 @@ def warm_up(call: Call) -> None:
                 call.solver(instance, context, **call.parameters)
             except (SolverError, PluginError):
                 continue
+
+
+def run_on_tiny_instances(function: Callable[..., Placement], parameters: Mapping[str, Any]) -> None:
+    """Run a solver's function on a tiny instance of every dispatch."""
+    for dispatch in DISPATCHES:
+        function(tiny_instance(dispatch), SolveContext(np.random.default_rng(0)), **parameters)
 
 
 def tiny_instance(dispatch: Dispatch) -> Instance:

@@ -6,11 +6,9 @@ import math
 import time
 from collections.abc import Iterator
 
-import numpy as np
-
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
-from slimbench.bench.warm_up import tiny_instance
+from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, Start, load_backend, solve_milp
 from slimbench.formulations.branching import Progress, branch_and_bound
 from slimbench.formulations.fixing import fixed_by_prices
@@ -20,7 +18,7 @@ from slimbench.formulations.pairs import PairMoves
 from slimbench.formulations.price_search import PriceSearch
 from slimbench.formulations.priced_milp import priced_milp
 from slimbench.formulations.rewards import servers_share_groups
-from slimbench.instances import DISPATCHES, Instance, Placement
+from slimbench.instances import Instance, Placement
 from slimbench.instances.arrays import FloatArray
 
 TRIAL_NODES, TRIAL_S = 48, 4.0  # what a tree gets at least to show whether it is promising
@@ -36,9 +34,7 @@ SHAKING_SHARE = 0.2  # at most, of the time left
 def _prepare(parameters: Parameters) -> None:
     """Load HiGHS and the kernels, in the run's own process: a fork server must not load a solver library."""
     load_backend("highs")
-    for dispatch in DISPATCHES:
-        context = SolveContext(np.random.default_rng(0))
-        exact(tiny_instance(dispatch), context, **{**parameters, "iterations": 1})
+    run_on_tiny_instances(exact.function, {**parameters, "iterations": 1})
 
 
 @solver("exact", exact=True, library=lambda _: "prices+highspy", prepare=_prepare)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
+from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, load_backend, solve_milp
 from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.pairs import PairMoves
@@ -11,11 +12,13 @@ from slimbench.formulations.price_search import PriceSearch, rounded
 from slimbench.instances import Instance, Placement
 
 
-def _load_library(_: Parameters) -> None:
+def _prepare(parameters: Parameters) -> None:
+    """Load HiGHS and the kernels, in the run's own process: a fork server must not load a solver library."""
     load_backend("highs")
+    run_on_tiny_instances(lp_rounding.function, parameters)
 
 
-@solver("lp-rounding", library=lambda _: "highspy", prepare=_load_library, compiled=True)
+@solver("lp-rounding", library=lambda _: "highspy", prepare=_prepare)
 def lp_rounding(
     instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = 16
 ) -> Placement:

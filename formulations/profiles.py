@@ -147,19 +147,21 @@ def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
     Any split of each weight over its term's members, w_C = sum over e in C of p_{C,e} with p >= 0, gives
     phi(S) <= sum over e in S of p_e, hence the sum of the c largest p_e bounds the profile from above;
     the most even split gives its concave envelope (docs/MODEL.md). Prices of experts are taken off their
-    p_e. From below: the best of the nested sets in order of p, and of those left by peeling off the least
-    valuable expert again and again.
+    p_e. From below: the best of three families of nested sets: in order of p, those left by peeling off the
+    least valuable expert again and again, and those grown by whole groups.
     """
     local = np.searchsorted(experts, terms.members).astype(np.int32)
     nothing_poured = np.zeros(len(local))
     shares = even_split(terms.weights, terms.offsets, local, len(experts), nothing_poured, SPLIT_SWEEPS)
     by_share = np.argsort(-shares, kind="stable")
-    orders = (by_share, _peeled(terms.weights, terms.offsets, local, len(experts)))
-    savings = [_nested_savings(terms.weights, terms.offsets, local, np.argsort(order)) for order in orders]
-    better = savings[1] > savings[0]
-    chosen = np.where(better[:, None], _prefixes(orders[1]), _prefixes(orders[0]))
-    bounds = np.maximum(_top_sums(np.maximum(shares, 0.0), by_share), np.maximum(*savings))
-    return LayerProfile(experts, np.maximum(*savings), bounds, chosen)
+    layer = (terms.weights, terms.offsets, local, len(experts))
+    orders = (by_share, _peeled(*layer), _grown(*layer))
+    savings = np.array([_nested_savings(*layer[:3], np.argsort(order)) for order in orders])
+    best, counts = savings.argmax(axis=0), np.arange(len(experts) + 1)
+    chosen = np.array([_prefixes(order) for order in orders])[best, counts]
+    most = savings[best, counts]
+    bounds = np.maximum(_top_sums(np.maximum(shares, 0.0), by_share), most)
+    return LayerProfile(experts, most, bounds, chosen)
 
 
 @compiled
@@ -258,6 +260,36 @@ def _peeled(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int)
                 alive[i] = False
                 for member in range(offsets[i], offsets[i + 1]):
                     marginal[members[member]] -= weights[i]
+    return order
+
+
+@compiled
+def _grown(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) -> IntArray:
+    """Order in which experts come when the group of most weight per missing expert is completed next.
+
+    Where groups are large nearly every single expert is worthless alone, so peeling goes astray early.
+    """
+    missing = np.diff(offsets)
+    inside = np.zeros(k, np.bool_)
+    order = np.empty(k, np.int64)
+    place = 0
+    while place < k:
+        best, most = -1, -np.inf
+        for i in range(len(weights)):
+            if missing[i] > 0 and weights[i] / missing[i] > most:
+                best, most = i, weights[i] / missing[i]
+        if best < 0:
+            break
+        for j in range(offsets[best], offsets[best + 1]):
+            if not inside[members[j]]:
+                inside[members[j]] = True
+                order[place] = members[j]
+                place += 1
+        for i in range(len(weights)):
+            if missing[i] > 0:
+                missing[i] = 0
+                for j in range(offsets[i], offsets[i + 1]):
+                    missing[i] += not inside[members[j]]
     return order
 
 

@@ -134,7 +134,8 @@ def _finish_by_milp(
     search: PriceSearch, moves: PairMoves, blocks: PricedBlocks, root: PricedBound, context: SolveContext
 ) -> None:
     """Neighbourhoods while they help, then the model without what prices fix, for the rest of the time."""
-    if servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS:
+    shuffles = servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS
+    if shuffles or not moves.narrow:
         near = neighbours(moves, search.placement, search.best_cache, context.rng, search.expired)
         _look_around(search, near, SHAKING_SHARE * context.time_left_s, IDLE_SHAKES)
     # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.

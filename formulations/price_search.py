@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Final
 
@@ -121,6 +122,21 @@ class PriceSearch:
         if last is not None:
             self._round(last)
         return blocks, last
+
+    def look_around(
+        self, near: Iterator[Placement], *, seconds: float = math.inf, patience: float = math.inf
+    ) -> int:
+        """Offer neighbours for a time, or until ``patience`` in a row are no better; how many there were."""
+        last_s, stop = self.saving_s, time.monotonic() + seconds
+        tried = in_vain = 0
+        for placement in near:
+            self.offer(placement)
+            tried += 1
+            in_vain = 0 if self.saving_s > last_s else in_vain + 1
+            last_s = self.saving_s
+            if in_vain >= patience or time.monotonic() >= stop or self.proven or self.expired():
+                break
+        return tried
 
     def _round(self, step: PricedBound) -> None:
         """Make placements of what servers chose last, and of what they chose most."""

@@ -81,27 +81,13 @@ def _finish(
         )
         near_turn_s, tree_turn_s = NEAR_TURN_S, TREE_TURN_S
         while (promising or persist) and not (search.proven or search.expired()):
-            improved = _look_around(search, near, near_turn_s)
-            near_turn_s *= 2 if improved or not promising else 1
+            before_s = search.saving_s
+            search.look_around(near, seconds=near_turn_s)
+            near_turn_s *= 2 if search.saving_s > before_s or not promising else 1
             promising = _grow(search, tree, context, tree_turn_s)
             tree_turn_s *= 2 if promising else 1
     if not (search.proven or search.expired()):
         _finish_by_milp(search, moves, blocks, root, context)
-
-
-def _look_around(
-    search: PriceSearch, near: Iterator[Placement], seconds: float, idle: float = math.inf
-) -> bool:
-    """Offer neighbours for a while, or until ``idle`` of them in a row are no better; whether one was."""
-    saving, last, stop = search.saving_s, search.saving_s, time.monotonic() + seconds
-    waited = 0
-    for placement in near:
-        search.offer(placement)
-        waited = waited + 1 if search.saving_s == last else 0
-        last = search.saving_s
-        if search.expired() or time.monotonic() >= stop or waited >= idle:
-            break
-    return search.saving_s > saving
 
 
 def _can_force(blocks: PricedBlocks) -> bool:
@@ -137,7 +123,7 @@ def _finish_by_milp(
     shuffles = servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS
     if shuffles or not moves.narrow:
         near = neighbours(moves, search.placement, search.best_cache, context.rng, search.expired)
-        _look_around(search, near, SHAKING_SHARE * context.time_left_s, IDLE_SHAKES)
+        search.look_around(near, seconds=SHAKING_SHARE * context.time_left_s, patience=IDLE_SHAKES)
     # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.
     as_good_s = search.saving_s * (1 - ROUNDING)
     fixed = fixed_by_prices(blocks, root.prices, as_good_s)

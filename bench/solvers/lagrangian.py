@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
+from slimbench.formulations.neighbourhoods import neighbours
 from slimbench.formulations.pairs import PairMoves
 from slimbench.formulations.price_search import PriceSearch
 from slimbench.instances import Instance, Placement
@@ -20,10 +21,17 @@ def lagrangian(
     *,
     iterations: int = 2000,
     first_rounding: int = 100,
+    patience: int = 20,
     exact_experts: int = 16,
 ) -> Placement:
-    """Prices between servers bound the saving; what servers choose under them is improved to placements."""
-    return _by_prices(instance, context, 0.0, iterations, first_rounding, exact_experts)
+    """Prices between servers bound the saving; what servers choose under them is improved to placements.
+
+    Where that proves no optimum, neighbourhoods follow until ``patience`` of them are in vain.
+    """
+    search, moves = _by_prices(instance, context, 0.0, iterations, first_rounding, exact_experts)
+    near = neighbours(moves, search.placement, search.best_cache, context.rng, context.expired)
+    search.look_around(near, patience=patience)
+    return _told(search, context)
 
 
 @solver("bounds", exact=True, library=_library, compiled=True)
@@ -40,7 +48,8 @@ def bounds(
     For instances that no MILP solver can take.
     """
     never = iterations + 1  # no placement before the end: bounds come first
-    return _by_prices(instance, context, gap, iterations, never, exact_experts)
+    search, _ = _by_prices(instance, context, gap, iterations, never, exact_experts)
+    return _told(search, context)
 
 
 def _by_prices(
@@ -50,16 +59,21 @@ def _by_prices(
     iterations: int,
     first_rounding: int,
     exact_experts: int,
-) -> Placement:
+) -> tuple[PriceSearch, PairMoves]:
+    moves = PairMoves(instance)
     search = PriceSearch(
         instance,
         exact_experts=exact_experts,
-        moves=PairMoves(instance),
+        moves=moves,
         expired=lambda: context.expired() or search.bound_s <= search.saving_s * (1 + gap),
         report=context.report,
     )
     search.fill()
     search.descend(iterations, first_rounding)
+    return search, moves
+
+
+def _told(search: PriceSearch, context: SolveContext) -> Placement:
     context.record(iterations=search.iterations)
     context.report(search.placement, search.bound_s, optimal=search.proven)
     return search.placement

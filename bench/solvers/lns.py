@@ -27,12 +27,6 @@ def lns(
         report=context.report,
     )
     search.fill()
-    tries = in_vain = 0
     near = neighbours(moves, search.placement, search.best_cache, context.rng, context.expired)
-    while in_vain < patience and not context.expired():
-        before = search.saving_s
-        search.offer(next(near))
-        tries += 1
-        in_vain = 0 if search.saving_s > before else in_vain + 1
-    context.record(iterations=tries)
+    context.record(iterations=search.look_around(near, patience=patience))
     return search.placement

@@ -1,0 +1,116 @@
+"""Facility location: what a placement saves where every call of an expert is served alone.
+
+With K = 1, or ``serial``, the saving is
+
+    saving(X) = sum over calls i of rate_i * (c_i - min(c_i, min over servers n holding e_i of t[u_i, n])),
+
+monotone and submodular in the set of elements (server, expert) (docs/MODEL.md, fact 1).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from slimbench.instances import Instance
+from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, compiled, offsets_of
+
+
+class FacilityLocation(NamedTuple):
+    """Calls in order of their expert, each as a tuple of arrays that compiled code takes whole.
+
+    Attributes
+    ----------
+    offsets : (X + 1,) int64
+        Expert e is called by ``offsets[e]`` to ``offsets[e + 1]``.
+    users : (C,) int32
+    rates : (C,) float64, occurrences per generated token
+    cloud_s : (C,) float64, seconds of the call when no server holds its expert
+    edge_s : (M, N, U) float64, seconds, inf = unreachable
+        Users last, so that one element's calls read one row.
+    models : (X,) int32, the model of each expert
+    """
+
+    offsets: IntArray
+    users: IndexArray
+    rates: FloatArray
+    cloud_s: FloatArray
+    edge_s: FloatArray
+    models: IndexArray
+
+
+def facility_location(instance: Instance) -> FacilityLocation:
+    """The calls of an instance, in order of (expert, activation); only right for K = 1 or ``serial``."""
+    offsets = offsets_of(np.bincount(instance.group_experts, minlength=instance.n_experts))
+    n_calls = len(instance.group_experts)
+    users, rates, cloud_s = np.empty(n_calls, np.int32), np.empty(n_calls), np.empty(n_calls)
+    _write_calls(
+        instance.activation_users,
+        instance.activation_models,
+        instance.rates,
+        instance.group_offsets,
+        instance.group_experts,
+        instance.cloud_latency_s,
+        offsets[:-1].copy(),
+        users,
+        rates,
+        cloud_s,
+    )
+    edge_s = np.ascontiguousarray(instance.edge_latency_s.transpose(2, 1, 0))
+    models = instance.layer_models[instance.expert_layers]
+    return FacilityLocation(offsets, users, rates, cloud_s, edge_s, models)
+
+
+@compiled
+def _write_calls(
+    activation_users: IndexArray,
+    activation_models: IndexArray,
+    activation_rates: FloatArray,
+    group_offsets: IntArray,
+    group_experts: IndexArray,
+    cloud_latency_s: FloatArray,
+    place: IntArray,
+    users: IndexArray,
+    rates: FloatArray,
+    cloud_s: FloatArray,
+) -> None:
+    """A stable counting sort by expert; ``place`` (X,) is where the next call of each goes."""
+    for a in range(len(activation_users)):
+        u = activation_users[a]
+        for i in range(group_offsets[a], group_offsets[a + 1]):
+            at = place[group_experts[i]]
+            users[at], rates[at] = u, activation_rates[a]
+            cloud_s[at] = cloud_latency_s[u, activation_models[a]]
+            place[group_experts[i]] = at + 1
+
+
+@compiled
+def marginal_saving(calls: FacilityLocation, current_s: FloatArray, server: int, expert: int) -> float:
+    """Seconds per token that caching ``expert`` on ``server`` adds; ``current_s`` (C,) is what calls take."""
+    edge_s = calls.edge_s[calls.models[expert], server]
+    saving = 0.0
+    for i in range(calls.offsets[expert], calls.offsets[expert + 1]):
+        faster_s = current_s[i] - edge_s[calls.users[i]]
+        if faster_s > 0:
+            saving += calls.rates[i] * faster_s
+    return saving
+
+
+@compiled
+def first_savings(calls: FacilityLocation) -> FloatArray:
+    """(N, X) float64, marginal savings of all elements while no server holds anything."""
+    n_servers, n_experts = calls.edge_s.shape[1], len(calls.models)
+    savings = np.empty((n_servers, n_experts))
+    for e in range(n_experts):  # outermost: the calls of one expert stay in the processor's cache
+        for n in range(n_servers):
+            savings[n, e] = marginal_saving(calls, calls.cloud_s, n, e)
+    return savings
+
+
+@compiled
+def serve(calls: FacilityLocation, current_s: FloatArray, server: int, expert: int) -> None:
+    """Lower ``current_s`` (C,) to what calls take once ``server`` holds ``expert``."""
+    edge_s = calls.edge_s[calls.models[expert], server]
+    for i in range(calls.offsets[expert], calls.offsets[expert + 1]):
+        current_s[i] = min(current_s[i], edge_s[calls.users[i]])

@@ -80,8 +80,8 @@ class LazyGreedy:
         left = len(heap)
         while left and not expired():
             left = _pick(
-                calls, self._sizes, prices, room_of, rooms, current_s, picks, keys, seen, heap, left, holds,
-                STEP_CALLS,
+                calls, self._sizes, prices, room_of, rooms, current_s, picks, keys, seen,
+                heap, left, holds, STEP_CALLS,
             )  # fmt: skip
         return holds
 

@@ -6,7 +6,7 @@ import multiprocessing
 import resource
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +32,7 @@ USERS: Final = {  # about 10^4, 10^5, 10^6, 10^7 activations
     "mixtral-8x7b": (12, 116, 1160, 11_600),
 }
 RUNS: Final = 5
+PROCESS_STATUS: Final = Path("/proc/self/status")
 MIB_PER_KIB: Final = 1 / 1024
 BUILDING: Final = "(the instance)"
 
@@ -47,8 +48,8 @@ _Given = ParamSpec("_Given")
 _Made = TypeVar("_Made")
 
 
-def growth(users: dict[str, tuple[int, ...]] = USERS) -> Table:
-    """Measure every solver at every size."""
+def growth(users: Mapping[str, tuple[int, ...]] = USERS, solvers: Mapping[str, str] = SOLVERS) -> Table:
+    """Measure every solver at every size: users by model, and the model of each solver."""
     rows: list[dict[str, Cell]] = []
     with tempfile.TemporaryDirectory() as folder:
         for model, counts in users.items():
@@ -57,7 +58,7 @@ def growth(users: dict[str, tuple[int, ...]] = USERS) -> Table:
                 _in_child(write_drawn, model, count, file) for count, file in zip(counts, files, strict=True)
             ]
             rows += _rows(BUILDING, model, runs)
-            for solver in (solver for solver, of in SOLVERS.items() if of == model):
+            for solver in (solver for solver, of in solvers.items() if of == model):
                 rows += _rows(solver, model, [_in_child(solve_from, file, solver) for file in files])
     return Table(CAPTION, rows)
 
@@ -72,7 +73,7 @@ def _in_child(function: Callable[_Given, _Made], *args: _Given.args, **kwargs: _
 
 def write_drawn(model: str, users: int, file: str) -> tuple[int, float, float]:
     """Draw an instance and write it; returns activations, seconds and highest resident MiB."""
-    recipe = {
+    recipe: dict[str, object] = {
         "name": f"{model}-{users}",
         "dispatch": "single",
         "models": [model],
@@ -105,6 +106,11 @@ def solve_from(file: str, solver: str) -> tuple[int, float, float]:
 
 
 def _peak_mib() -> float:
+    """Of this process alone; where the system does not tell, not below that of the one that started it."""
+    if PROCESS_STATUS.exists():
+        for line in PROCESS_STATUS.read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * MIB_PER_KIB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MIB_PER_KIB
 
 

@@ -57,7 +57,8 @@ def _items(terms: AndTerms, layer: int) -> list[tuple[list[IntArray], FloatArray
     if not len(named):
         return []
     if np.all(np.diff(of_layer.offsets) == 1):
-        savings = np.bincount(np.searchsorted(named, of_layer.members), of_layer.weights)
+        savings = np.zeros(len(named))
+        np.add.at(savings, np.searchsorted(named, of_layer.members), of_layer.weights)
         return [([named[e : e + 1]], savings[e : e + 1]) for e in range(len(named))]
     bits = np.left_shift(1, np.searchsorted(named, of_layer.members))
     masks = np.bitwise_or.reduceat(bits, of_layer.offsets[:-1])

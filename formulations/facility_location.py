@@ -14,7 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from slimbench.instances import Instance
-from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, compiled, compiled_sums, offsets_of
+from slimbench.instances.arrays import (
+    BoolArray,
+    FloatArray,
+    IndexArray,
+    IntArray,
+    compiled,
+    compiled_sums,
+    offsets_of,
+)
 
 
 class FacilityLocation(NamedTuple):
@@ -30,6 +38,9 @@ class FacilityLocation(NamedTuple):
     edge_s : (M, N, U) float64, seconds, inf = unreachable
         Users last, so that one element's calls read one row.
     models : (X,) int32, the model of each expert
+    consecutive : (X,) bool
+        Whether an expert's calls come from consecutive users, as where all call it: their rows are read
+        straight, which takes half the time.
     """
 
     offsets: IntArray
@@ -38,6 +49,7 @@ class FacilityLocation(NamedTuple):
     cloud_s: FloatArray
     edge_s: FloatArray
     models: IndexArray
+    consecutive: BoolArray
 
 
 def facility_location(instance: Instance) -> FacilityLocation:
@@ -59,7 +71,19 @@ def facility_location(instance: Instance) -> FacilityLocation:
     )
     edge_s = np.ascontiguousarray(instance.edge_latency_s.transpose(2, 1, 0))
     models = instance.layer_models[instance.expert_layers]
-    return FacilityLocation(offsets, users, rates, cloud_s, edge_s, models)
+    return FacilityLocation(offsets, users, rates, cloud_s, edge_s, models, consecutive_runs(offsets, users))
+
+
+@compiled
+def consecutive_runs(offsets: IntArray, users: IndexArray) -> BoolArray:
+    """(X,) bool, which experts are called by users u, u + 1, u + 2, ... in this order."""
+    consecutive = np.zeros(len(offsets) - 1, np.bool_)
+    for e in range(len(consecutive)):
+        i = offsets[e] + 1
+        while i < offsets[e + 1] and users[i] == users[i - 1] + 1:
+            i += 1
+        consecutive[e] = offsets[e] < offsets[e + 1] <= i
+    return consecutive
 
 
 @compiled
@@ -92,9 +116,14 @@ def marginal_saving(calls: FacilityLocation, current_s: FloatArray, server: int,
     edge_s = calls.edge_s[calls.models[expert], server]
     now_s, rates, users = current_s[start:stop], calls.rates[start:stop], calls.users[start:stop]
     saving = 0.0
-    for i in range(len(users)):
-        # max, not a branch: which calls gain is next to random, and a branch takes ten times as long
-        saving += rates[i] * max(now_s[i] - edge_s[users[i]], 0.0)
+    # max, not a branch: which calls gain is next to random, and a branch takes ten times as long
+    if calls.consecutive[expert]:
+        edge_s = edge_s[users[0] : users[0] + len(users)]
+        for i in range(len(users)):
+            saving += rates[i] * max(now_s[i] - edge_s[i], 0.0)
+    else:
+        for i in range(len(users)):
+            saving += rates[i] * max(now_s[i] - edge_s[users[i]], 0.0)
     return saving
 
 

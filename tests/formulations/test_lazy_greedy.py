@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from oracles import instances, plain_saving, random_instance
 
 from slimbench.formulations import lazy_greedy
-from slimbench.formulations.facility_location import FacilityLocation, facility_location, first_savings
+from slimbench.formulations.facility_location import (
+    FacilityLocation,
+    consecutive_runs,
+    facility_location,
+    first_savings,
+)
 from slimbench.formulations.lazy_greedy import LazyGreedy
 from slimbench.instances import Placement
 
@@ -53,13 +58,15 @@ def drawn_calls(rng, servers, users, experts, values):
     expert, user = np.nonzero(calls)
     edge_s = rng.integers(0, values + 3, (1, servers, users)).astype(float)
     edge_s[edge_s == values + 2] = np.inf
+    offsets, users = np.searchsorted(expert, np.arange(experts + 1)), user.astype(np.int32)
     return FacilityLocation(
-        offsets=np.searchsorted(expert, np.arange(experts + 1)),
-        users=user.astype(np.int32),
+        offsets=offsets,
+        users=users,
         rates=rng.integers(0, 3, len(user)).astype(float),
         cloud_s=np.full(len(user), float(values)),
         edge_s=edge_s,
         models=np.zeros(experts, np.int32),
+        consecutive=consecutive_runs(offsets, users),
     )
 
 
@@ -145,3 +152,9 @@ def test_the_calls_of_an_expert_are_in_the_order_of_the_activations():
     assert np.array_equal(
         np.diff(calls.offsets), np.bincount(instance.group_experts, minlength=instance.n_experts)
     )
+
+
+def test_runs_of_users_are_consecutive_only_one_by_one_upwards():
+    runs = [[], [3], [2, 3, 4], [4, 3], [1, 3], [0, 0], [0, 1, 1]]
+    offsets, users = np.cumsum([0, *map(len, runs)]), np.concatenate(runs).astype(np.int32)
+    assert consecutive_runs(offsets, users).tolist() == [False, True, True, False, False, False, False]

@@ -9,7 +9,7 @@ monotone and submodular in the set of elements (server, expert) (docs/MODEL.md, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from slimbench.instances.arrays import (
     compiled_sums,
     offsets_of,
 )
+
+ROUNDING: Final = 2.0**-50  # a term: eight unit roundoffs, where two would do
 
 
 class FacilityLocation(NamedTuple):
@@ -109,9 +111,27 @@ def _write_calls(
             place[group_experts[i]] = at + 1
 
 
-@compiled_sums
+@compiled
 def marginal_saving(calls: FacilityLocation, current_s: FloatArray, server: int, expert: int) -> float:
-    """Seconds per token that caching ``expert`` on ``server`` adds when calls take ``current_s`` (C,) now."""
+    """Seconds per token that caching ``expert`` on ``server`` adds when calls take ``current_s`` (C,) now.
+
+    Added up call by call: elements that are alike to the last call save alike to the last bit.
+    """
+    start, stop = calls.offsets[expert], calls.offsets[expert + 1]
+    edge_s = calls.edge_s[calls.models[expert], server]
+    saving = 0.0
+    for i in range(start, stop):
+        saving += calls.rates[i] * max(current_s[i] - edge_s[calls.users[i]], 0.0)
+    return saving
+
+
+@compiled_sums
+def marginal_bound(calls: FacilityLocation, current_s: FloatArray, server: int, expert: int) -> float:
+    """An upper bound on ``marginal_saving``, above it by rounding alone, in a third to a half of its time.
+
+    The same terms, none negative, in another order: of n, two sums differ by at most 2 n times the unit
+    roundoff, relatively (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2).
+    """
     start, stop = calls.offsets[expert], calls.offsets[expert + 1]
     edge_s = calls.edge_s[calls.models[expert], server]
     now_s, rates, users = current_s[start:stop], calls.rates[start:stop], calls.users[start:stop]
@@ -124,18 +144,18 @@ def marginal_saving(calls: FacilityLocation, current_s: FloatArray, server: int,
     else:
         for i in range(len(users)):
             saving += rates[i] * max(now_s[i] - edge_s[users[i]], 0.0)
-    return saving
+    return saving * (1.0 + (len(users) + 1) * ROUNDING)
 
 
 @compiled
-def first_savings(calls: FacilityLocation) -> FloatArray:
-    """(N, X) float64, marginal savings of all elements (server, expert) while no server holds anything."""
+def first_bounds(calls: FacilityLocation) -> FloatArray:
+    """(N, X) float64, bounds on the savings of all elements (server, expert) while no server holds any."""
     n_servers, n_experts = calls.edge_s.shape[1], len(calls.models)
-    savings = np.empty((n_servers, n_experts))
+    bounds = np.empty((n_servers, n_experts))
     for e in range(n_experts):  # outermost: the calls of one expert stay in the processor's cache
         for n in range(n_servers):
-            savings[n, e] = marginal_saving(calls, calls.cloud_s, n, e)
-    return savings
+            bounds[n, e] = marginal_bound(calls, calls.cloud_s, n, e)
+    return bounds
 
 
 @compiled

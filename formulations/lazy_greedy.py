@@ -15,7 +15,8 @@ import numpy as np
 
 from slimbench.formulations.facility_location import (
     FacilityLocation,
-    first_savings,
+    first_bounds,
+    marginal_bound,
     marginal_saving,
     serve,
 )
@@ -25,7 +26,7 @@ STEP_CALLS: Final = 10**7  # calls looked at between two glances at the clock: a
 
 
 class LazyGreedy:
-    """Greedy runs over the same calls and sizes: first marginal savings are computed once.
+    """Greedy runs over the same calls and sizes: bounds on first savings are computed once.
 
     Elements (server, expert) are numbered by server, then expert; every tie goes to the smaller number.
 
@@ -42,7 +43,7 @@ class LazyGreedy:
 
     def __init__(self, calls: FacilityLocation, sizes: IntArray, rooms: IntArray, room_of: IntArray) -> None:
         self._calls, self._sizes, self._rooms, self._room_of = calls, sizes, rooms, room_of
-        self._savings = first_savings(calls)
+        self._bounds = first_bounds(calls)
 
     def run(
         self, prices: FloatArray, seed: Sequence[tuple[int, int]], expired: Callable[[], bool]
@@ -62,7 +63,7 @@ class LazyGreedy:
         (N, X) bool
         """
         calls, room_of = self._calls, self._room_of
-        holds = np.zeros(self._savings.shape, np.bool_)
+        holds = np.zeros(self._bounds.shape, np.bool_)
         rooms = self._rooms.copy()
         current_s = calls.cloud_s.copy()
         picks = np.zeros(len(prices), np.int64)
@@ -73,15 +74,15 @@ class LazyGreedy:
             serve(calls, current_s, n, e)
         if np.any(rooms < 0):
             return np.zeros_like(holds)
-        keys = (self._savings / prices).ravel()
+        keys = (self._bounds / prices).ravel()
         heap = np.argsort(-keys, kind="stable")
         heap = heap[: np.count_nonzero(keys > 0)]  # sorted, hence a heap
-        seen = np.zeros(len(keys), np.int64)
+        seen, exact = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
         left = len(heap)
         while left and not expired():
             left = _pick(
                 calls, self._sizes, prices, room_of, rooms, current_s, picks, keys, seen,
-                heap, left, holds, STEP_CALLS,
+                exact, heap, left, holds, STEP_CALLS,
             )  # fmt: skip
         return holds
 
@@ -97,6 +98,7 @@ def _pick(
     picks: IntArray,
     keys: FloatArray,
     seen: IntArray,
+    exact: BoolArray,
     heap: IntArray,
     left: int,
     holds: BoolArray,
@@ -105,16 +107,23 @@ def _pick(
     """Pick elements until none is left or ``step_calls`` calls were looked at; returns how many are left.
 
     A marginal saving changes only when another server gets the same expert, and never grows: an element's
-    key is its saving when the expert had been picked ``seen`` times, and bounds what it saves now.
+    key bounds what it saved when the expert had been picked ``seen`` times, hence what it saves now. Bounds
+    are quick; what reaches the top by its bound is summed up exactly before it is picked, so that ties are
+    decided by sums in one order.
     """
     while left and step_calls > 0:
         n, e = divmod(heap[0], len(prices))
         element = heap[0]
         if not holds[n, e] and sizes[e] <= rooms[room_of[n]]:
             step_calls -= calls.offsets[e + 1] - calls.offsets[e]
-            if seen[element] < picks[e]:
-                keys[element] = marginal_saving(calls, current_s, n, e) / prices[e]
-                seen[element] = picks[e]
+            stale = seen[element] < picks[e]
+            if stale or not exact[element]:
+                if stale:
+                    saving = marginal_bound(calls, current_s, n, e)
+                else:
+                    saving = marginal_saving(calls, current_s, n, e)
+                keys[element] = saving / prices[e]
+                seen[element], exact[element] = picks[e], not stale
                 if keys[element] > 0:
                     _sift_down(heap, left, keys)
                     continue

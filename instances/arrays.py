@@ -27,7 +27,7 @@ def compiled(function: _Kernel) -> _Kernel:
 def compiled_sums(function: _Kernel) -> _Kernel:
     """The same for a kernel whose sums may be added up in several lanes at once, as vector units do.
 
-    The last bits of a sum then depend on the processor, but neither on the call nor on the run.
+    The last bits of a sum then depend on the processor: no decision may hang on them.
     """
     options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "nsz"}}
     return cast(_Kernel, numba.njit(**options)(function))

@@ -11,7 +11,8 @@ from slimbench.formulations.facility_location import (
     FacilityLocation,
     consecutive_runs,
     facility_location,
-    first_savings,
+    first_bounds,
+    marginal_saving,
 )
 from slimbench.formulations.lazy_greedy import LazyGreedy
 from slimbench.instances import Placement
@@ -43,7 +44,8 @@ def naive(calls, sizes, rooms, room_of, prices, seed=()):
         for n, e in np.ndindex(holds.shape):
             mine = slice(calls.offsets[e], calls.offsets[e + 1])
             faster_s = np.maximum(now_s[mine] - edge_s(n, e), 0)
-            key = float((calls.rates[mine] * faster_s).sum()) / prices[e]
+            saving = np.cumsum(calls.rates[mine] * faster_s)[-1:].sum()  # one after another, as cumsum does
+            key = float(saving) / prices[e]
             if not holds[n, e] and sizes[e] <= rooms[room_of[n]] and key > best_key:
                 best, best_key = (n, e), key
         if best is None:
@@ -132,14 +134,47 @@ def test_an_expired_run_holds_what_it_has_picked(monkeypatch):
 
 
 @given(st.data())
-def test_first_savings_are_those_of_the_evaluation(data):
+def test_first_savings_are_those_of_the_evaluation_and_bounded_from_above(data):
     """For ``serial``, whatever the sizes of groups."""
     instance = data.draw(instances(dispatches=["serial"]))
-    savings = first_savings(facility_location(instance))
-    for n, e in np.ndindex(savings.shape):
-        holds = np.zeros(savings.shape, np.bool_)
+    calls = facility_location(instance)
+    bounds = first_bounds(calls)
+    for n, e in np.ndindex(bounds.shape):
+        holds = np.zeros(bounds.shape, np.bool_)
         holds[n, e] = True
-        assert savings[n, e] == pytest.approx(plain_saving(instance, Placement(holds)), rel=1e-9, abs=1e-12)
+        saving = marginal_saving(calls, calls.cloud_s, n, e)
+        assert saving == pytest.approx(plain_saving(instance, Placement(holds)), rel=1e-9, abs=1e-12)
+        assert saving <= bounds[n, e] <= saving * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("consecutive", [False, True])
+def test_bounds_hold_for_sums_of_any_length(consecutive):
+    rng = np.random.default_rng(0)
+    for length in [1, 2, 3, 7, 8, 31, 100, 1001, 30_000]:
+        users = np.arange(length, dtype=np.int32) if consecutive else rng.permutation(length).astype(np.int32)
+        calls = FacilityLocation(
+            offsets=np.array([0, length]),
+            users=users,
+            rates=10.0 ** rng.uniform(-12, 0, length),
+            cloud_s=np.full(length, 0.5),
+            edge_s=rng.random((1, 3, length)),
+            models=np.zeros(1, np.int32),
+            consecutive=np.array([consecutive]),
+        )
+        for n, bound in enumerate(first_bounds(calls)[:, 0]):
+            saving = marginal_saving(calls, calls.cloud_s, n, 0)
+            assert saving <= bound <= saving * (1 + 1e-10)
+
+
+def test_ties_of_sums_that_round_are_decided_as_by_sums_in_one_order():
+    """Rates in thirds and latencies in tenths: elements that save alike, but for the order of the terms."""
+    for number in range(30):
+        rng = np.random.default_rng(number)
+        calls = drawn_calls(rng, 4, 40, 6, 3)
+        calls = calls._replace(rates=calls.rates / 3, cloud_s=calls.cloud_s / 10, edge_s=calls.edge_s / 10)
+        rooms, room_of, ones = np.full(4, 4), np.arange(4), np.ones(6, np.int64)
+        holds = LazyGreedy(calls, ones, rooms, room_of).run(np.ones(6), (), never)
+        assert np.array_equal(holds, naive(calls, ones, rooms, room_of, np.ones(6)))
 
 
 def test_the_calls_of_an_expert_are_in_the_order_of_the_activations():

@@ -53,21 +53,55 @@ def layer_profile(terms: AndTerms, layer: int, max_exact_experts: int) -> LayerP
     """
     start, stop = terms.layer_offsets[layer], terms.layer_offsets[layer + 1]
     offsets = terms.offsets[start : stop + 1]
-    experts, members = np.unique(terms.members[offsets[0] : offsets[-1]], return_inverse=True)
-    experts = experts.astype(np.int32)
+    weights = terms.weights[start:stop]
+    experts, members = _named(terms.members[offsets[0] : offsets[-1]])
     if len(members) == stop - start:
-        savings = np.bincount(members, terms.weights[start:stop]).astype(np.float64)
+        savings = np.bincount(members, weights, len(experts)).astype(np.float64)
         return _at_most(_singleton_profile(experts, savings))
     if len(experts) <= max_exact_experts:
-        masks = np.bitwise_or.reduceat(np.left_shift(1, members), offsets[:-1] - offsets[0])
-        savings, best = best_by_count(terms.weights[start:stop], masks, len(experts))
+        savings, best = best_by_count(weights, _masks(offsets, members), len(experts))
         return _at_most(_exact(experts, savings, (best[:, None] >> np.arange(len(experts))) & 1 == 1))
     return _at_most(_split_profile(terms.of_layer(layer), experts))
 
 
+@compiled
+def _named(members: IndexArray) -> tuple[IndexArray, IntArray]:
+    """The experts that are members, ascending, and the place of each member among them.
+
+    All are of one layer, so they are counted, not sorted.
+    """
+    lowest, highest = members.min(), members.max()
+    place = np.zeros(highest - lowest + 1, np.int64)
+    for member in members:
+        place[member - lowest] = 1
+    experts = np.empty(place.sum(), np.int32)
+    count = 0
+    for i in range(len(place)):
+        if place[i]:
+            experts[count], place[i] = lowest + i, count
+            count += 1
+    return experts, place[members - lowest]
+
+
+@compiled
+def _masks(offsets: IntArray, members: IntArray) -> IntArray:
+    """The members of each term as the bits of a number."""
+    masks = np.zeros(len(offsets) - 1, np.int64)
+    for i in range(len(masks)):
+        for j in range(offsets[i] - offsets[0], offsets[i + 1] - offsets[0]):
+            masks[i] |= 1 << members[j]
+    return masks
+
+
+@compiled
+def _falls(savings: FloatArray) -> bool:
+    """Whether a saving is below the one before."""
+    return bool(np.any(savings[1:] < savings[:-1]))
+
+
 def _at_most(profile: LayerProfile) -> LayerProfile:
     """From exactly c experts to at most c: prices may make a larger set worse."""
-    if not np.any(np.diff(profile.savings) < 0):
+    if not _falls(profile.savings):
         return profile
     counts = np.arange(len(profile.savings))
     highest = np.maximum.accumulate(profile.savings)

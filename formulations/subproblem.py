@@ -80,7 +80,10 @@ def best_counts(curves: Sequence[FloatArray], sizes: Sequence[int], capacity: in
     """
     used, value = np.zeros(1, np.int64), np.zeros(1)
     steps: list[tuple[IntArray, IntArray]] = []
-    for curve, size in zip(curves[:-1], sizes[:-1], strict=True):
+    # The last model takes what room is left, without pairs of its own: let it be the one of most counts.
+    reach = [min(len(curve) - 1, capacity // size) for curve, size in zip(curves, sizes, strict=True)]
+    *first, last_model = sorted(range(len(curves)), key=reach.__getitem__)
+    for curve, size in ((curves[m], sizes[m]) for m in first):
         counts = np.arange(min(len(curve) - 1, capacity // size) + 1)
         all_used = (used[:, None] + counts * size).ravel()
         all_value = (value[:, None] + curve[counts]).ravel()
@@ -90,13 +93,13 @@ def best_counts(curves: Sequence[FloatArray], sizes: Sequence[int], capacity: in
         kept = order[all_value[order] > best_before]
         steps.append((kept // len(counts), kept % len(counts)))
         used, value = all_used[kept], all_value[kept]
-    last = np.minimum((capacity - used) // sizes[-1], len(curves[-1]) - 1)
-    state = int(np.argmax(value + curves[-1][last]))
-    chosen = [int(last[state])]
-    for parents, counts in reversed(steps):
-        chosen.append(int(counts[state]))
+    left = np.minimum((capacity - used) // sizes[last_model], len(curves[last_model]) - 1)
+    state = int(np.argmax(value + curves[last_model][left]))
+    chosen = {last_model: int(left[state])}
+    for model, (parents, counts) in zip(reversed(first), reversed(steps), strict=True):
+        chosen[model] = int(counts[state])
         state = int(parents[state])
-    return chosen[::-1]
+    return [chosen[model] for model in range(len(curves))]
 
 
 def _joined(profiles: Sequence[FloatArray], limit: int, join: Join) -> list[tuple[FloatArray, IntArray]]:

@@ -24,6 +24,15 @@ def compiled(function: _Kernel) -> _Kernel:
     return cast(_Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def compiled_sums(function: _Kernel) -> _Kernel:
+    """The same for a kernel whose sums may be added up in several lanes at once, as vector units do.
+
+    The last bits of a sum then depend on the processor: no decision may hang on them.
+    """
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "nsz"}}
+    return cast(_Kernel, numba.njit(**options)(function))
+
+
 def frozen(values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """A contiguous read-only array of ``dtype``; the caller's own array stays as it is."""
     array = np.array(values, dtype=dtype, order="C", copy=True)

@@ -9,6 +9,10 @@ from typing import Final
 
 from slimbench.bench.perf.bounds import bounds
 from slimbench.bench.perf.building import building
+from slimbench.bench.perf.convolution import convolution
+from slimbench.bench.perf.decomposition import decomposition
+from slimbench.bench.perf.greedy import greedy
+from slimbench.bench.perf.growth import growth
 from slimbench.bench.perf.hard import hard
 from slimbench.bench.perf.table import Table
 from slimbench.bench.perf.textbook import textbook
@@ -18,6 +22,10 @@ BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {
     "hard": hard,
     "bounds": bounds,
     "textbook": textbook,
+    "greedy": greedy,
+    "convolution": convolution,
+    "decomposition": decomposition,
+    "growth": growth,
 }
 FOLDER: Final = Path("perf")
 

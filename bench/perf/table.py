@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import gc
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 from typing import TypeVar
 
 Cell = str | int | float | None
@@ -56,6 +57,12 @@ def median_s(make: Callable[[_Given], _Made], given: Callable[[], _Given], runs:
         made = make(argument)
         seconds.append(time.perf_counter() - start)
     return median(seconds), made
+
+
+def growth_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Least-squares slope of log values against log sizes: 1 where one grows as the other does."""
+    x, y = [math.log(size) for size in sizes], [math.log(value) for value in values]
+    return linear_regression(x, y).slope
 
 
 def _text(cell: Cell) -> str:

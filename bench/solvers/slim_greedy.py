@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ import numpy as np
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Guarantee, Parameters, solver
 from slimbench.formulations.and_terms import and_terms, marginal_savings
+from slimbench.formulations.facility_location import facility_location
+from slimbench.formulations.lazy_greedy import LazyGreedy
 from slimbench.instances import Instance, Placement, evaluate
-from slimbench.instances.arrays import BoolArray
+from slimbench.instances.arrays import BoolArray, FloatArray
 
 Element = tuple[int, int]  # (server, expert)
+Run = Callable[[FloatArray, tuple[Element, ...], Callable[[], bool]], BoolArray]
+"""One greedy run: (price of each expert, seed, whether to stop) -> what servers hold."""
 
 
 def is_submodular(instance: Instance) -> bool:
@@ -50,18 +55,32 @@ def slim_greedy(instance: Instance, context: SolveContext, *, enumerate: int = 0
     """Lazy greedy by saving per byte and by saving, the better; seeded with all sets of d experts."""
     best, best_saving = Placement.empty(instance), 0.0
     complete = True
+    run = _greedy_run(instance)
+    ones = np.ones(instance.n_experts)
+    per_byte = instance.expert_bytes / instance.expert_bytes.min()
+    orders = [ones] if np.array_equal(per_byte, ones) else [per_byte, ones]
     for seed in _seeds(instance, enumerate):
-        for per_byte in (True, False):
+        for prices in orders:
             if context.expired():
                 complete = False
                 break
-            placement = Placement(_greedy(instance, seed, per_byte, context))
+            placement = Placement(run(prices, seed, context.expired))
             saving = evaluate(instance, placement).saving_s
             if saving > best_saving:
                 best, best_saving = placement, saving
                 context.report(best)
     context.record(complete=complete and not context.expired())
     return best
+
+
+def _greedy_run(instance: Instance) -> Run:
+    """Lazy where the saving is submodular, else with the layer that changed refreshed at once."""
+    if not is_submodular(instance):
+        return partial(_eager_greedy, instance)
+    servers = np.arange(instance.n_servers)
+    return LazyGreedy(
+        facility_location(instance), instance.expert_bytes, instance.capacities_bytes, servers
+    ).run
 
 
 def _seeds(instance: Instance, depth: int) -> Iterable[tuple[Element, ...]]:
@@ -71,16 +90,14 @@ def _seeds(instance: Instance, depth: int) -> Iterable[tuple[Element, ...]]:
     return itertools.chain.from_iterable(itertools.combinations(elements, d) for d in range(depth + 1))
 
 
-def _greedy(
-    instance: Instance, seed: tuple[Element, ...], per_byte: bool, context: SolveContext
+def _eager_greedy(
+    instance: Instance, prices: FloatArray, seed: tuple[Element, ...], expired: Callable[[], bool]
 ) -> BoolArray:
     """Add the best element that fits until none saves anything; ties by (server, model, layer, index).
 
-    Where the saving is submodular an old marginal bounds the new one, so it is refreshed only when it
-    comes to the top (Minoux 1978; CELF, Leskovec et al. 2007). Elsewhere marginals may grow, and those of
-    the layer that changed are refreshed at once.
+    Marginals may grow here, so that an old one bounds nothing: those of the layer that changed are
+    refreshed after every pick.
     """
-    lazy = is_submodular(instance)
     holds = np.zeros((instance.n_servers, instance.n_experts), np.bool_)
     room = instance.capacities_bytes.copy()
     for n, e in seed:
@@ -88,41 +105,25 @@ def _greedy(
         room[n] -= instance.expert_bytes[e]
     if np.any(room < 0):
         return np.zeros_like(holds)
-    price = instance.expert_bytes / instance.expert_bytes.min() if per_byte else np.ones(instance.n_experts)
-    key = np.zeros(holds.shape)  # marginal saving per price
-    stale = np.ones((instance.n_servers, instance.n_layers), np.bool_)
+    keys = np.zeros(holds.shape)  # marginal saving per price
     queue: list[tuple[float, int, int]] = []
 
     def refresh(n: int, layer: int) -> None:
         members = slice(instance.layer_starts[layer], instance.layer_starts[layer + 1])
         marginal = marginal_savings(and_terms(instance, holds, n, layer), holds[n])
-        key[n, members] = marginal[members] / price[members]
-        stale[n, layer] = False
+        keys[n, members] = marginal[members] / prices[members]
+        for e in range(members.start, members.stop):
+            if keys[n, e] > 0 and not holds[n, e]:
+                heapq.heappush(queue, (-keys[n, e], n, e))
 
-    def push(n: int, layer: int) -> None:
-        for e in range(int(instance.layer_starts[layer]), int(instance.layer_starts[layer + 1])):
-            if key[n, e] > 0 and not holds[n, e]:
-                heapq.heappush(queue, (-key[n, e], n, e))
-
-    for n, layer in np.ndindex(stale.shape):
+    for n, layer in np.ndindex(instance.n_servers, instance.n_layers):
         refresh(n, layer)
-        push(n, layer)
-    while queue and not context.expired():
+    while queue and not expired():
         minus_key, n, e = heapq.heappop(queue)
-        layer = int(instance.expert_layers[e])
-        if holds[n, e] or instance.expert_bytes[e] > room[n]:
-            continue
-        if stale[n, layer]:
-            refresh(n, layer)
-        if key[n, e] != -minus_key:
-            if lazy and key[n, e] > 0:
-                heapq.heappush(queue, (-key[n, e], n, e))
+        if holds[n, e] or instance.expert_bytes[e] > room[n] or keys[n, e] != -minus_key:
             continue
         holds[n, e] = True
         room[n] -= instance.expert_bytes[e]
-        stale[:, layer] = True
-        if not lazy:
-            for server in range(instance.n_servers):
-                refresh(server, layer)
-                push(server, layer)
+        for server in range(instance.n_servers):
+            refresh(server, int(instance.expert_layers[e]))
     return holds

@@ -117,3 +117,16 @@ def test_concavity_is_judged_relative_to_the_largest_slope():
     assert not is_concave(np.array([0.0, 1e-9, 3e-9]))
     assert is_concave(np.zeros(1))
     assert is_concave(np.array([0.0, -5.0]))
+
+
+@pytest.mark.parametrize(("p", "q"), [(1, 3000), (3000, 1), (1500, 700), (700, 1500), (1024, 1025)])
+def test_blocks_are_the_definition_and_ties_go_to_the_smallest_split_across_their_seams(p, q):
+    rng = np.random.default_rng(0)
+    f, g = rng.integers(0, 5, p).astype(np.float64), rng.integers(0, 5, q).astype(np.float64)
+    for limit in (p + q, 1023, 1024, 1030):
+        h, split = max_plus_plain(f, g, limit)
+        for k in {0, 1, len(h) // 2, 1022, 1023, 1024, 1025, 2047, 2048, len(h) - 1}:
+            if k < len(h):
+                sums = [f[i] + g[k - i] for i in range(max(0, k - q + 1), min(p - 1, k) + 1)]
+                assert h[k] == max(sums)
+                assert split[k] == max(0, k - q + 1) + int(np.argmax(sums))

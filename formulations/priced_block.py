@@ -11,18 +11,16 @@ from slimbench.formulations.coupling import Block
 from slimbench.formulations.enumerated import (
     NO_SET,
     Layers,
-    PricedTerms,
     best_under_prices,
     chain_layers,
     chosen_members,
-    complete_terms,
     forced_values,
     layer_profiles,
-    mark_choice,
-    priced_weights,
     unwind_layers,
 )
-from slimbench.formulations.profiles import SPLIT_SWEEPS, even_split, subset_sums
+from slimbench.formulations.priced_terms import PricedTerms, complete_terms, mark_choice, priced_weights
+from slimbench.formulations.profiles import subset_sums
+from slimbench.formulations.splitting import SPLIT_SWEEPS, SPLIT_TOLERANCE, even_split
 from slimbench.formulations.subproblem import best_counts
 from slimbench.instances import Instance
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, csr_rows, offsets_of
@@ -147,6 +145,7 @@ class _Split:
             self._n_named,
             self._shares,
             self._sweeps,
+            SPLIT_TOLERANCE,
         )
         self._sweeps = MORE_SWEEPS
         return np.asarray(np.concatenate([weights, totals])[self._source])

@@ -24,6 +24,7 @@ from slimbench.instances.arrays import (
     padded_groups,
 )
 from slimbench.instances.evaluation import PARALLEL, SINGLE
+from slimbench.instances.instance import LayerActivations
 
 
 @dataclass(frozen=True)
@@ -76,29 +77,20 @@ def and_terms(instance: Instance, holds: BoolArray, server: int, layer: int | No
     ----------
     holds : (N, X) bool
     """
-    activations, starts = instance.layer_activations
-    if layer is not None:
-        activations = activations[starts[layer] : starts[layer + 1]]
-    holders = np.ascontiguousarray(holds.T)
-    arguments = (
+    calls = instance.by_layer
+    start, stop = (0, len(calls.users)) if layer is None else calls.starts[layer : layer + 2].tolist()
+    weights, sizes, members = _emit_terms(
         DISPATCHES.index(instance.dispatch),
         server,
-        activations,
-        instance.activation_users,
-        instance.activation_models,
-        instance.rates,
-        instance.group_offsets,
-        instance.group_experts,
+        calls,
+        start,
+        stop,
+        instance.max_group_size,
         instance.server_order,
         instance.edge_latency_s,
         instance.cloud_latency_s,
-        holders,
+        np.ascontiguousarray(holds.T),
     )
-    no_weights, no_sizes, no_members = np.empty(0), np.empty(0, np.int64), np.empty(0, np.int32)
-    n_terms, n_members = _emit_terms(*arguments, False, no_weights, no_sizes, no_members)
-    weights, sizes = np.empty(n_terms), np.empty(n_terms, np.int64)
-    members = np.empty(n_members, np.int32)
-    _emit_terms(*arguments, True, weights, sizes, members)
     offsets = offsets_of(sizes)
     layers = instance.expert_layers[members[offsets[:-1]]]
     layer_offsets = np.searchsorted(layers, np.arange(instance.n_layers + 1)).astype(np.int64)
@@ -147,26 +139,31 @@ def _latency_without(
 def _emit_terms(
     dispatch: int,
     server: int,
-    activations: IntArray,
-    users: IndexArray,
-    models: IndexArray,
-    rates: FloatArray,
-    group_offsets: IntArray,
-    experts: IndexArray,
+    calls: LayerActivations,
+    first: int,
+    last: int,
+    largest: int,
     server_order: IndexArray,
     edge_latency_s: FloatArray,
     cloud_latency_s: FloatArray,
     holders: BoolArray,
-    fill: bool,
-    weights: FloatArray,
-    sizes: IntArray,
-    members: IndexArray,
-) -> tuple[int, int]:
-    """Count the terms and their members; with ``fill`` also write them."""
+) -> tuple[FloatArray, IntArray, IndexArray]:
+    """Weights, sizes and members of the terms of activations ``first`` to ``last``.
+
+    They are written to arrays as large as they might have to be, of which untouched pages cost nothing.
+    """
+    users, models, rates = calls.users, calls.models, calls.rates
+    group_offsets, experts = calls.group_offsets, calls.group_experts
+    most_members = group_offsets[last] - group_offsets[first]
+    most_terms = last - first if dispatch == SINGLE else most_members
+    if dispatch == PARALLEL:
+        most_members = most_members * (largest + 1) // 2  # prefixes of a group
+    weights, sizes = np.empty(most_terms), np.empty(most_terms, np.int64)
+    members = np.empty(most_members, np.int32)
     n_terms = n_members = 0
-    slowest_first = np.empty(64, np.int32)
-    current = np.empty(64)
-    for a in activations:
+    slowest_first = np.empty(largest, np.int32)
+    current = np.empty(largest)
+    for a in range(first, last):
         u, m = users[a], models[a]
         t, cloud = edge_latency_s[u, server, m], cloud_latency_s[u, m]
         if t >= cloud or rates[a] <= 0:
@@ -185,14 +182,11 @@ def _emit_terms(
                     latency = edge[n]
                     break
             if latency > t:
-                if fill:
-                    weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), stop - start
-                    members[n_members : n_members + stop - start] = experts[start:stop]
+                weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), stop - start
+                members[n_members : n_members + stop - start] = experts[start:stop]
                 n_terms += 1
                 n_members += stop - start
             continue
-        if stop - start > len(current):
-            slowest_first, current = np.empty(stop - start, np.int32), np.empty(stop - start)
         k = 0
         for i in range(start, stop):
             latency = _latency_without(server, order, edge, cloud, holders[experts[i]])
@@ -206,17 +200,15 @@ def _emit_terms(
                 current[j], slowest_first[j] = latency, experts[i]
                 k += 1
             else:
-                if fill:
-                    weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), 1
-                    members[n_members] = experts[i]
+                weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), 1
+                members[n_members] = experts[i]
                 n_terms += 1
                 n_members += 1
         for j in range(k):
             after = current[j + 1] if j + 1 < k else t
             if dispatch == PARALLEL and current[j] > after:
-                if fill:
-                    weights[n_terms], sizes[n_terms] = rates[a] * (current[j] - after), j + 1
-                    members[n_members : n_members + j + 1] = np.sort(slowest_first[: j + 1])
+                weights[n_terms], sizes[n_terms] = rates[a] * (current[j] - after), j + 1
+                members[n_members : n_members + j + 1] = np.sort(slowest_first[: j + 1])
                 n_terms += 1
                 n_members += j + 1
-    return n_terms, n_members
+    return weights[:n_terms], sizes[:n_terms], members[:n_members]

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from slimbench.instances import validation
-from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, frozen, offsets_of, padded_groups
+from slimbench.instances.arrays import (
+    FloatArray,
+    IndexArray,
+    IntArray,
+    csr_rows,
+    frozen,
+    offsets_of,
+    padded_groups,
+)
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.validation import Dispatch
 
@@ -25,6 +33,26 @@ class Model:
     experts_per_layer: int
     top_k: int
     expert_bytes: int
+
+
+class LayerActivations(NamedTuple):
+    """The activations in order of their layer, as compiled code takes them.
+
+    Attributes
+    ----------
+    starts : (B + 1,) int64, where each layer starts
+    users, models : (A,) int32
+    rates : (A,) float64
+    group_offsets : (A + 1,) int64
+    group_experts : (G,) int32, experts numbered through
+    """
+
+    starts: IntArray
+    users: IndexArray
+    models: IndexArray
+    rates: FloatArray
+    group_offsets: IntArray
+    group_experts: IndexArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,11 +194,19 @@ class Instance:
         return frozen(self.model_layer_starts[self.activation_models] + self.activation_layers, np.int32)
 
     @cached_property
-    def layer_activations(self) -> tuple[IntArray, IntArray]:
-        """(A,) int64 activations in order of their layer, and (B + 1,) int64 where each layer starts."""
+    def by_layer(self) -> LayerActivations:
+        """The activations in order of their layer: what reads one layer after another reads straight on."""
         order = np.argsort(self.group_layers, kind="stable")
         starts = np.searchsorted(self.group_layers[order], np.arange(self.n_layers + 1))
-        return frozen(order, np.int64), frozen(starts, np.int64)
+        entries = csr_rows(self.group_offsets, order)[1]
+        return LayerActivations(
+            starts.astype(np.int64),
+            self.activation_users[order],
+            self.activation_models[order],
+            self.rates[order],
+            offsets_of(self.group_sizes[order]),
+            self.group_experts[entries],
+        )
 
     @cached_property
     def group_experts(self) -> IndexArray:

@@ -57,7 +57,7 @@ def refusal(suite_of, tmp_path):
 # What ships
 
 
-SHIPPED = ["formulations", "hard", "paper-small", "quick", "real-routing", "textbook"]
+SHIPPED = ["formulations", "hard", "known-optima", "paper-small", "quick", "real-routing", "textbook"]
 
 
 def test_these_suites_ship():

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from slimbench.bench.attack import Attack, AttackSettings
 from slimbench.bench.cli_instances import Json, print_facts
-from slimbench.bench.cli_solvers import FAILED, Plugins
+from slimbench.bench.cli_solvers import CALL_HELP, FAILED, Plugins
 from slimbench.bench.draft import Limits
 from slimbench.bench.findings import FILE_NAME, described, refuse_findings, write_findings
 from slimbench.bench.isolation import Workers
@@ -27,7 +27,7 @@ Most = Annotated[int, typer.Option(min=1)]
 
 
 def attack(
-    solver: Annotated[str, typer.Argument(help="name or name[parameter=value,...]")],
+    solver: Annotated[str, typer.Argument(help=CALL_HELP)],
     dispatch: Annotated[str, typer.Option(help=", ".join(get_args(Dispatch)))] = "single",
     rounds: Annotated[int, typer.Option(min=0, help="Of a dozen instances each.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds find the same.")] = 0,

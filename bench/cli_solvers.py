@@ -26,6 +26,7 @@ FAILED = (
     1  # the exit code of a run that failed, a placement that does not fit, a plugin that does not conform
 )
 
+CALL_HELP = r"name or name\[parameter=value,...]"  # what stands in brackets alone would be markup
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file with solvers; repeatable.")
 ]
@@ -33,7 +34,7 @@ Plugins = Annotated[
 
 def solve(
     instance: InstanceFile,
-    solver: Annotated[str, typer.Option("--solver", "-s", help="name or name[parameter=value,...]")],
+    solver: Annotated[str, typer.Option("--solver", "-s", help=CALL_HELP)],
     as_json: Json = False,
     out: Annotated[Path | None, typer.Option(help="Write the placement here.")] = None,
     time_limit: Annotated[float, typer.Option(min=0.0, help="Seconds.")] = 60.0,
@@ -129,9 +130,7 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
     Console().print(table)
 
 
-def check(
-    solver: Annotated[str, typer.Argument(help="name or name[parameter=value,...]")], plugin: Plugins = None
-) -> None:
+def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugins = None) -> None:
     """Run a plugin against the conformance kit and say what fails."""
     call = parse_call(solver, find_solvers(plugin or []))
     checks = check_solver(call, plugin or [])

@@ -83,6 +83,12 @@ def test_a_usage_error_is_code_2_too(command):
 # solve and evaluate
 
 
+@pytest.mark.parametrize("name", ["check", "attack"])
+def test_help_shows_how_parameters_are_given(name, command):
+    assert "[parameter=value,...]" in command(name, "--help").out
+
+
+
 @pytest.mark.parametrize(
     ("solver", "dispatch"),
     [

@@ -88,7 +88,6 @@ def test_help_shows_how_parameters_are_given(name, command):
     assert "[parameter=value,...]" in command(name, "--help").out
 
 
-
 @pytest.mark.parametrize(
     ("solver", "dispatch"),
     [

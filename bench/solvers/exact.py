@@ -10,12 +10,10 @@ from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
 from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, Start, load_backend, solve_milp
+from slimbench.formulations.bracket_search import BracketSearch
 from slimbench.formulations.branching import Progress, branch_and_bound
 from slimbench.formulations.fixing import fixed_by_prices
 from slimbench.formulations.lagrangian import PricedBlocks, PricedBound
-from slimbench.formulations.neighbourhoods import neighbours
-from slimbench.formulations.pairs import PairMoves
-from slimbench.formulations.price_search import PriceSearch
 from slimbench.formulations.priced_milp import priced_milp
 from slimbench.formulations.rewards import servers_share_groups
 from slimbench.instances import Instance, Placement
@@ -46,22 +44,17 @@ def exact(
     Prices bound the saving, and placements come from what servers choose under them. A tree of further
     prices finishes, or a MILP in which the prices fix and cut what they can.
     """
-    moves = PairMoves(instance)
-    search = PriceSearch(
-        instance, exact_experts=16, moves=moves, expired=context.expired, report=context.report
-    )
+    search = BracketSearch(instance, exact_experts=16, expired=context.expired, report=context.report)
     search.fill()
     blocks, root = search.descend(iterations, first_rounding)
     if root is not None and not search.proven and not context.expired():
-        _finish(search, moves, blocks, root, context)
+        _finish(search, blocks, root, context)
     context.record(iterations=search.iterations)
     context.report(search.placement, search.bound_s, optimal=search.proven)
     return search.placement
 
 
-def _finish(
-    search: PriceSearch, moves: PairMoves, blocks: PricedBlocks, root: PricedBound, context: SolveContext
-) -> None:
+def _finish(search: BracketSearch, blocks: PricedBlocks, root: PricedBound, context: SolveContext) -> None:
     """Close the gap that prices leave by a tree, where that gets somewhere, or by a MILP.
 
     Single experts (K = 1, ``serial``) make a tight linear relaxation, so a MILP. Groups that servers share
@@ -74,11 +67,7 @@ def _finish(
         persist = shuffles and not servers_share_groups(search.instance)
         tree = branch_and_bound(blocks, root, search.wanted_s)
         promising = _grow(search, tree, context, TRIAL_S, TRIAL_NODES)
-        near = (
-            neighbours(moves, search.placement, search.best_cache, context.rng, search.expired)
-            if shuffles
-            else iter(())
-        )
+        near = search.neighbours(context.rng) if shuffles else iter(())
         near_turn_s, tree_turn_s = NEAR_TURN_S, TREE_TURN_S
         while (promising or persist) and not (search.proven or search.expired()):
             before_s = search.saving_s
@@ -87,7 +76,7 @@ def _finish(
             promising = _grow(search, tree, context, tree_turn_s)
             tree_turn_s *= 2 if promising else 1
     if not (search.proven or search.expired()):
-        _finish_by_milp(search, moves, blocks, root, context)
+        _finish_by_milp(search, blocks, root, context)
 
 
 def _can_force(blocks: PricedBlocks) -> bool:
@@ -96,7 +85,7 @@ def _can_force(blocks: PricedBlocks) -> bool:
 
 
 def _grow(
-    search: PriceSearch,
+    search: BracketSearch,
     tree: Iterator[Progress],
     context: SolveContext,
     seconds: float,
@@ -117,12 +106,12 @@ def _grow(
 
 
 def _finish_by_milp(
-    search: PriceSearch, moves: PairMoves, blocks: PricedBlocks, root: PricedBound, context: SolveContext
+    search: BracketSearch, blocks: PricedBlocks, root: PricedBound, context: SolveContext
 ) -> None:
     """Neighbourhoods while they help, then the model without what prices fix, for the rest of the time."""
     shuffles = servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS
-    if shuffles or not moves.narrow:
-        near = neighbours(moves, search.placement, search.best_cache, context.rng, search.expired)
+    if shuffles or not search.moves.narrow:
+        near = search.neighbours(context.rng)
         search.look_around(near, seconds=SHAKING_SHARE * context.time_left_s, patience=IDLE_SHAKES)
     # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.
     as_good_s = search.saving_s * (1 - ROUNDING)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
-from slimbench.formulations.neighbourhoods import neighbours
-from slimbench.formulations.pairs import PairMoves
-from slimbench.formulations.price_search import PriceSearch
+from slimbench.formulations.bracket_search import BracketSearch
 from slimbench.instances import Instance, Placement
 
 
@@ -28,9 +26,8 @@ def lagrangian(
 
     Where that proves no optimum, neighbourhoods follow until ``patience`` of them are in vain.
     """
-    search, moves = _by_prices(instance, context, 0.0, iterations, first_rounding, exact_experts)
-    near = neighbours(moves, search.placement, search.best_cache, context.rng, context.expired)
-    search.look_around(near, patience=patience)
+    search = _by_prices(instance, context, 0.0, iterations, first_rounding, exact_experts)
+    search.look_around(search.neighbours(context.rng), patience=patience)
     return _told(search, context)
 
 
@@ -48,7 +45,7 @@ def bounds(
     For instances that no MILP solver can take.
     """
     never = iterations + 1  # no placement before the end: bounds come first
-    search, _ = _by_prices(instance, context, gap, iterations, never, exact_experts)
+    search = _by_prices(instance, context, gap, iterations, never, exact_experts)
     return _told(search, context)
 
 
@@ -59,21 +56,19 @@ def _by_prices(
     iterations: int,
     first_rounding: int,
     exact_experts: int,
-) -> tuple[PriceSearch, PairMoves]:
-    moves = PairMoves(instance)
-    search = PriceSearch(
+) -> BracketSearch:
+    search = BracketSearch(
         instance,
         exact_experts=exact_experts,
-        moves=moves,
         expired=lambda: context.expired() or search.bound_s <= search.saving_s * (1 + gap),
         report=context.report,
     )
     search.fill()
     search.descend(iterations, first_rounding)
-    return search, moves
+    return search
 
 
-def _told(search: PriceSearch, context: SolveContext) -> Placement:
+def _told(search: BracketSearch, context: SolveContext) -> Placement:
     context.record(iterations=search.iterations)
     context.report(search.placement, search.bound_s, optimal=search.proven)
     return search.placement

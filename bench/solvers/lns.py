@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import solver
-from slimbench.formulations.neighbourhoods import neighbours
-from slimbench.formulations.pairs import PairMoves
-from slimbench.formulations.price_search import PriceSearch
+from slimbench.formulations.bracket_search import BracketSearch
 from slimbench.instances import Instance, Placement
 
 
@@ -18,15 +16,9 @@ def lns(
 
     Repair is exact dynamic programming on two servers, or on one where layers are too large for two.
     """
-    moves = PairMoves(instance)
-    search = PriceSearch(
-        instance,
-        exact_experts=exact_experts,
-        moves=moves,
-        expired=context.expired,
-        report=context.report,
+    search = BracketSearch(
+        instance, exact_experts=exact_experts, expired=context.expired, report=context.report
     )
     search.fill()
-    near = neighbours(moves, search.placement, search.best_cache, context.rng, context.expired)
-    context.record(iterations=search.look_around(near, patience=patience))
+    context.record(iterations=search.look_around(search.neighbours(context.rng), patience=patience))
     return search.placement

@@ -6,9 +6,8 @@ from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
 from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, load_backend, solve_milp
+from slimbench.formulations.bracket_search import BracketSearch, rounded
 from slimbench.formulations.formulation import build_milp
-from slimbench.formulations.pairs import PairMoves
-from slimbench.formulations.price_search import PriceSearch, rounded
 from slimbench.instances import Instance, Placement
 
 
@@ -18,7 +17,7 @@ def _prepare(parameters: Parameters) -> None:
     run_on_tiny_instances(lp_rounding.function, parameters)
 
 
-@solver("lp-rounding", library=lambda _: "highspy", prepare=_prepare)
+@solver("lp-rounding", exact=True, library=lambda _: "highspy", prepare=_prepare)
 def lp_rounding(
     instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = 16
 ) -> Placement:
@@ -26,12 +25,8 @@ def lp_rounding(
 
     The relaxation's optimum is a proven bound.
     """
-    search = PriceSearch(
-        instance,
-        exact_experts=exact_experts,
-        moves=PairMoves(instance),
-        expired=context.expired,
-        report=context.report,
+    search = BracketSearch(
+        instance, exact_experts=exact_experts, expired=context.expired, report=context.report
     )
     search.fill()
     model = build_milp(instance).relaxed()

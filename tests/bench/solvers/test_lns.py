@@ -6,7 +6,7 @@ from adversarial import ADVERSARIAL, SOLVERS, run, run_expired
 from oracles import brute_force, plain_fits, plain_saving, random_instance, with_fields
 
 from slimbench.bench import SolveContext
-from slimbench.formulations import price_search
+from slimbench.formulations import bracket_search
 from slimbench.instances import DISPATCHES
 
 QUICK = {"lns": {"patience": 5}, "lp-rounding": {"samples": 3}}
@@ -85,5 +85,5 @@ def test_random_roundings_follow_the_shares():
     instance = random_instance(0, dispatch="single", servers=1, users=2, layers=1, experts=4)
     instance = with_fields(instance, capacities_bytes=instance.expert_bytes[:1])
     shares, rng = np.array([[0.6, 0.3, 0.1, 0.0]]), np.random.default_rng(0)
-    drawn = np.mean([price_search.rounded(instance, shares, rng).holds[0] for _ in range(4000)], axis=0)
+    drawn = np.mean([bracket_search.rounded(instance, shares, rng).holds[0] for _ in range(4000)], axis=0)
     assert drawn == pytest.approx(shares[0], abs=0.03)

@@ -1,4 +1,7 @@
-"""Bound and placement together: prices lower the one, and what servers choose under them starts the other."""
+"""A bracket of the optimum that closes from both ends: placements raise the lower, prices lower the upper.
+
+What servers choose under prices starts placements, and a better placement sets prices their aim.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import numpy as np
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.decomposition import BestCache, fill_servers, sweep_servers
 from slimbench.formulations.lagrangian import PricedBlocks, PricedBound, Steps, priced_bounds
+from slimbench.formulations.neighbourhoods import neighbours
 from slimbench.formulations.pairs import PairMoves, sweep_pairs
 from slimbench.formulations.rewards import merged_rewards
 from slimbench.formulations.subproblem import best_cache
@@ -24,15 +28,13 @@ FEW_STEPS: Final = Steps(patience=2)  # where layers are split, one step may tak
 PROOF_GAP: Final = 5e-7  # relative; half of what two exact methods may differ by
 
 
-class PriceSearch:
+class BracketSearch:
     """The best placement and the least bound of one instance so far.
 
     Parameters
     ----------
     exact_experts : int
         Layers that name more experts in groups are bracketed by an even split.
-    moves : PairMoves or None
-        To improve placements by filling two servers together, too.
     expired : callable
         Whether to stop.
     report : callable
@@ -44,14 +46,13 @@ class PriceSearch:
         instance: Instance,
         *,
         exact_experts: int,
-        moves: PairMoves | None,
         expired: Callable[[], bool],
         report: Callable[[Placement | None, float | None], None],
     ) -> None:
         self.instance, self.expired, self._report = instance, expired, report
         self.best_cache: BestCache = partial(best_cache, max_exact_experts=exact_experts)
         self._exact_experts = exact_experts
-        self._moves = moves
+        self.moves = PairMoves(instance)
         self.placement, self.saving_s, self.bound_s = Placement.empty(instance), 0.0, math.inf
         self.iterations = 0
 
@@ -123,10 +124,16 @@ class PriceSearch:
             self._round(last)
         return blocks, last
 
+    def neighbours(self, rng: np.random.Generator) -> Iterator[Placement]:
+        """Local optima near the best placement so far and their successors; endless."""
+        return neighbours(self.moves, self.placement, self.best_cache, rng, self.expired)
+
     def look_around(
         self, near: Iterator[Placement], *, seconds: float = math.inf, patience: float = math.inf
     ) -> int:
         """Offer neighbours for a time, or until ``patience`` in a row are no better; how many there were."""
+        if self.proven:
+            return 0
         last_s, stop = self.saving_s, time.monotonic() + seconds
         tried = in_vain = 0
         for placement in near:
@@ -146,11 +153,10 @@ class PriceSearch:
     def improve(self, placement: Placement) -> None:
         """Fill single servers, then pairs, until neither helps; pairs alone where they cover single ones."""
         self.offer(placement)
-        if self._moves is None or not self._moves.complete:
+        if not self.moves.complete:
             placement = sweep_servers(self.instance, placement, self.best_cache, lambda _: None, self.expired)
             self.offer(placement)
-        if self._moves is not None:
-            sweep_pairs(self._moves, placement, self.offer, self.expired)
+        sweep_pairs(self.moves, placement, self.offer, self.expired)
 
 
 def rounded(instance: Instance, shares: FloatArray, rng: np.random.Generator | None = None) -> Placement:

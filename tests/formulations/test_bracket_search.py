@@ -7,25 +7,23 @@ import numpy as np
 import pytest
 from oracles import brute_force, plain_saving, random_instance, with_fields
 
+from slimbench.formulations.bracket_search import BracketSearch, rounded
 from slimbench.formulations.neighbourhoods import neighbours
 from slimbench.formulations.pairs import PairMoves
-from slimbench.formulations.price_search import PriceSearch, rounded
 from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import DISPATCHES, Placement
 
 
-def search_of(instance, *, pairs=True, expired=lambda: False, report=lambda placement, bound: None):
-    moves = PairMoves(instance) if pairs else None
-    return PriceSearch(instance, exact_experts=16, moves=moves, expired=expired, report=report)
+def search_of(instance, *, expired=lambda: False, report=lambda placement, bound: None):
+    return BracketSearch(instance, exact_experts=16, expired=expired, report=report)
 
 
-@pytest.mark.parametrize("pairs", [True, False])
 @pytest.mark.parametrize("dispatch", DISPATCHES)
-def test_the_optimum_is_between_its_two_ends(dispatch, pairs):
+def test_the_optimum_is_between_its_two_ends(dispatch):
     for seed in range(5):
         instance = random_instance(seed, dispatch=dispatch, top_k=2, groups=4, on_device=0.3)
         optimum, _ = brute_force(instance)
-        search = search_of(instance, pairs=pairs)
+        search = search_of(instance)
         search.fill()
         search.descend(300, first_rounding=50)
         assert plain_saving(instance, search.placement) == pytest.approx(search.saving_s, rel=1e-12)
@@ -59,6 +57,16 @@ def test_nothing_is_proven_before_the_bound_comes_down():
     search.settle()
     assert search.proven
     assert search.bound_s == pytest.approx(optimum, rel=1e-6)
+
+
+def test_nobody_looks_around_a_proven_optimum():
+    instance = random_instance(1, dispatch="single", top_k=2)
+    optimum, best = brute_force(instance)
+    search = search_of(instance)
+    assert search.look_around(search.neighbours(np.random.default_rng(0)), patience=3) >= 3
+    search.offer(best)
+    search.lower(optimum)
+    assert search.look_around(search.neighbours(np.random.default_rng(0)), patience=3) == 0
 
 
 def test_while_nothing_is_saved_any_saving_is_wanted():

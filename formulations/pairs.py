@@ -21,9 +21,9 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from slimbench.formulations.rewards import Rewards, merged_rewards, servers_share_groups
-from slimbench.formulations.two_servers import EVERY_PAIR, fill_two
+from slimbench.formulations.two_servers import EVERY_PAIR, Units, fill_two
 from slimbench.instances import Instance, Placement
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, offsets_of
+from slimbench.instances.arrays import BoolArray, IntArray, offsets_of
 
 MOST_EXPERTS: Final = 16  # above, a unit keeps what it holds
 MOST_STEPS: Final = 3e7  # of the knapsack in two capacities; a few hundredths of a second
@@ -49,49 +49,51 @@ class PairMoves:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         rewards = merged_rewards(instance)
-        self._shared = servers_share_groups(instance)
         self._named = np.unique(rewards.group_members)
-        self._units = _units(rewards, self._named)
-        self._counts = np.bincount(self._units)
-        self._small = self._counts <= MOST_EXPERTS
+        self._unit_of = _unit_of(rewards, self._named)
+        counts = np.bincount(self._unit_of)
+        self._small = counts <= MOST_EXPERTS
         self.narrow = bool(self._small.all())
-        by_unit = np.argsort(self._units, kind="stable")
+        by_unit = np.argsort(self._unit_of, kind="stable")
         self._bits = np.empty(len(by_unit), np.int64)
-        self._bits[by_unit] = np.arange(len(by_unit)) - offsets_of(self._counts)[self._units[by_unit]]
-        self._unit_layers = instance.expert_layers[self._named[by_unit[offsets_of(self._counts)[:-1]]]]
-        self._sets, self._weights, self._inside, self._starts = self._by_unit(rewards)
+        self._bits[by_unit] = np.arange(len(by_unit)) - offsets_of(counts)[self._unit_of[by_unit]]
+        self._unit_layers = instance.expert_layers[self._named[by_unit[offsets_of(counts)[:-1]]]]
         self._bytes = int(np.gcd.reduce(instance.expert_bytes))
         sizes = np.array([model.expert_bytes for model in instance.models], np.int64) // self._bytes
-        self._sizes = sizes[instance.layer_models[self._unit_layers]]
-        together = self._inside.astype(np.int64).T @ self._inside.astype(np.int64)
+        self._units = self._rewarded(rewards, counts, sizes[instance.layer_models[self._unit_layers]])
+        together = self._units.inside.astype(np.int64).T @ self._units.inside.astype(np.int64)
         self.pairs = [
             (a, b) for a in range(instance.n_servers) for b in range(a) if together[a, b] and self._fits(a, b)
         ]
-        self.complete = bool(np.all(self._counts <= EVERY_PAIR)) and instance.n_servers == len(
+        self.complete = bool(np.all(counts <= EVERY_PAIR)) and instance.n_servers == len(
             {n for pair in self.pairs for n in pair}
         )
 
-    def _by_unit(self, rewards: Rewards) -> tuple[IntArray, FloatArray, BoolArray, IntArray]:
-        """Groups as bits of their unit, weights, and P as (Q, N) bool, in order of the unit."""
+    def _rewarded(self, rewards: Rewards, counts: IntArray, sizes: IntArray) -> Units:
+        """The units with their rewards in order."""
         members = np.searchsorted(self._named, rewards.group_members)
-        units = self._units[members[rewards.group_offsets[:-1]]]
-        inside = self._small[self._units[members]]
-        bits = np.where(inside, np.left_shift(1, np.where(inside, self._bits[members], 0)), 0)
+        units = self._unit_of[members[rewards.group_offsets[:-1]]]
+        small = self._small[self._unit_of[members]]
+        bits = np.where(small, np.left_shift(1, np.where(small, self._bits[members], 0)), 0)
         sets = np.bitwise_or.reduceat(bits, rewards.group_offsets[:-1]) if len(bits) else bits
         order = np.argsort(units[rewards.groups], kind="stable")
-        starts = np.searchsorted(units[rewards.groups[order]], np.arange(len(self._counts) + 1))
-        return (
+        starts = np.searchsorted(units[rewards.groups[order]], np.arange(len(counts) + 1))
+        return Units(
+            servers_share_groups(self.instance),
+            starts.astype(np.int64),
             sets[rewards.groups[order]],
             rewards.weights[order],
             rewards.inside(self.instance.n_servers)[rewards.sets[order]],
-            starts.astype(np.int64),
+            counts,
+            sizes,
         )
 
     def _fits(self, a: int, b: int) -> bool:
         """Whether there is anything to fill, and the knapsack in two capacities is small enough."""
         rooms = [int(self.instance.capacities_bytes[n]) // self._bytes + 1 for n in (a, b)]
-        largest = int((self._counts * self._sizes)[self._small].sum()) + 1
-        choices = float(((self._counts[self._small] + 1.0) ** 2).sum())
+        counts = self._units.counts[self._small]
+        largest = int((counts * self._units.sizes[self._small]).sum()) + 1
+        choices = float(((counts + 1.0) ** 2).sum())
         return 0 < choices * min(rooms[0], largest) * min(rooms[1], largest) <= MOST_STEPS
 
     def improved(self, holds: BoolArray, a: int, b: int, layers: BoolArray | None = None) -> BoolArray | None:
@@ -103,34 +105,31 @@ class PairMoves:
             Layers that may change; all by default.
         """
         movable = self._small if layers is None else self._small & layers[self._unit_layers]
-        small = self._small[self._units]
-        masks = np.zeros((self.instance.n_servers, len(self._counts)), np.int64)
+        small = self._small[self._unit_of]
+        masks = np.zeros((self.instance.n_servers, len(movable)), np.int64)
         for n in range(self.instance.n_servers):
             bits = np.left_shift(holds[n, self._named[small]].astype(np.int64), self._bits[small])
-            masks[n] = np.bincount(self._units[small], bits, minlength=len(self._counts))
+            masks[n] = np.bincount(self._unit_of[small], bits, minlength=len(movable))
         kept = np.zeros(self.instance.n_experts, np.bool_)
         if layers is not None:
             kept = ~layers[self.instance.expert_layers]
-        kept[self._named[~movable[self._units]]] = True
+        kept[self._named[~movable[self._unit_of]]] = True
         rooms = np.empty(2, np.int64)
         for i, n in enumerate((a, b)):
             taken = int(self.instance.expert_bytes[holds[n] & kept].sum())
             rooms[i] = (int(self.instance.capacities_bytes[n]) - taken) // self._bytes
-        gain, chosen = fill_two(
-            self._shared, a, b, self._sets, self._weights, self._inside, self._starts,
-            self._counts, movable, self._sizes, masks, rooms,
-        )  # fmt: skip
+        gain, chosen = fill_two(self._units, a, b, movable, masks, rooms)
         if not gain:
             return None
         better = holds.copy()
         for i, n in enumerate((a, b)):
             better[n, ~kept] = False
-            mine = movable[self._units]
-            better[n, self._named[mine]] = chosen[i, self._units[mine]] >> self._bits[mine] & 1 == 1
+            mine = movable[self._unit_of]
+            better[n, self._named[mine]] = chosen[i, self._unit_of[mine]] >> self._bits[mine] & 1 == 1
         return better
 
 
-def _units(rewards: Rewards, named: IntArray) -> IntArray:
+def _unit_of(rewards: Rewards, named: IntArray) -> IntArray:
     """(named,) number of each expert's unit, in order of their first experts."""
     members = np.searchsorted(named, rewards.group_members)
     firsts = np.repeat(members[rewards.group_offsets[:-1]], rewards.group_sizes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -12,50 +12,73 @@ from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
 EVERY_PAIR: Final = 8  # experts of a unit up to which all pairs of sets are tried: 4^8 = 65,536
 
 
+class Units(NamedTuple):
+    """Sets of experts that groups connect, and what serving the groups is worth, as compiled code takes them.
+
+    Attributes
+    ----------
+    shared : bool
+        Whether servers may share a group.
+    starts : (V + 1,) int64
+        Unit v has the rewards ``starts[v]`` to ``starts[v + 1]``.
+    sets : (Q,) int64, experts of a rewarded group as bits of its unit
+    weights : (Q,) float64, seconds per token
+    inside : (Q, N) bool, the servers of which one has to serve the group, or all of them share it
+    counts : (V,) int64, experts of each unit
+    sizes : (V,) int64, of one expert, in the unit of rooms
+    """
+
+    shared: bool
+    starts: IntArray
+    sets: IntArray
+    weights: FloatArray
+    inside: BoolArray
+    counts: IntArray
+    sizes: IntArray
+
+
 @compiled
 def fill_two(
-    shared: bool,
-    a: int,
-    b: int,
-    sets: IntArray,
-    weights: FloatArray,
-    inside: BoolArray,
-    starts: IntArray,
-    counts: IntArray,
-    small: BoolArray,
-    sizes: IntArray,
-    masks: IntArray,
-    rooms: IntArray,
+    units: Units, a: int, b: int, movable: BoolArray, masks: IntArray, rooms: IntArray
 ) -> tuple[bool, IntArray]:
-    """Whether the two save more than now, and their sets (2, B) as bits."""
+    """Whether the two save more than now, and their sets (2, V) as bits.
+
+    Parameters
+    ----------
+    a, b : int, servers
+    movable : (V,) bool
+        Units that may change.
+    masks : (N, V) int64, what all servers hold, as bits
+    rooms : (2,) int64
+        For the movable units.
+    """
+    shared, counts, sizes = units.shared, units.counts, units.sizes
     n_units, widest = len(counts), 0
     for unit in range(n_units):
-        if small[unit]:
+        if movable[unit]:
             widest = max(widest, counts[unit])
     best = np.full((n_units, widest + 1, widest + 1), -np.inf)
     args = np.zeros((2, n_units, widest + 1, widest + 1), np.int64)
     now = 0.0
     for unit in range(n_units):
-        if not small[unit]:
+        if not movable[unit]:
             best[unit, 0, 0] = 0.0
             continue
         k = counts[unit]
-        alone_a, alone_b, joint = _tables(
-            shared, a, b, sets, weights, inside, starts[unit], starts[unit + 1], k, masks[:, unit]
-        )
+        alone_a, alone_b, joint = _tables(units, unit, a, b, masks[:, unit])
         x, y = masks[a, unit], masks[b, unit]
         now += alone_a[x] + alone_b[y] + joint[x | y if shared else x & y]
         candidates = np.arange(1 << k)
         if k > EVERY_PAIR:
             candidates = _candidates(shared, alone_a, joint, k, x, y)
         _pair_profile(shared, alone_a, alone_b, joint, k, candidates, best[unit], args[:, unit])
-    largest = np.sum(counts[small] * sizes[small])
+    largest = np.sum(counts[movable] * sizes[movable])
     reach_a, reach_b = min(rooms[0], largest), min(rooms[1], largest)
     curve = np.zeros((reach_a + 1, reach_b + 1))
     choice = np.zeros((n_units, reach_a + 1, reach_b + 1), np.int16)
     for unit in range(n_units):
         joined = np.full(curve.shape, -np.inf)
-        most = counts[unit] if small[unit] else 0
+        most = counts[unit] if movable[unit] else 0
         for i in range(most + 1):
             for j in range(most + 1):
                 value, di, dj = best[unit, i, j], i * sizes[unit], j * sizes[unit]
@@ -68,7 +91,7 @@ def fill_two(
     chosen = np.zeros((2, n_units), np.int64)
     p, q = reach_a, reach_b
     for unit in range(n_units - 1, -1, -1):
-        most = counts[unit] if small[unit] else 0
+        most = counts[unit] if movable[unit] else 0
         i, j = divmod(choice[unit, p, q], most + 1)
         chosen[0, unit], chosen[1, unit] = args[0, unit, i, j], args[1, unit, i, j]
         p, q = p - i * sizes[unit], q - j * sizes[unit]
@@ -77,24 +100,16 @@ def fill_two(
 
 @compiled
 def _tables(
-    shared: bool,
-    a: int,
-    b: int,
-    sets: IntArray,
-    weights: FloatArray,
-    inside: BoolArray,
-    start: int,
-    stop: int,
-    k: int,
-    masks: IntArray,
+    units: Units, unit: int, a: int, b: int, masks: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A, B, and -D or U of one unit, (2^k,) each."""
+    """A, B, and -D or U of one unit, (2^k,) each; ``masks`` (N,) is what servers hold of it."""
+    shared, weights, inside, k = units.shared, units.weights, units.inside, units.counts[unit]
     alone_a, alone_b, joint = np.zeros(1 << k), np.zeros(1 << k), np.zeros(1 << k)
-    for r in range(start, stop):
+    for r in range(units.starts[unit], units.starts[unit + 1]):
         in_a, in_b = inside[r, a], inside[r, b]
         if not (in_a or in_b):
             continue
-        missing, served = sets[r], False
+        missing, served = units.sets[r], False
         for n in range(len(masks)):
             if n not in {a, b} and inside[r, n]:
                 if shared:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from oracles import build, plain_saving, random_instance, two_cells, with_fields
+from oracles import plain_saving
+from samples import build, random_instance, two_cells, with_fields
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.registry import find_solvers

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from oracles import random_instance, two_cells
+from samples import random_instance, two_cells
 
 from slimbench.bench import cli
 from slimbench.bench.plan import plan_run

@@ -9,7 +9,8 @@ import sys
 from contextlib import closing
 
 import pytest
-from oracles import TWO_CELLS, TWO_CELLS_OPTIMA_S, TWO_CELLS_PLACEMENT, brute_force, random_instance
+from oracles import brute_force
+from samples import TWO_CELLS, TWO_CELLS_OPTIMA_S, TWO_CELLS_PLACEMENT, random_instance
 
 from slimbench.instances import read_instance, write_instance
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import assert_same
+from samples import assert_same
 
 from slimbench.bench.draft import EXPERT_BYTES, LATENCIES_S, RATES, Limits, rounded
 from slimbench.bench.mutation import CHANGES, mutated

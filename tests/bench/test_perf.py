@@ -3,7 +3,8 @@
 import csv
 
 import pytest
-from oracles import brute_force, two_cells
+from oracles import brute_force
+from samples import two_cells
 
 from slimbench.bench.perf.measured_run import measure
 from slimbench.bench.perf.table import Table, median_s

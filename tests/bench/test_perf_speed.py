@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from oracles import brute_force, plain_fits, plain_saving, random_instance
+from oracles import brute_force, plain_fits, plain_saving
+from samples import random_instance
 
 from slimbench.bench.perf.convolution import arbitrary, concave, convolution, max_plus_values, plain_values
 from slimbench.bench.perf.decomposition import decomposition

@@ -10,7 +10,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from oracles import brute_force, random_instance, two_cells
+from oracles import brute_force
+from samples import random_instance, two_cells
 
 from slimbench.bench import load_results
 from slimbench.bench.store import Store

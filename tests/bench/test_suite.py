@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from oracles import TWO_CELLS, random_instance
+from samples import TWO_CELLS, random_instance
 
 from slimbench.bench.plan import plan_run
 from slimbench.bench.registry import find_solvers

@@ -1,7 +1,7 @@
 """One candidate: the ratio to a proven optimum, and every kind of promise that a plugin can break."""
 
 import pytest
-from oracles import TWO_CELLS_OPTIMA_S, random_instance, two_cells
+from samples import TWO_CELLS_OPTIMA_S, random_instance, two_cells
 
 from slimbench.bench.isolation import Workers
 from slimbench.bench.plugin import parse_call

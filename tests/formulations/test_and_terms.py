@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import build, placed_instances, plain_saving
+from oracles import plain_saving
+from samples import build
+from strategies import placed_instances
 
 from slimbench.formulations.and_terms import AndTerms, and_terms, marginal_savings
 from slimbench.instances import DISPATCHES, Instance, Model, Placement

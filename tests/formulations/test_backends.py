@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 from isolated import PATIENCE_S, process_of, solve_and_listen
-from oracles import plain_saving, random_instance, two_cells, with_fields
+from oracles import plain_saving
+from samples import random_instance, two_cells, with_fields
 from scipy import sparse
 
 from slimbench.formulations import SolverError, backends

@@ -5,7 +5,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from oracles import brute_force, plain_saving, random_instance, with_fields
+from oracles import brute_force, plain_saving
+from samples import random_instance, with_fields
 
 from slimbench.formulations.bracket_search import BracketSearch, rounded
 from slimbench.formulations.neighbourhoods import neighbours

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from oracles import brute_force, plain_saving, random_instance
+from oracles import brute_force, plain_saving
+from samples import random_instance
 
 from slimbench.formulations.branching import branch_and_bound
 from slimbench.formulations.coupling import coupling

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import instances, placed_instances, plain_fits, plain_saving, random_instance
+from oracles import plain_fits, plain_saving
+from samples import random_instance
+from strategies import instances, placed_instances
 
 from slimbench.formulations.and_terms import and_terms
 from slimbench.formulations.decomposition import fill_servers, sweep_servers

@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 from hypothesis import assume, given
-from oracles import (
-    all_experts,
-    brute_force,
-    instances,
-    maximal_caches,
-    plain_fits,
-    plain_saving,
-    random_instance,
-)
+from oracles import all_experts, brute_force, maximal_caches, plain_fits, plain_saving
+from samples import random_instance
+from strategies import instances
 
 from slimbench.formulations import SolverError, enumeration
 from slimbench.formulations.enumeration import best_placement

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import brute_force, build, instances, plain_saving, random_instance, with_fields
+from oracles import brute_force, plain_saving
 from random_terms import best_in_bytes, plain_value, server_terms
+from samples import build, random_instance, with_fields
+from strategies import instances
 
 from slimbench.formulations.decomposition import fill_servers, sweep_servers
 from slimbench.formulations.subproblem import best_cache

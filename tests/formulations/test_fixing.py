@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from oracles import brute_force, plain_saving, random_instance
+from oracles import brute_force, plain_saving
+from samples import random_instance
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.enumeration import maximal_caches

@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 from isolated import process_of, solve, submit
-from oracles import brute_force, build, plain_fits, plain_saving, random_instance, two_cells, with_fields
+from oracles import brute_force, plain_fits, plain_saving
+from samples import build, random_instance, two_cells, with_fields
 
 from slimbench.bench.solvers.slim_maxconv import fast_cache
 from slimbench.formulations import SolverError

@@ -5,7 +5,8 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 from isolated import solve
-from oracles import brute_force, random_instance
+from oracles import brute_force
+from samples import random_instance
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.formulation import build_milp

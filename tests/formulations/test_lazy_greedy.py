@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import instances, plain_saving, random_instance
+from oracles import plain_saving
+from samples import random_instance
+from strategies import instances
 
 from slimbench.formulations import lazy_greedy
 from slimbench.formulations.facility_location import (

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from oracles import random_instance
+from samples import random_instance
 
 from slimbench.formulations.coupling import Block, coupling
 from slimbench.formulations.milp import ALWAYS, NEVER

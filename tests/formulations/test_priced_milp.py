@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from isolated import solve
-from oracles import brute_force, plain_saving, random_instance
+from oracles import brute_force, plain_saving
+from samples import random_instance
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.fixing import FREE, fixed_by_prices

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from adversarial import ADVERSARIAL
 from isolated import build_and_solve, process_of, solve
-from oracles import brute_force, build, plain_fits, plain_saving, random_instance, with_fields
+from oracles import brute_force, plain_fits, plain_saving
+from samples import build, random_instance, with_fields
 
 from slimbench.formulations.formulation import ALL_REDUCTIONS, FORMULATIONS, applies, build_milp
 from slimbench.formulations.milp import ALWAYS, NEVER

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import random_instance, with_fields
 from random_terms import best_in_bytes, closure_lp, named, plain_value, server_terms
+from samples import random_instance, with_fields
 
 from slimbench.formulations.max_plus import max_plus, max_plus_plain
 from slimbench.formulations.profiles import MAX_EXACT_EXPERTS

@@ -6,20 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from oracles import (
-    TWO_CELLS_OPTIMA_S,
     brute_force,
-    build,
-    instances,
-    placed_instances,
     plain_activation_latencies,
     plain_fits,
     plain_latency,
     plain_saving,
     plain_user_latencies,
-    random_instance,
-    two_cells,
-    with_fields,
 )
+from samples import TWO_CELLS_OPTIMA_S, build, random_instance, two_cells, with_fields
+from strategies import instances, placed_instances
 
 from slimbench.instances import DISPATCHES, Instance, InstanceError, Model, Placement, evaluate
 

@@ -9,15 +9,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from oracles import (
-    TWO_CELLS,
-    TWO_CELLS_PLACEMENT,
-    assert_same,
-    instances,
-    placed_instances,
-    two_cells,
-    with_fields,
-)
+from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, two_cells, with_fields
+from strategies import instances, placed_instances
 
 from slimbench.instances import (
     DISPATCHES,

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import all_experts, build, groups_of, instances, two_cells, with_fields
+from oracles import all_experts, groups_of
+from samples import build, two_cells, with_fields
+from strategies import instances
 
 from slimbench.instances import Instance, InstanceError, Model
 from slimbench.instances.validation import MAX_BYTES

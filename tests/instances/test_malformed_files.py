@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, two_cells
+from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, two_cells
 
 from slimbench.instances import (
     InstanceError,

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given
-from oracles import build, placed_instances, plain_fits, two_cells, with_fields
+from oracles import plain_fits
+from samples import build, two_cells, with_fields
+from strategies import placed_instances
 
 from slimbench.instances import Instance, InstanceError, Model, Placement
 

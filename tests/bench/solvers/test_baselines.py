@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, SOLVERS, run, run_expired
-from oracles import all_experts, brute_force, build, groups_of, plain_fits, plain_saving, random_instance
+from oracles import all_experts, brute_force, groups_of, plain_fits, plain_saving
+from samples import build, random_instance
 
 from slimbench.bench.context import SolveContext
 from slimbench.formulations import SolverError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from adversarial import ADVERSARIAL
 from isolated import process_of, run_solver
-from oracles import brute_force, plain_saving, random_instance
+from oracles import brute_force, plain_saving
+from samples import random_instance
 
 from slimbench.instances import DISPATCHES
 

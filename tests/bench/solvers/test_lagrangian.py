@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from adversarial import ADVERSARIAL
-from oracles import brute_force, random_instance
+from oracles import brute_force
+from samples import random_instance
 
 from slimbench.bench import SolveContext
 from slimbench.bench.registry import find_solvers

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, SOLVERS, run, run_expired
-from oracles import brute_force, plain_fits, plain_saving, random_instance, with_fields
+from oracles import brute_force, plain_fits, plain_saving
+from samples import random_instance, with_fields
 
 from slimbench.bench import SolveContext
 from slimbench.formulations import bracket_search

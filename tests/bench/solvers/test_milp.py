@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, SOLVERS, run
 from isolated import PATIENCE_S, process_of, run_milp_solver
-from oracles import brute_force, plain_fits, plain_saving, random_instance, two_cells
+from oracles import brute_force, plain_fits, plain_saving
+from samples import random_instance, two_cells
 
 from slimbench.bench.plugin import PluginError
 from slimbench.bench.solvers import milp as plugin_file

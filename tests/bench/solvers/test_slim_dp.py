@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, SOLVERS, guaranteed_ratio, run, run_expired
-from oracles import brute_force, plain_fits, plain_saving, random_instance
+from oracles import brute_force, plain_fits, plain_saving
 from random_terms import best_in_bytes
+from samples import random_instance
 
 from slimbench.bench.context import SolveContext
 from slimbench.formulations import SolverError

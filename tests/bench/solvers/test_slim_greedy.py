@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, SOLVERS, guaranteed_ratio, run, saving_of
-from oracles import all_experts, brute_force, build, plain_fits, plain_saving, random_instance, with_fields
+from oracles import all_experts, brute_force, plain_fits, plain_saving
+from samples import build, random_instance, with_fields
 
 from slimbench.bench.context import SolveContext
 from slimbench.instances import DISPATCHES, Model, Placement

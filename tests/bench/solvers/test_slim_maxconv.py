@@ -2,7 +2,8 @@
 
 import pytest
 from adversarial import ADVERSARIAL, guaranteed_ratio, run, run_expired
-from oracles import brute_force, plain_fits, plain_saving, random_instance
+from oracles import brute_force, plain_fits, plain_saving
+from samples import random_instance
 
 from slimbench.instances import DISPATCHES
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, SOLVERS, guaranteed_ratio, run, run_expired
-from oracles import brute_force, plain_fits, plain_saving, random_instance
+from oracles import brute_force, plain_fits, plain_saving
+from samples import random_instance
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.solvers.slim_dp import exact_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import textwrap
 import time
@@ -11,17 +12,23 @@ from pathlib import Path
 
 import psutil
 import pytest
-from samples import random_instance, two_cells
+from samples import TWO_CELLS, random_instance, two_cells
+from suite_text import HEAD
 
 from slimbench.bench import cli
+from slimbench.bench.isolation import Workers
+from slimbench.bench.messages import Job
 from slimbench.bench.plan import plan_run
+from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import execute
-from slimbench.bench.suite import read_suite
+from slimbench.bench.suite import Suite, read_suite
+from slimbench.bench.verification import verified
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.instances import DISPATCHES, write_instance
 
 PATIENCE_S = 30  # for what is certain to happen
+GENEROUS_S = 60.0
 
 HEADER = """\
 import ctypes, os, signal, subprocess, sys, time
@@ -32,6 +39,7 @@ from slimbench.bench import Guarantee, NoSolutionError, SolveContext, solver
 from slimbench.instances import Instance, Placement, evaluate
 
 """
+
 
 WritePlugin = Callable[..., Path]
 
@@ -62,6 +70,14 @@ def tiny_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """Return the file of the example of docs/FILES.md."""
+    path = tmp_path / "cells.json"
+    path.write_text(json.dumps(TWO_CELLS))
+    return path
+
+
 @dataclass(frozen=True)
 class Finished:
     """How a command ended."""
@@ -88,6 +104,18 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         return Finished(code or 0, out, err)
 
     return run
+
+
+@pytest.fixture
+def suite_of(tmp_path: Path) -> Callable[..., tuple[Suite, str, Path]]:
+    """Return a writer and reader of a suite, of instances only."""
+
+    def read(*entries: str, head: str = HEAD) -> tuple[Suite, str, Path]:
+        path = tmp_path / "mine.toml"
+        path.write_text(head + "".join(f"[[instances]]\n{entry}\n" for entry in entries))
+        return read_suite(str(path))
+
+    return read
 
 
 @pytest.fixture(scope="session")
@@ -150,3 +178,58 @@ def is_gone() -> Callable[[int], bool]:
             return True
 
     return gone
+
+
+@pytest.fixture(scope="module")
+def others():
+    """Return the processes that earlier tests keep."""
+    return set(psutil.Process().children(recursive=True))
+
+
+@pytest.fixture(scope="module")
+def workers(others):
+    with Workers() as workers:
+        yield workers
+    assert set(psutil.Process().children(recursive=True)) <= others
+
+
+@pytest.fixture
+def job(tmp_path, tiny_file):
+    """Return a maker of jobs on the tiny instance."""
+
+    def make(solver, *plugins, key=0, time_limit_s=GENEROUS_S, memory_limit_mb=4096.0):
+        return Job(
+            key=key,
+            instance_file=str(tiny_file),
+            solver=solver,
+            plugin_files=tuple(map(str, plugins)),
+            seed=1,
+            time_limit_s=time_limit_s,
+            memory_limit_mb=memory_limit_mb,
+            threads=1,
+            log_file=str(tmp_path / f"{key}.log"),
+        )
+
+    return make
+
+
+@pytest.fixture
+def row_of(workers, others, job, wait_until):
+    """Return the verified row of one run; no process may outlive it."""
+
+    def run(file, **limits):
+        workers.submit(job("bad", file, **limits))
+        (outcome,) = workers.collect()
+        (server,) = set(psutil.Process().children()) - others
+        wait_until(lambda: not server.children(recursive=True))  # killed already, it may take a moment
+        return verified(tiny_instance("single"), parse_call("bad", find_solvers([file])), outcome)
+
+    return run
+
+
+@pytest.fixture
+def later_runs_go_on(workers, job):
+    yield
+    workers.submit(job("popularity", key=99))
+    (outcome,) = workers.collect()
+    assert (outcome.status, outcome.message) == ("ok", "")

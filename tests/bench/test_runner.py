@@ -19,10 +19,6 @@ from slimbench.bench.verification import verify_run
 from slimbench.formulations import ContradictionError
 
 EMPTY = "return Placement.empty(instance)"
-OPTIMA_S = {
-    instance.name: brute_force(instance)[0]
-    for instance in (two_cells(), random_instance(1, servers=2, experts=4))
-}
 REFERENCE = "[reference]\nsolver = 'brute-force'\ntime_s = 30\n"
 LIAR = "context.report(Placement.empty(instance), 1e-9, optimal=False)\n" + EMPTY
 CLI = [sys.executable, "-m", "slimbench.bench.cli"]

@@ -4,28 +4,14 @@ import json
 
 import pytest
 from samples import TWO_CELLS, random_instance
+from suite_text import ENTRY, HEAD, RECIPE
 
 from slimbench.bench.plan import plan_run
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.store import StoreError
 from slimbench.bench.suite import SuiteError, read_suite, shipped_suites, suite_instances
 from slimbench.instances import write_instance
 
 SOLVERS = find_solvers()
-RECIPE = 'models = ["moe-llava-phi2-2.7b-4e"]\nlayers = 1\nnetwork = { servers = 2, users = 3 }\n'
-HEAD = 'name = "mine"\nsolvers = ["popularity", "random"]\n'
-
-
-@pytest.fixture
-def suite_of(tmp_path):
-    """Return a writer and reader of a suite, of instances only."""
-
-    def read(*entries, head=HEAD):
-        path = tmp_path / "mine.toml"
-        path.write_text(head + "".join(f"[[instances]]\n{entry}\n" for entry in entries))
-        return read_suite(str(path))
-
-    return read
 
 
 @pytest.fixture
@@ -153,7 +139,6 @@ def test_a_glob_takes_all_files_in_order_relative_to_the_suite_or_the_data(insta
 # What is refused
 
 REFERENCE = 'solvers = ["random"]\n[reference]\n'
-ENTRY = f'name = "a"\ndispatch = "single"\n{RECIPE}'
 
 
 @pytest.mark.parametrize(
@@ -266,60 +251,3 @@ def test_a_suite_that_is_not_text_is_refused(tmp_path):
         read_suite(str(path))
     with pytest.raises(SuiteError, match="Is a directory"):
         read_suite(str(tmp_path))
-
-
-# The plan
-
-
-def plan(suite_of, folder, *entries, head=HEAD):
-    suite, text, suite_folder = suite_of(*entries, head=head)
-    store = plan_run(folder, suite, text, suite_folder, SOLVERS, [], None)
-    rows = store.runs()
-    store.close()
-    return rows
-
-
-def test_references_are_planned_before_the_runs_they_judge(suite_of, tmp_path):
-    head = (
-        HEAD
-        + 'repeats = 2\n[limits]\ntime_s = 3\n[reference]\ncross_check = ["milp[backend=scip]"]\ntime_s = 9\n'
-    )
-    rows = plan(suite_of, tmp_path / "run", ENTRY, head=head)
-    assert [(r["role"], r["solver"], r["repeat"], r["time_limit_s"]) for r in rows] == [
-        ("reference", "exact", 0, 9.0),
-        ("cross-check", "milp[backend=scip]", 0, 9.0),
-        ("cross-check", "brute-force", 0, 9.0),  # few enough placements to look at all
-        ("measure", "popularity", 0, 3.0),
-        ("measure", "random", 0, 3.0),
-        ("measure", "popularity", 1, 3.0),
-        ("measure", "random", 1, 3.0),
-    ]
-    assert [r["library"] for r in rows[:3]] == ["prices+highspy", "ortools", "brute-force"]
-
-
-def test_without_leaves_a_solver_out_of_its_instances_alone(suite_of, tmp_path):
-    rows = plan(suite_of, tmp_path / "run", f'without = ["random"]\n{ENTRY}', ENTRY.replace('"a"', '"b"'))
-    measured = [(r["instance"], r["solver"]) for r in rows if r["role"] == "measure"]
-    assert measured == [("a", "popularity"), ("b", "popularity"), ("b", "random")]
-
-
-def test_seeds_differ_between_repeats_and_instances_and_not_between_solvers(suite_of, tmp_path):
-    rows = plan(suite_of, tmp_path / "run", ENTRY, ENTRY.replace('"a"', '"b"'), head=HEAD + "repeats = 2\n")
-    seeds = {}
-    for row in rows:
-        if row["role"] == "measure":
-            seeds.setdefault((row["instance"], row["repeat"]), set()).add(row["seed"])
-    assert all(len(group) == 1 for group in seeds.values())
-    assert len(set.union(*seeds.values())) == 4
-    again = plan(
-        suite_of, tmp_path / "again", ENTRY, ENTRY.replace('"a"', '"b"'), head=HEAD + "repeats = 2\n"
-    )
-    assert [row["seed"] for row in again] == [row["seed"] for row in rows]
-
-
-def test_a_folder_with_results_is_left_as_it_is(suite_of, tmp_path):
-    plan(suite_of, tmp_path / "run", ENTRY)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
-    with pytest.raises(StoreError, match="has results already"):
-        plan(suite_of, tmp_path / "run", ENTRY.replace('"a"', '"b"'))
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before

@@ -135,12 +135,13 @@ class Workers:
     # Listening
 
     def _listen(self) -> None:
-        channels = {run.channel: run for run in self._runs.values() if run.open}
-        for ready in wait([self._messages, *channels], timeout=POLL_S):
-            if ready is self._messages:
-                self._hear_server()
-            else:
-                self._hear_worker(channels[ready])  # type: ignore[index]  # wait returns what it was given
+        talking = [run for run in self._runs.values() if run.open]
+        ready = set(wait([self._messages, *(run.channel for run in talking)], timeout=POLL_S))
+        if self._messages in ready:
+            self._hear_server()
+        for run in talking:
+            if run.channel in ready:
+                self._hear_worker(run)
 
     def _hear_server(self) -> None:
         try:

@@ -7,7 +7,7 @@ import math
 import re
 from collections import defaultdict
 from itertools import chain
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from slimbench.instances.arrays import FloatArray, offsets_of
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance, Model
 from slimbench.instances.placement import Placement
-from slimbench.instances.validation import MAX_BYTES
+from slimbench.instances.validation import MAX_BYTES, Dispatch
 
 VERSION = 1
 INSTANCE_FORMAT = "slimbench.instance"
@@ -100,7 +100,7 @@ def decode_instance(content: bytes) -> Instance:
     groups = [a.experts for a in file.activations]
     return Instance(
         name=file.name,
-        dispatch=file.dispatch,  # type: ignore[arg-type]  # Instance checks it
+        dispatch=cast(Dispatch, file.dispatch),  # Instance checks it
         base_latency_s=file.base_latency_s,
         server_names=tuple(s.name for s in file.servers),
         capacities_bytes=np.array([s.capacity_bytes for s in file.servers], np.int64),

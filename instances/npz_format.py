@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance, Model
 from slimbench.instances.json_format import INSTANCE_FORMAT, VERSION, check_header
+from slimbench.instances.validation import Dispatch
 
 _SCALARS = {"format": "U", "version": "i", "name": "U", "dispatch": "U", "base_latency_s": "f"}
 _VECTORS = {
@@ -97,7 +98,7 @@ def decode_instance(content: bytes) -> Instance:
     _check_length("servers.capacity_bytes", fields["servers.capacity_bytes"], len(fields["servers.name"]))
     return Instance(
         name=str(_scalar(fields, "name")),
-        dispatch=str(_scalar(fields, "dispatch")),  # type: ignore[arg-type]  # Instance checks it
+        dispatch=cast(Dispatch, str(_scalar(fields, "dispatch"))),  # Instance checks it
         base_latency_s=float(_scalar(fields, "base_latency_s")),
         server_names=tuple(fields["servers.name"].tolist()),
         capacities_bytes=fields["servers.capacity_bytes"],

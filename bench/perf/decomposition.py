@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -50,7 +51,7 @@ def decomposition(cases: tuple[tuple[tuple[str, ...], int, float], ...] = CASES)
         instance = _instance(models, users, share)
         seconds, savings = {}, {}
         for name, method in methods.items():
-            seconds[name], placement = median_s(method, lambda instance=instance: replace(instance), RUNS)  # type: ignore[misc]
+            seconds[name], placement = median_s(method, partial(replace, instance), RUNS)
             savings[name] = evaluate(instance, placement).saving_s
         row: dict[str, Cell] = {
             "models": ", ".join(models),

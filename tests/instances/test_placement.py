@@ -92,7 +92,7 @@ def test_placement_is_read_only_and_keeps_its_own_copy() -> None:
 )
 def test_placement_takes_nothing_but_a_table_of_bool(holds: object) -> None:
     with pytest.raises(InstanceError, match=r"^holds: expected a two-dimensional array of bool"):
-        Placement(holds)  # type: ignore[arg-type]
+        Placement(holds)
 
 
 def test_placements_are_equal_when_they_hold_the_same() -> None:

@@ -17,7 +17,7 @@ Row = tuple[int, int, int, tuple[int, ...]]
 
 
 def drawn(models: list[Model], users: int, **parameters: float) -> Activations:
-    return draw_routing(ZipfRouting(**parameters), models, users, np.random.default_rng(3))  # type: ignore[arg-type]
+    return draw_routing(ZipfRouting(**parameters), models, users, np.random.default_rng(3))
 
 
 def as_dict(activations: Activations) -> dict[Row, float]:
@@ -150,4 +150,4 @@ def test_a_larger_exponent_makes_the_favourite_more_favoured() -> None:
 )
 def test_parameters_out_of_range_are_named(parameter: str, value: float) -> None:
     with pytest.raises(InstanceError, match=rf"^routing\.{parameter}: is {value}, expected"):
-        ZipfRouting(**{parameter: value})  # type: ignore[arg-type]
+        ZipfRouting(**{parameter: value})

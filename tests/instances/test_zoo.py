@@ -31,7 +31,7 @@ def test_mixtral_has_the_figures_of_its_config() -> None:
 
 def test_the_zoo_is_read_only() -> None:
     with pytest.raises(TypeError):
-        zoo()["mine"] = zoo_model("dbrx")  # type: ignore[index]
+        zoo()["mine"] = zoo_model("dbrx")
 
 
 def test_unknown_names_are_met_with_close_ones() -> None:

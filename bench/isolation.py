@@ -164,7 +164,7 @@ class Workers:
             run.open = False
             return
         if isinstance(message, Ready):
-            run.started = time.monotonic()
+            run.started = min(message.started, time.monotonic())
         elif isinstance(message, Incumbent):
             bound = message.bound_saving_s
             if bound is not None and not math.isfinite(bound):

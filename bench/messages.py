@@ -54,7 +54,13 @@ class PackedPlacement(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The worker has loaded everything; the clock starts."""
+    """The worker has loaded everything; the clock starts.
+
+    ``started`` is on the clock of ``time.monotonic``, which all processes of a machine share: when the
+    coordinator comes to hear of it does not matter.
+    """
+
+    started: float
 
 
 class Incumbent(msgspec.Struct, frozen=True, tag=True):

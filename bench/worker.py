@@ -67,7 +67,7 @@ def run_job(job: Job, channel: Connection) -> None:
         log_file=Path(job.log_file),
         on_report=on_report,
     )
-    send(Ready())
+    send(Ready(time.monotonic()))
     context.deadline = time.monotonic() + job.time_limit_s
     wall, cpu = time.perf_counter(), _cpu_seconds()
     status, message, placement = _solve(call, instance, context)

@@ -1,9 +1,11 @@
 """What a run is worth: incumbents and bounds that are credited, its course over time, and its clock."""
 
 import json
+import time
 
 import pytest
 
+from slimbench.bench import isolation
 from slimbench.bench.isolation import hard_limit_s
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
@@ -150,6 +152,22 @@ def test_the_clock_starts_after_import_and_prepare(plugin, row_of):
     assert hard_limit_s(1.0) < 2  # import and prepare alone take longer than the run may
     assert row["status"] == "ok"
     assert 0.2 <= row["runtime_s"] < hard_limit_s(1.0)
+
+
+def test_the_clock_does_not_wait_for_a_coordinator_that_listens_late(plugin, workers, job, monkeypatch):
+    workers.submit(job("popularity", key=1))
+    list(workers.collect())  # what starts workers is up
+    listen, late = isolation.wait, iter([3.0])
+
+    def wait(*arguments, **options):
+        time.sleep(next(late, 0.0))
+        return listen(*arguments, **options)
+
+    monkeypatch.setattr(isolation, "wait", wait)
+    workers.submit(job("bad", plugin("bad", "time.sleep(0.3)\nos._exit(3)")))
+    (outcome,) = workers.collect()
+    assert outcome.status == "crashed"
+    assert outcome.runtime_s >= 0.3
 
 
 def test_the_deadline_is_the_time_limit_from_the_start(plugin, row_of):

@@ -16,7 +16,7 @@ import numpy as np
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.decomposition import BestCache, fill_servers, sweep_servers
-from slimbench.formulations.lagrangian import PricedBlocks, PricedBound, Steps, priced_bounds
+from slimbench.formulations.lagrangian import PricedBound, PricedCoupling, Steps, priced_bounds
 from slimbench.formulations.neighbourhoods import neighbours
 from slimbench.formulations.pairs import PairMoves, sweep_pairs
 from slimbench.formulations.rewards import merged_rewards
@@ -92,7 +92,7 @@ class BracketSearch:
         """Fill the servers one after another, and improve that."""
         self.improve(fill_servers(self.instance, self.best_cache, self.expired).placement)
 
-    def descend(self, iterations: int, first_rounding: int) -> tuple[PricedBlocks, PricedBound | None]:
+    def descend(self, iterations: int, first_rounding: int) -> tuple[PricedCoupling, PricedBound | None]:
         """Lower the bound by prices; now and then make placements of what servers choose.
 
         Parameters
@@ -103,14 +103,14 @@ class BracketSearch:
 
         Returns
         -------
-        blocks : PricedBlocks
+        priced : PricedCoupling
         last : PricedBound or None
             The last step; None if there was no time for any.
         """
-        blocks = PricedBlocks(self.instance, coupling(self.instance), self._exact_experts)
+        priced = PricedCoupling(self.instance, coupling(self.instance), self._exact_experts)
         last, next_rounding = None, first_rounding
-        steps = Steps() if all(block.exact for block in blocks.blocks) else FEW_STEPS
-        found = priced_bounds(blocks, lambda: self.saving_s, steps=steps)
+        steps = Steps() if all(block.exact for block in priced.blocks) else FEW_STEPS
+        found = priced_bounds(priced, lambda: self.saving_s, steps=steps)
         for step in itertools.islice(found, iterations):
             last = step
             self.lower(step.bound_s)
@@ -119,10 +119,10 @@ class BracketSearch:
                 self._round(step)
                 next_rounding *= 2
             if self.proven or self.expired():
-                return blocks, last
+                return priced, last
         if last is not None:
             self._round(last)
-        return blocks, last
+        return priced, last
 
     def neighbours(self, rng: np.random.Generator) -> Iterator[Placement]:
         """Local optima near the best placement so far and their successors; endless."""

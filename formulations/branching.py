@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.fixing import FREE, fixed_by_prices
-from slimbench.formulations.lagrangian import PricedBlocks, PricedBound, Steps, priced_bounds
+from slimbench.formulations.lagrangian import PricedBound, PricedCoupling, Steps, priced_bounds
 from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.instances import Placement
 from slimbench.instances.arrays import FloatArray, IntArray
@@ -54,7 +54,7 @@ class _Node:
 
 
 def branch_and_bound(
-    blocks: PricedBlocks, root: PricedBound, wanted: Callable[[], float]
+    priced: PricedCoupling, root: PricedBound, wanted: Callable[[], float]
 ) -> Iterator[Progress]:
     """Best first; ends when no placement can save as much as ``wanted()``.
 
@@ -66,7 +66,7 @@ def branch_and_bound(
     """
     order = itertools.count()
     nodes = 0
-    status = fixed_by_prices(blocks, root.prices, wanted())
+    status = fixed_by_prices(priced, root.prices, wanted())
     queue = [(-root.bound_s, next(order), _Node(root.bound_s, root.prices, root.shares, status))]
     while queue and -queue[0][0] >= wanted():
         node = heapq.heappop(queue)[2]
@@ -76,21 +76,21 @@ def branch_and_bound(
             status = node.status.copy()
             status[branch] = choice
             nodes += 1
-            last = _bounded(blocks, node.prices, status, wanted)
+            last = _bounded(priced, node.prices, status, wanted)
             if last.bound_s < wanted():
                 continue
             found.append(Placement(last.holds))
             bound = min(last.bound_s, node.bound_s)
-            status = fixed_by_prices(blocks, last.prices, wanted(), status)
+            status = fixed_by_prices(priced, last.prices, wanted(), status)
             heapq.heappush(queue, (-bound, next(order), _Node(bound, last.prices, last.shares, status)))
         yield Progress(-queue[0][0] if queue else wanted(), found, nodes)
 
 
 def _bounded(
-    blocks: PricedBlocks, prices: FloatArray, status: IntArray, wanted: Callable[[], float]
+    priced: PricedCoupling, prices: FloatArray, status: IntArray, wanted: Callable[[], float]
 ) -> PricedBound:
     """The last step of a node's price method, which stops as soon as the node is of no interest."""
-    steps = priced_bounds(blocks, lambda: wanted() * (1 - OVERSHOOT), prices, status, NODE_STEPS)
+    steps = priced_bounds(priced, lambda: wanted() * (1 - OVERSHOOT), prices, status, NODE_STEPS)
     for step in itertools.islice(steps, NODE_ITERATIONS):
         if step.bound_s < wanted():
             break

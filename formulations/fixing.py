@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.lagrangian import PricedBlocks
+from slimbench.formulations.lagrangian import PricedCoupling
 from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.instances.arrays import FloatArray, IntArray
 
@@ -14,7 +14,7 @@ FREE: Final = 0
 
 
 def fixed_by_prices(
-    blocks: PricedBlocks, prices: FloatArray, wanted_s: float, status: IntArray | None = None
+    priced: PricedCoupling, prices: FloatArray, wanted_s: float, status: IntArray | None = None
 ) -> IntArray:
     """(N, X) int64: ``ALWAYS`` or ``NEVER`` where all placements worth finding agree, else ``FREE``.
 
@@ -31,10 +31,10 @@ def fixed_by_prices(
     status : (N, X) int64, optional
         What is fixed already.
     """
-    bound, _, holds = blocks.dual_value(prices, status)
+    bound, _, holds = priced.dual_value(prices, status)
     fixed = np.full(holds.shape, FREE) if status is None else status.copy()
     for n in range(len(holds)):
-        forced = blocks.blocks[n].forced(prices, fixed[n])
+        forced = priced.blocks[n].forced(prices, fixed[n])
         if forced is None:
             continue
         inside, outside = forced

@@ -70,7 +70,7 @@ class PricedBound:
     shares: FloatArray
 
 
-class PricedBlocks:
+class PricedCoupling:
     """The blocks of a coupling, ready to be solved under many prices.
 
     Parameters
@@ -117,7 +117,7 @@ class PricedBlocks:
 
 
 def priced_bounds(
-    blocks: PricedBlocks,
+    priced: PricedCoupling,
     best_saving: Callable[[], float],
     prices: FloatArray | None = None,
     status: IntArray | None = None,
@@ -143,14 +143,14 @@ def priced_bounds(
     methods by modified gradient techniques, Mathematical Programming Study 3, 1975; Barahona, Anbil, The
     volume algorithm, Mathematical Programming 87, 2000 (averages of the choices).
     """
-    ceilings = blocks.rows.ceilings
-    prices = best_prices = blocks.rows.first_prices if prices is None else prices
+    ceilings = priced.rows.ceilings
+    prices = best_prices = priced.rows.first_prices if prices is None else prices
     least = mark = np.inf
     direction = np.zeros_like(prices)
     shares: FloatArray | None = None
     step, waited = steps.first, 0
     while step > steps.last:
-        value, slope, holds = blocks.dual_value(prices, status)
+        value, slope, holds = priced.dual_value(prices, status)
         shares = holds.astype(np.float64) if shares is None else MEMORY * shares + (1 - MEMORY) * holds
         if value < least:
             least, best_prices = value, prices

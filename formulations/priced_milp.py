@@ -6,7 +6,7 @@ import numpy as np
 
 from slimbench.formulations.coupling import Block
 from slimbench.formulations.fixing import FREE
-from slimbench.formulations.lagrangian import PricedBlocks
+from slimbench.formulations.lagrangian import PricedCoupling
 from slimbench.formulations.milp import Milp, MilpBuilder
 from slimbench.formulations.priced_terms import priced_weights
 from slimbench.instances import Instance
@@ -15,7 +15,7 @@ from slimbench.instances.evaluation import latencies_without_cache
 
 
 def priced_milp(
-    instance: Instance, blocks: PricedBlocks, prices: FloatArray, fixed: IntArray, *, cuts: bool
+    instance: Instance, priced: PricedCoupling, prices: FloatArray, fixed: IntArray, *, cuts: bool
 ) -> Milp:
     """The exact model with experts fixed and, for every block, the row that its subproblem proves.
 
@@ -32,7 +32,7 @@ def priced_milp(
     cuts : bool
         Whether to add these rows.
     """
-    rows, builder = blocks.rows, MilpBuilder()
+    rows, builder = priced.rows, MilpBuilder()
     x = fixed.copy()
     x[fixed == FREE] = builder.columns(np.zeros(int((fixed == FREE).sum())))
     unit = int(np.gcd.reduce(instance.expert_bytes))
@@ -59,7 +59,7 @@ def priced_milp(
     for b, (block, of_terms) in enumerate(zip(rows.blocks, columns, strict=True)):
         builder.reward(of_terms, block.terms.weights)
         if cuts and len(of_terms):
-            weights, most = priced_weights(blocks.blocks[b].terms, prices), blocks.block_value(b, prices)
+            weights, most = priced_weights(priced.blocks[b].terms, prices), priced.block_value(b, prices)
             scale = max(most, float(np.abs(weights).max())) or 1.0
             builder.rows(np.array([len(weights)]), of_terms, weights / scale, most / scale)
     return builder.build(x, float(np.dot(instance.rates, latencies_without_cache(instance))))

@@ -13,7 +13,7 @@ from slimbench.formulations.backends import SolveOptions, Start, load_backend, s
 from slimbench.formulations.bracket_search import BracketSearch
 from slimbench.formulations.branching import Progress, branch_and_bound
 from slimbench.formulations.fixing import fixed_by_prices
-from slimbench.formulations.lagrangian import PricedBlocks, PricedBound
+from slimbench.formulations.lagrangian import PricedBound, PricedCoupling
 from slimbench.formulations.priced_milp import priced_milp
 from slimbench.formulations.rewards import servers_share_groups
 from slimbench.instances import Instance, Placement
@@ -46,15 +46,15 @@ def exact(
     """
     search = BracketSearch(instance, exact_experts=16, expired=context.expired, report=context.report)
     search.fill()
-    blocks, root = search.descend(iterations, first_rounding)
+    priced, root = search.descend(iterations, first_rounding)
     if root is not None and not search.proven and not context.expired():
-        _finish(search, blocks, root, context)
+        _finish(search, priced, root, context)
     context.record(iterations=search.iterations)
     context.report(search.placement, search.bound_s, optimal=search.proven)
     return search.placement
 
 
-def _finish(search: BracketSearch, blocks: PricedBlocks, root: PricedBound, context: SolveContext) -> None:
+def _finish(search: BracketSearch, priced: PricedCoupling, root: PricedBound, context: SolveContext) -> None:
     """Close the gap that prices leave by a tree, where that gets somewhere, or by a MILP.
 
     Single experts (K = 1, ``serial``) make a tight linear relaxation, so a MILP. Groups that servers share
@@ -62,10 +62,10 @@ def _finish(search: BracketSearch, blocks: PricedBlocks, root: PricedBound, cont
     groups are served whole in many layers neither closes a wide gap: neighbourhoods use the time better.
     """
     single_experts = search.instance.dispatch == "serial" or search.instance.max_group_size <= 1
-    if not single_experts and _can_force(blocks):
+    if not single_experts and _can_force(priced):
         shuffles = search.instance.n_layers >= FEWEST_LAYERS
         persist = shuffles and not servers_share_groups(search.instance)
-        tree = branch_and_bound(blocks, root, search.wanted_s)
+        tree = branch_and_bound(priced, root, search.wanted_s)
         promising = _grow(search, tree, context, TRIAL_S, TRIAL_NODES)
         near = search.neighbours(context.rng) if shuffles else iter(())
         near_turn_s, tree_turn_s = NEAR_TURN_S, TREE_TURN_S
@@ -76,12 +76,12 @@ def _finish(search: BracketSearch, blocks: PricedBlocks, root: PricedBound, cont
             promising = _grow(search, tree, context, tree_turn_s)
             tree_turn_s *= 2 if promising else 1
     if not (search.proven or search.expired()):
-        _finish_by_milp(search, blocks, root, context)
+        _finish_by_milp(search, priced, root, context)
 
 
-def _can_force(blocks: PricedBlocks) -> bool:
+def _can_force(priced: PricedCoupling) -> bool:
     """Whether all blocks are enumerated, so that experts can be forced and rows of blocks are sharp."""
-    return all(block.can_force for block in blocks.blocks)
+    return all(block.can_force for block in priced.blocks)
 
 
 def _grow(
@@ -106,7 +106,7 @@ def _grow(
 
 
 def _finish_by_milp(
-    search: BracketSearch, blocks: PricedBlocks, root: PricedBound, context: SolveContext
+    search: BracketSearch, priced: PricedCoupling, root: PricedBound, context: SolveContext
 ) -> None:
     """Neighbourhoods while they help, then the model without what prices fix, for the rest of the time."""
     shuffles = servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS
@@ -115,8 +115,8 @@ def _finish_by_milp(
         search.look_around(near, seconds=SHAKING_SHARE * context.time_left_s, patience=IDLE_SHAKES)
     # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.
     as_good_s = search.saving_s * (1 - ROUNDING)
-    fixed = fixed_by_prices(blocks, root.prices, as_good_s)
-    model = priced_milp(search.instance, blocks, root.prices, fixed, cuts=_can_force(blocks))
+    fixed = fixed_by_prices(priced, root.prices, as_good_s)
+    model = priced_milp(search.instance, priced, root.prices, fixed, cuts=_can_force(priced))
 
     def on_bound(bound: float) -> None:
         if math.isfinite(bound):

@@ -7,7 +7,7 @@ from samples import random_instance
 
 from slimbench.formulations.branching import branch_and_bound
 from slimbench.formulations.coupling import coupling
-from slimbench.formulations.lagrangian import PricedBlocks, priced_bounds
+from slimbench.formulations.lagrangian import PricedCoupling, priced_bounds
 from slimbench.instances import Placement
 
 GAP = 5e-7
@@ -15,16 +15,16 @@ GAP = 5e-7
 
 def solved(instance, iterations):
     """The best placement that the tree offers, and the bound after each of its nodes."""
-    blocks = PricedBlocks(instance, coupling(instance), 16)
+    priced = PricedCoupling(instance, coupling(instance), 16)
     savings, placements = [0.0], [Placement.empty(instance)]
 
     def wanted():
         return savings[-1] * (1 + GAP)
 
-    steps = priced_bounds(blocks, lambda: savings[-1])
+    steps = priced_bounds(priced, lambda: savings[-1])
     root = [next(steps) for _ in range(iterations)][-1]
     bounds = [root.bound_s]
-    for progress in branch_and_bound(blocks, root, wanted):
+    for progress in branch_and_bound(priced, root, wanted):
         for placement in progress.placements:
             saving = plain_saving(instance, placement)
             if saving > savings[-1] and placement.violation(instance) is None:
@@ -56,10 +56,10 @@ def test_one_server_and_single_experts():
 def test_with_the_optimum_known_nothing_is_left_to_find():
     instance = random_instance(4, dispatch="single", servers=3, experts=5, top_k=2, groups=4)
     optimum, _ = brute_force(instance)
-    blocks = PricedBlocks(instance, coupling(instance), 16)
-    *_, root = priced_bounds(blocks, lambda: optimum)
+    priced = PricedCoupling(instance, coupling(instance), 16)
+    *_, root = priced_bounds(priced, lambda: optimum)
     wanted = optimum * (1 + GAP)
-    states = list(branch_and_bound(blocks, root, lambda: wanted))
+    states = list(branch_and_bound(priced, root, lambda: wanted))
     offered = [p for state in states for p in state.placements if p.violation(instance) is None]
     assert all(plain_saving(instance, p) <= wanted for p in offered)
     assert not states or states[-1].bound_s <= wanted

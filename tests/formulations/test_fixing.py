@@ -10,7 +10,7 @@ from samples import random_instance
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.enumeration import maximal_caches
 from slimbench.formulations.fixing import FREE, fixed_by_prices
-from slimbench.formulations.lagrangian import PricedBlocks, priced_bounds
+from slimbench.formulations.lagrangian import PricedCoupling, priced_bounds
 from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.instances import Placement
 
@@ -23,10 +23,10 @@ def test_no_placement_that_saves_as_much_is_lost(dispatch):
             seed, dispatch=dispatch, servers=2, experts=5, top_k=2, groups=4, capacity=0.4
         )
         optimum, _ = brute_force(instance)
-        blocks = PricedBlocks(instance, coupling(instance), 16)
-        *_, last = priced_bounds(blocks, lambda: optimum)  # noqa: B023
+        priced = PricedCoupling(instance, coupling(instance), 16)
+        *_, last = priced_bounds(priced, lambda: optimum)  # noqa: B023
         for wanted in (optimum * (1 + 1e-9), optimum * 0.98):
-            status = fixed_by_prices(blocks, last.prices, wanted)
+            status = fixed_by_prices(priced, last.prices, wanted)
             fixed_pairs += int((status != FREE).sum())
             caches = [maximal_caches(instance, n, 10_000) for n in range(instance.n_servers)]
             worth = [
@@ -37,18 +37,18 @@ def test_no_placement_that_saves_as_much_is_lost(dispatch):
             named = np.zeros(instance.n_experts, np.bool_)
             named[instance.group_experts] = True
             for placement in worth:
-                useful = _without_useless(instance, placement, blocks)
+                useful = _without_useless(instance, placement, priced)
                 assert useful[status == ALWAYS].all()
                 assert not useful[status == NEVER].any()
     assert fixed_pairs > 20
 
 
-def _without_useless(instance, placement, blocks):
+def _without_useless(instance, placement, priced):
     """The placement without experts that no term of their server names: they save nothing."""
     holds = placement.holds.copy()
     for n in range(instance.n_servers):
         named = np.zeros(instance.n_experts, np.bool_)
-        named[blocks.rows.blocks[n].terms.members] = True
+        named[priced.rows.blocks[n].terms.members] = True
         holds[n] &= named
     return holds
 
@@ -56,14 +56,14 @@ def _without_useless(instance, placement, blocks):
 def test_what_is_fixed_already_stays():
     instance = random_instance(1, dispatch="single", servers=2, top_k=2)
     optimum, best = brute_force(instance)
-    blocks = PricedBlocks(instance, coupling(instance), 16)
+    priced = PricedCoupling(instance, coupling(instance), 16)
     status = np.full((2, instance.n_experts), FREE)
     status[0] = np.where(best.holds[0], ALWAYS, NEVER)
-    fixed = fixed_by_prices(blocks, blocks.rows.first_prices, 0.5 * optimum, status)
+    fixed = fixed_by_prices(priced, priced.rows.first_prices, 0.5 * optimum, status)
     assert np.array_equal(fixed[0], status[0])
 
 
 def test_nothing_is_fixed_where_layers_are_split():
     instance = random_instance(1, dispatch="single", servers=2, top_k=2)
-    blocks = PricedBlocks(instance, coupling(instance), 1)
-    assert not fixed_by_prices(blocks, blocks.rows.first_prices, 1e9).any()
+    priced = PricedCoupling(instance, coupling(instance), 1)
+    assert not fixed_by_prices(priced, priced.rows.first_prices, 1e9).any()

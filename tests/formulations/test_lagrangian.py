@@ -10,7 +10,7 @@ from samples import random_instance
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.formulation import build_milp
-from slimbench.formulations.lagrangian import PricedBlocks, priced_bounds
+from slimbench.formulations.lagrangian import PricedCoupling, priced_bounds
 from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.instances import Placement
 
@@ -35,7 +35,7 @@ FAMILY = [
 
 
 def blocks_of(instance, exact_experts=16):
-    return PricedBlocks(instance, coupling(instance), exact_experts)
+    return PricedCoupling(instance, coupling(instance), exact_experts)
 
 
 def bounds(instance, target, count, exact_experts=16):
@@ -61,23 +61,23 @@ def test_every_step_bounds_the_optimum_and_offers_a_feasible_placement(sizes, ex
 def test_any_prices_bound_the_optimum(sizes, exact_experts):
     instance = random_instance(1, **sizes)
     optimum, _ = brute_force(instance)
-    blocks = blocks_of(instance, exact_experts)
+    priced = blocks_of(instance, exact_experts)
     rng = np.random.default_rng(0)
     for scale in (0.0, 0.3, 1.0, 5.0):
-        prices = scale * rng.random(len(blocks.rows.ceilings)) * blocks.rows.ceilings
-        assert blocks.dual_value(prices)[0] >= optimum * (1 - 1e-12)
+        prices = scale * rng.random(len(priced.rows.ceilings)) * priced.rows.ceilings
+        assert priced.dual_value(prices)[0] >= optimum * (1 - 1e-12)
 
 
 def test_the_slope_is_that_of_the_dual_function():
     """A subgradient: the line through (prices, L) with this slope lies nowhere above L, which is convex."""
     for dispatch in ("single", "parallel"):
         instance = random_instance(3, dispatch=dispatch, top_k=2, layers=2)
-        blocks = blocks_of(instance)
+        priced = blocks_of(instance)
         rng = np.random.default_rng(1)
-        points = [rng.random(len(blocks.rows.ceilings)) * blocks.rows.ceilings for _ in range(12)]
-        values = [blocks.dual_value(p)[0] for p in points]
+        points = [rng.random(len(priced.rows.ceilings)) * priced.rows.ceilings for _ in range(12)]
+        values = [priced.dual_value(p)[0] for p in points]
         for p, value in zip(points, values, strict=True):
-            slope = blocks.dual_value(p)[1]
+            slope = priced.dual_value(p)[1]
             for q, other in zip(points, values, strict=True):
                 assert other >= value + slope @ (q - p) - 1e-12
 
@@ -96,12 +96,12 @@ def test_the_bound_is_tighter_than_the_linear_relaxation_where_groups_are_large(
 def test_with_experts_fixed_it_bounds_the_placements_that_agree(dispatch):
     instance = random_instance(2, dispatch=dispatch, servers=2, top_k=2)
     optimum, best = brute_force(instance)
-    blocks = blocks_of(instance)
+    priced = blocks_of(instance)
     status = np.zeros(best.holds.shape, np.int64)
     agreeing = np.where(best.holds, ALWAYS, NEVER)
     for server in range(instance.n_servers):
         status[server] = agreeing[server]
-        steps = list(islice(priced_bounds(blocks, lambda: 0.5 * optimum, status=status), 200))
+        steps = list(islice(priced_bounds(priced, lambda: 0.5 * optimum, status=status), 200))
         assert steps[-1].bound_s >= optimum * (1 - 1e-12)
         assert np.array_equal(steps[-1].holds[server], best.holds[server])
     assert steps[-1].bound_s == pytest.approx(optimum, rel=1e-3)
@@ -109,6 +109,6 @@ def test_with_experts_fixed_it_bounds_the_placements_that_agree(dispatch):
 
 def test_more_experts_forced_in_than_fit_leave_nothing():
     instance = random_instance(2, dispatch="single", top_k=2)
-    blocks = blocks_of(instance)
+    priced = blocks_of(instance)
     status = np.full((instance.n_servers, instance.n_experts), ALWAYS)
-    assert blocks.dual_value(blocks.rows.first_prices, status)[0] == -np.inf
+    assert priced.dual_value(priced.rows.first_prices, status)[0] == -np.inf

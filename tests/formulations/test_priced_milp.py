@@ -8,7 +8,7 @@ from samples import random_instance
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.fixing import FREE, fixed_by_prices
-from slimbench.formulations.lagrangian import PricedBlocks, priced_bounds
+from slimbench.formulations.lagrangian import PricedCoupling, priced_bounds
 from slimbench.formulations.priced_milp import priced_milp
 
 FAMILY = [
@@ -27,12 +27,12 @@ def test_it_has_the_optimum_with_and_without_cuts_and_fixing(sizes):
     for seed in range(3):
         instance = random_instance(seed, **{"capacity": 0.4, **sizes})
         optimum, _ = brute_force(instance)
-        blocks = PricedBlocks(instance, coupling(instance), 16)
-        *_, last = priced_bounds(blocks, lambda: optimum)  # noqa: B023
+        priced = PricedCoupling(instance, coupling(instance), 16)
+        *_, last = priced_bounds(priced, lambda: optimum)  # noqa: B023
         free = np.full((instance.n_servers, instance.n_experts), FREE)
-        for fixed in (free, fixed_by_prices(blocks, last.prices, optimum * (1 - 1e-6))):
+        for fixed in (free, fixed_by_prices(priced, last.prices, optimum * (1 - 1e-6))):
             for cuts in (False, True):
-                model = priced_milp(instance, blocks, last.prices, fixed, cuts=cuts)
+                model = priced_milp(instance, priced, last.prices, fixed, cuts=cuts)
                 result = solve(model)
                 assert result.bound * model.seconds_per_unit == pytest.approx(optimum, rel=1e-6, abs=1e-15)
                 placement = model.placement(result.values)
@@ -43,11 +43,11 @@ def test_it_has_the_optimum_with_and_without_cuts_and_fixing(sizes):
 @pytest.mark.parametrize("dispatch", ["single", "parallel"])
 def test_with_cuts_the_relaxation_is_no_worse_than_the_prices(dispatch):
     instance = random_instance(1, dispatch=dispatch, servers=2, users=3, experts=8, top_k=4, groups=8)
-    blocks = PricedBlocks(instance, coupling(instance), 16)
-    *_, last = priced_bounds(blocks, lambda: 0.0)
+    priced = PricedCoupling(instance, coupling(instance), 16)
+    *_, last = priced_bounds(priced, lambda: 0.0)
     fixed = np.full((2, instance.n_experts), FREE)
     plain, sharp = (
-        solve((model := priced_milp(instance, blocks, last.prices, fixed, cuts=cuts)).relaxed()).bound
+        solve((model := priced_milp(instance, priced, last.prices, fixed, cuts=cuts)).relaxed()).bound
         * model.seconds_per_unit
         for cuts in (False, True)
     )

@@ -77,24 +77,19 @@ def and_terms(instance: Instance, holds: BoolArray, server: int, layer: int | No
     ----------
     holds : (N, X) bool
     """
-    calls = instance.by_layer
-    start, stop = (0, len(calls.users)) if layer is None else calls.starts[layer : layer + 2].tolist()
-    weights, sizes, members = _emit_terms(
-        DISPATCHES.index(instance.dispatch),
-        server,
-        calls,
-        start,
-        stop,
-        instance.max_group_size,
-        instance.server_order,
-        instance.edge_latency_s,
-        instance.cloud_latency_s,
-        np.ascontiguousarray(holds.T),
+    return AndTerms(
+        *_emit_terms(
+            DISPATCHES.index(instance.dispatch),
+            server,
+            instance.by_layer,
+            *((0, instance.n_layers) if layer is None else (layer, layer + 1)),
+            instance.max_group_size,
+            instance.server_order,
+            instance.edge_latency_s,
+            instance.cloud_latency_s,
+            np.ascontiguousarray(holds.T),
+        )
     )
-    offsets = offsets_of(sizes)
-    layers = instance.expert_layers[members[offsets[:-1]]]
-    layer_offsets = np.searchsorted(layers, np.arange(instance.n_layers + 1)).astype(np.int64)
-    return AndTerms(weights, offsets, members, layer_offsets)
 
 
 def marginal_savings(terms: AndTerms, cached: BoolArray) -> FloatArray:
@@ -140,30 +135,36 @@ def _emit_terms(
     dispatch: int,
     server: int,
     calls: LayerActivations,
-    first: int,
-    last: int,
+    first_layer: int,
+    stop_layer: int,
     largest: int,
     server_order: IndexArray,
     edge_latency_s: FloatArray,
     cloud_latency_s: FloatArray,
     holders: BoolArray,
-) -> tuple[FloatArray, IntArray, IndexArray]:
-    """Weights, sizes and members of the terms of activations ``first`` to ``last``.
+) -> tuple[FloatArray, IntArray, IndexArray, IntArray]:
+    """The fields of the ``AndTerms`` of layers ``first_layer`` to ``stop_layer``.
 
     They are written to arrays as large as they might have to be, of which untouched pages cost nothing.
     """
     users, models, rates = calls.users, calls.models, calls.rates
     group_offsets, experts = calls.group_offsets, calls.group_experts
+    first, last = calls.starts[first_layer], calls.starts[stop_layer]
     most_members = group_offsets[last] - group_offsets[first]
     most_terms = last - first if dispatch == SINGLE else most_members
     if dispatch == PARALLEL:
         most_members = most_members * (largest + 1) // 2  # prefixes of a group
-    weights, sizes = np.empty(most_terms), np.empty(most_terms, np.int64)
+    weights, offsets = np.empty(most_terms), np.empty(most_terms + 1, np.int64)
     members = np.empty(most_members, np.int32)
-    n_terms = n_members = 0
+    layer_offsets = np.zeros(len(calls.starts), np.int64)
+    layer = first_layer
+    n_terms = n_members = offsets[0] = 0
     slowest_first = np.empty(largest, np.int32)
     current = np.empty(largest)
     for a in range(first, last):
+        while a >= calls.starts[layer + 1]:
+            layer += 1
+            layer_offsets[layer] = n_terms
         u, m = users[a], models[a]
         t, cloud = edge_latency_s[u, server, m], cloud_latency_s[u, m]
         if t >= cloud or rates[a] <= 0:
@@ -182,10 +183,11 @@ def _emit_terms(
                     latency = edge[n]
                     break
             if latency > t:
-                weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), stop - start
+                weights[n_terms] = rates[a] * (latency - t)
                 members[n_members : n_members + stop - start] = experts[start:stop]
                 n_terms += 1
                 n_members += stop - start
+                offsets[n_terms] = n_members
             continue
         k = 0
         for i in range(start, stop):
@@ -200,15 +202,17 @@ def _emit_terms(
                 current[j], slowest_first[j] = latency, experts[i]
                 k += 1
             else:
-                weights[n_terms], sizes[n_terms] = rates[a] * (latency - t), 1
-                members[n_members] = experts[i]
+                weights[n_terms], members[n_members] = rates[a] * (latency - t), experts[i]
                 n_terms += 1
                 n_members += 1
+                offsets[n_terms] = n_members
         for j in range(k):
             after = current[j + 1] if j + 1 < k else t
             if dispatch == PARALLEL and current[j] > after:
-                weights[n_terms], sizes[n_terms] = rates[a] * (current[j] - after), j + 1
+                weights[n_terms] = rates[a] * (current[j] - after)
                 members[n_members : n_members + j + 1] = np.sort(slowest_first[: j + 1])
                 n_terms += 1
                 n_members += j + 1
-    return weights[:n_terms], sizes[:n_terms], members[:n_members]
+                offsets[n_terms] = n_members
+    layer_offsets[layer + 1 :] = n_terms
+    return weights[:n_terms], offsets[: n_terms + 1], members[:n_members], layer_offsets

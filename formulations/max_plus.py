@@ -27,6 +27,7 @@ def is_concave(f: FloatArray) -> bool:
     return bool(growth <= CONCAVITY_TOLERANCE * largest)
 
 
+@compiled
 def max_plus(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntArray]:
     """Max-plus convolution by the fastest method that the shapes allow.
 
@@ -55,11 +56,60 @@ def max_plus(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntA
     return f[split] + g[np.arange(length) - split], split
 
 
+@compiled
 def max_plus_plain(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntArray]:
     """The same by trying every pair, O(p * q): the knapsack recursion of a plain dynamic program."""
     length = min(len(f) + len(g) - 1, limit + 1)
     split = _pair_by_pair(f, g, length)
     return f[split] + g[np.arange(length) - split], split
+
+
+@compiled
+def joined(
+    curves: FloatArray, starts: IntArray, limit: int, plain: bool
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """Curves joined one after another.
+
+    Parameters
+    ----------
+    curves : (.,) float64
+        Curve i is ``curves[starts[i]:starts[i + 1]]``.
+    limit : int
+        Largest number of experts of interest.
+    plain : bool
+        By trying every pair instead of by the fastest method.
+
+    Returns
+    -------
+    curve : float64, of all together
+    splits, offsets : int64
+        ``splits[offsets[i]:offsets[i + 1]]`` says for every number of experts of curves 0 to i how many of
+        them are of those before i.
+    """
+    curve = np.zeros(1)
+    lengths = np.minimum(1 + np.cumsum(starts[1:] - starts[:-1] - 1), limit + 1)
+    offsets = np.zeros(len(starts), np.int64)
+    offsets[1:] = np.cumsum(lengths)
+    splits = np.empty(offsets[-1], np.int64)
+    for i in range(len(lengths)):
+        next_one = curves[starts[i] : min(starts[i + 1], starts[i] + limit + 1)]
+        if plain:
+            curve, split = max_plus_plain(curve, next_one, limit)
+        else:
+            curve, split = max_plus(curve, next_one, limit)
+        splits[offsets[i] : offsets[i + 1]] = split
+    return curve, splits, offsets
+
+
+@compiled
+def unwound(splits: IntArray, offsets: IntArray, count: int) -> IntArray:
+    """How many of ``count`` experts each of the ``joined`` curves contributes."""
+    used = np.empty(len(offsets) - 1, np.int64)
+    for i in range(len(used) - 1, -1, -1):
+        before = splits[offsets[i] + count]
+        used[i] = count - before
+        count = before
+    return used
 
 
 @compiled

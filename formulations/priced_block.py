@@ -18,10 +18,10 @@ from slimbench.formulations.enumerated import (
     layer_profiles,
     unwind_layers,
 )
+from slimbench.formulations.model_counts import best_counts
 from slimbench.formulations.priced_terms import PricedTerms, complete_terms, mark_choice, priced_weights
 from slimbench.formulations.profiles import subset_sums
 from slimbench.formulations.splitting import SPLIT_SWEEPS, SPLIT_TOLERANCE, even_split
-from slimbench.formulations.subproblem import best_counts
 from slimbench.instances import Instance
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, csr_rows, offsets_of
 
@@ -182,13 +182,13 @@ class _Block:
         weights = priced_weights(self.terms, prices)
         if self._split is not None:
             weights = self._split.weights(weights)
-        saving, inside = self._fill_models(weights, status[self.terms.named])
-        if saving > NO_SET:
+        bound, inside = self._fill_models(weights, status[self.terms.named])
+        if bound > NO_SET:
             complete = complete_terms(self.terms, inside)
             if self._split is not None:
                 self._split.complete(inside, complete)
             mark_choice(self.terms, inside, complete, slope, cached)
-        return saving
+        return bound
 
     def forced(self, prices: FloatArray, status: IntArray) -> tuple[FloatArray, FloatArray] | None:
         """By enumeration; not known where experts differ in size or layers are split."""
@@ -216,11 +216,9 @@ class _Block:
         ]
         chosen = best_counts([curve for curve, _ in chains], self._expert_bytes, self._capacity_bytes)
         used = np.zeros(self._instance.n_layers, np.int64)
-        saving = 0.0
-        for layers, (curve, splits), count in zip(models, chains, chosen, strict=True):
-            saving += float(curve[count])
+        for layers, (_, splits), count in zip(models, chains, chosen.counts, strict=True):
             unwind_layers(splits, count, used[layers])
-        return saving, chosen_members(used, arg, by_rank, self._layers)
+        return chosen.bound_s, chosen_members(used, arg, by_rank, self._layers)
 
 
 def _layers(

@@ -5,8 +5,7 @@ The exact profile enumerates sets; the split profile takes polynomial time and b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -22,118 +21,144 @@ from slimbench.formulations.splitting import (
 from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, compiled
 
 MAX_EXACT_EXPERTS: Final = 20  # 2^20 sums of 8 bytes: 8 MB a layer
+FAMILIES: Final = 3  # of nested sets that are tried where a layer is split
 
 
-@dataclass(frozen=True)
-class LayerProfile:
-    """What one layer can save by number of experts.
+class Profiles(NamedTuple):
+    """What each layer of one server can save by number of experts; a layer without terms has no profile.
 
     Attributes
     ----------
-    experts : (k,) int32
-        The experts that some term names, numbered through.
-    savings : (k + 1,) float64
-        Saving in seconds per token of the best known set of c experts; never falling.
-    bounds : (k + 1,) float64
-        Proven upper bound on the same; the very array ``savings`` when the profile is exact.
-    chosen : (k + 1, k) bool
-        The sets that reach ``savings``.
+    layers : (L,) int64, ascending
+    starts : (L + 1,) int64
+        Layer i, in which terms name c experts, has entries ``starts[i]`` to ``starts[i + 1]`` of the next
+        three arrays: for at most 0, 1, ... c experts.
+    savings : float64
+        Saving in seconds per token of the best known set; never falling.
+    bounds : float64
+        Proven upper bound on the same; equal to ``savings`` where the layer is exact.
+    sets : int64
+        The set that reaches the saving, see ``members``.
+    exact : (L,) bool
+        Whether every saving of the layer is the optimum for its number of experts.
+    by_bits : (L,) bool
+        Whether sets are told by bits, or by how many of the first experts of which order they take.
+    orders : int32
+        Experts numbered through: ``orders[order_starts[i]:order_starts[i + 1]]`` is one order of those of
+        layer i after another.
+    order_starts : (L + 1,) int64
     """
 
-    experts: IndexArray
+    layers: IntArray
+    starts: IntArray
     savings: FloatArray
     bounds: FloatArray
-    chosen: BoolArray
+    sets: IntArray
+    exact: BoolArray
+    by_bits: BoolArray
+    orders: IndexArray
+    order_starts: IntArray
 
-    @property
-    def exact(self) -> bool:
-        """Whether every saving is the optimum for its number of experts."""
-        return self.bounds is self.savings
 
-
-def layer_profile(terms: AndTerms, layer: int, max_exact_experts: int) -> LayerProfile:
-    """Profile of one layer: exact where its terms are singletons or name few experts, else split.
+def layer_profiles(terms: AndTerms, max_exact_experts: int) -> Profiles:
+    """Profiles of all layers: exact where terms are singletons or name few experts, else split.
 
     Only terms of one expert may have a negative weight: the price of caching it.
     """
-    start, stop = terms.layer_offsets[layer], terms.layer_offsets[layer + 1]
-    offsets = terms.offsets[start : stop + 1]
-    weights = terms.weights[start:stop]
-    experts, members = _named(terms.members[offsets[0] : offsets[-1]])
-    if len(members) == stop - start:
-        savings = np.bincount(members, weights, len(experts)).astype(np.float64)
-        return _at_most(_singleton_profile(experts, savings))
-    if len(experts) <= max_exact_experts:
-        savings, best = best_by_count(weights, _masks(offsets, members), len(experts))
-        return _at_most(_exact(experts, savings, (best[:, None] >> np.arange(len(experts))) & 1 == 1))
-    return _at_most(_split_profile(terms.of_layer(layer), experts))
+    profiles = _exact_profiles(
+        terms.weights, terms.offsets, terms.members, terms.layer_offsets, max_exact_experts
+    )
+    for i in np.flatnonzero(~profiles.exact).tolist():
+        _split_profile(terms.of_layer(int(profiles.layers[i])), profiles, i)
+    return profiles
 
 
 @compiled
-def _named(members: IndexArray) -> tuple[IndexArray, IntArray]:
-    """The experts that are members, ascending, and the place of each member among them.
+def mark_sets(profiles: Profiles, first: int, counts: IntArray, cached: BoolArray) -> None:
+    """Mark, in the layers from the ``first`` profile on, the best known sets of at most ``counts``."""
+    for i in range(first, first + len(counts)):
+        start, k = profiles.order_starts[i], profiles.starts[i + 1] - profiles.starts[i] - 1
+        told = profiles.sets[profiles.starts[i] + counts[i - first]]
+        if profiles.by_bits[i]:
+            for bit in range(k):
+                if told >> bit & 1:
+                    cached[profiles.orders[start + bit]] = True
+        else:
+            order, size = told // (k + 1), told % (k + 1)
+            for expert in profiles.orders[start + order * k : start + order * k + size]:
+                cached[expert] = True
 
-    All are of one layer, so they are counted, not sorted.
-    """
-    lowest, highest = members.min(), members.max()
-    place = np.zeros(highest - lowest + 1, np.int64)
+
+@compiled
+def _exact_profiles(
+    weights: FloatArray,
+    offsets: IntArray,
+    members: IndexArray,
+    layer_offsets: IntArray,
+    max_exact_experts: int,
+) -> Profiles:
+    """Profiles of the layers that can be solved exactly, and room for the others."""
+    layers = np.flatnonzero(layer_offsets[1:] > layer_offsets[:-1])
+    named, place, firsts = _named(offsets, members, layer_offsets, layers)
+    counts = firsts[1:] - firsts[:-1]
+    first_terms, stop_terms = layer_offsets[layers], layer_offsets[layers + 1]
+    single = offsets[stop_terms] - offsets[first_terms] == stop_terms - first_terms
+    by_bits = ~single & (counts <= max_exact_experts)
+    exact = single | by_bits
+    starts, order_starts = np.zeros(len(layers) + 1, np.int64), np.zeros(len(layers) + 1, np.int64)
+    starts[1:] = np.cumsum(counts + 1)
+    order_starts[1:] = np.cumsum(np.where(exact, counts, FAMILIES * counts))
+    savings, sets = np.zeros(starts[-1]), np.zeros(starts[-1], np.int64)
+    orders = np.empty(order_starts[-1], np.int32)
+    for i in range(len(layers)):
+        if not exact[i]:
+            continue
+        k = counts[i]
+        alone, order = np.zeros(k), np.arange(k)
+        own_savings, own_sets = savings[starts[i] : starts[i + 1]], sets[starts[i] : starts[i + 1]]
+        if single[i]:
+            for term in range(first_terms[i], stop_terms[i]):
+                alone[place[members[offsets[term]]]] += weights[term]
+            order = np.argsort(-alone, kind="mergesort")  # the best c are the c best, ties by number
+            own_savings[1:], own_sets[:] = np.cumsum(alone[order]), np.arange(k + 1)
+        else:
+            masks = np.zeros(stop_terms[i] - first_terms[i], np.int64)
+            for term in range(first_terms[i], stop_terms[i]):
+                for j in range(offsets[term], offsets[term + 1]):
+                    masks[term - first_terms[i]] |= 1 << place[members[j]]
+            own_savings[:], own_sets[:] = best_by_count(weights[first_terms[i] : stop_terms[i]], masks, k)
+        orders[order_starts[i] : order_starts[i + 1]] = named[firsts[i] : firsts[i + 1]][order]
+        _at_most(own_savings, own_sets)
+    return Profiles(layers, starts, savings, savings.copy(), sets, exact, by_bits, orders, order_starts)
+
+
+@compiled
+def _named(
+    offsets: IntArray, members: IndexArray, layer_offsets: IntArray, layers: IntArray
+) -> tuple[IndexArray, IntArray, IntArray]:
+    """The experts that are members, ascending; by expert its place in its layer; where layers start."""
+    n_experts = members.max() + 1 if len(members) else 0
+    is_named = np.zeros(n_experts, np.bool_)
     for member in members:
-        place[member - lowest] = 1
-    experts = np.empty(place.sum(), np.int32)
-    count = 0
-    for i in range(len(place)):
-        if place[i]:
-            experts[count], place[i] = lowest + i, count
+        is_named[member] = True
+    named, place = np.flatnonzero(is_named).astype(np.int32), np.empty(n_experts, np.int64)
+    firsts = np.zeros(len(layers) + 1, np.int64)
+    for i in range(len(layers)):
+        of_layer = members[offsets[layer_offsets[layers[i]]] : offsets[layer_offsets[layers[i] + 1]]]
+        highest, count = of_layer.max(), firsts[i]
+        while count < len(named) and named[count] <= highest:
+            place[named[count]] = count - firsts[i]
             count += 1
-    return experts, place[members - lowest]
+        firsts[i + 1] = count
+    return named, place, firsts
 
 
 @compiled
-def _masks(offsets: IntArray, members: IntArray) -> IntArray:
-    """The members of each term as the bits of a number."""
-    masks = np.zeros(len(offsets) - 1, np.int64)
-    for i in range(len(masks)):
-        for j in range(offsets[i] - offsets[0], offsets[i + 1] - offsets[0]):
-            masks[i] |= 1 << members[j]
-    return masks
-
-
-@compiled
-def _falls(savings: FloatArray) -> bool:
-    """Whether a saving is below the one before."""
-    return bool(np.any(savings[1:] < savings[:-1]))
-
-
-def _at_most(profile: LayerProfile) -> LayerProfile:
+def _at_most(savings: FloatArray, sets: IntArray) -> None:
     """From exactly c experts to at most c: prices may make a larger set worse."""
-    if not _falls(profile.savings):
-        return profile
-    counts = np.arange(len(profile.savings))
-    highest = np.maximum.accumulate(profile.savings)
-    source = np.maximum.accumulate(np.where(profile.savings >= highest, counts, 0))
-    savings = profile.savings[source]
-    bounds = savings if profile.exact else np.maximum.accumulate(profile.bounds)
-    return LayerProfile(profile.experts, savings, bounds, profile.chosen[source])
-
-
-def _exact(experts: IndexArray, savings: FloatArray, chosen: BoolArray) -> LayerProfile:
-    return LayerProfile(experts, savings, savings, chosen)
-
-
-def _prefixes(order: IntArray) -> BoolArray:
-    """(k + 1, k) bool: row c marks the first c of ``order``."""
-    ranks = np.argsort(order)
-    return np.asarray(ranks[None, :] < np.arange(len(order) + 1)[:, None])
-
-
-def _top_sums(values: FloatArray, order: IntArray) -> FloatArray:
-    return np.concatenate([np.zeros(1), np.cumsum(values[order])])
-
-
-def _singleton_profile(experts: IndexArray, savings: FloatArray) -> LayerProfile:
-    """Only single experts: the best c are the c best, ties by number."""
-    order = np.argsort(-savings, kind="stable")
-    return _exact(experts, _top_sums(savings, order), _prefixes(order))
+    for c in range(1, len(savings)):
+        if savings[c] < savings[c - 1]:
+            savings[c], sets[c] = savings[c - 1], sets[c - 1]
 
 
 @compiled
@@ -180,8 +205,8 @@ def best_by_count(weights: FloatArray, masks: IntArray, k: int) -> tuple[FloatAr
     return best, arg
 
 
-def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
-    """Bracket the profile of a large layer in polynomial time.
+def _split_profile(terms: AndTerms, profiles: Profiles, i: int) -> None:
+    """Bracket the profile of a large layer in polynomial time, and write it to its place.
 
     Any split of each weight over its term's members, w_C = sum over e in C of p_{C,e} with p >= 0, gives
     phi(S) <= sum over e in S of p_e, hence the sum of the c largest p_e bounds the profile from above;
@@ -189,17 +214,19 @@ def _split_profile(terms: AndTerms, experts: IndexArray) -> LayerProfile:
     p_e. From below: the best of three families of nested sets: in order of p, those left by peeling off the
     least valuable expert again and again, and those grown by whole groups.
     """
-    local = np.searchsorted(experts, terms.members).astype(np.int32)
+    experts, places = np.unique(terms.members, return_inverse=True)
+    local, k = places.astype(np.int32), len(experts)
     nothing_poured = np.zeros(len(local))
-    shares = even_split(
-        terms.weights, terms.offsets, local, len(experts), nothing_poured, SPLIT_SWEEPS, SPLIT_TOLERANCE
-    )
+    shares = even_split(terms.weights, terms.offsets, local, k, nothing_poured, SPLIT_SWEEPS, SPLIT_TOLERANCE)
     by_share = np.argsort(-shares, kind="stable")
-    layer = (terms.weights, terms.offsets, local, len(experts))
-    orders = (by_share, peeled(*layer), grown(*layer))
-    savings = np.array([nested_savings(*layer[:3], np.argsort(order)) for order in orders])
-    best, counts = savings.argmax(axis=0), np.arange(len(experts) + 1)
-    chosen = np.array([_prefixes(order) for order in orders])[best, counts]
-    most = savings[best, counts]
-    bounds = np.maximum(_top_sums(np.maximum(shares, 0.0), by_share), most)
-    return LayerProfile(experts, most, bounds, chosen)
+    layer = (terms.weights, terms.offsets, local, k)
+    orders = np.array([by_share, peeled(*layer), grown(*layer)])
+    by_family = np.array([nested_savings(*layer[:3], np.argsort(order)) for order in orders])
+    best = by_family.argmax(axis=0)
+    own = slice(profiles.starts[i], profiles.starts[i + 1])
+    savings, bounds, sets = profiles.savings[own], profiles.bounds[own], profiles.sets[own]
+    savings[:], sets[:] = by_family.max(axis=0), best * (k + 1) + np.arange(k + 1)
+    bounds[1:] = np.cumsum(np.maximum(shares[by_share], 0.0))
+    np.maximum.accumulate(np.maximum(bounds, savings), out=bounds)
+    _at_most(savings, sets)
+    profiles.orders[profiles.order_starts[i] : profiles.order_starts[i + 1]] = experts[orders].ravel()

@@ -12,7 +12,6 @@ from slimbench.bench.plugin import Guarantee, Parameters, solver
 from slimbench.formulations import SolverError
 from slimbench.formulations.and_terms import AndTerms
 from slimbench.formulations.decomposition import fill_servers
-from slimbench.formulations.max_plus import max_plus_plain
 from slimbench.formulations.profiles import MAX_EXACT_EXPERTS
 from slimbench.formulations.subproblem import ServerCache, best_cache
 from slimbench.instances import Instance, Placement
@@ -57,14 +56,14 @@ def refuse_large_layers(instance: Instance) -> None:
 
 def exact_cache(instance: Instance, terms: AndTerms, capacity_bytes: int) -> ServerCache:
     """One server's optimum: enumerated layers, joined by the plain knapsack recursion."""
-    return best_cache(instance, terms, capacity_bytes, MAX_EXACT_EXPERTS, max_plus_plain)
+    return best_cache(instance, terms, capacity_bytes, MAX_EXACT_EXPERTS, plain=True)
 
 
 @solver(
     "slim-dp",
     compiled=True,
     guarantee=Guarantee(
-        claim="1/2",
+        claim="1/2; 0.497 where models' sizes make more than 2^22 pairs of bytes and saving",
         conditions="single, serial, or K = 1; none for parallel with groups of two or more",
         source="docs/MODEL.md fact 4 (Fisher, Nemhauser, Wolsey 1978; Goundan, Schulz 2007)",
         ratio=ratio_from_alpha,

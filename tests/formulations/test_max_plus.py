@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimbench.formulations import max_plus as methods
-from slimbench.formulations.max_plus import is_concave, max_plus, max_plus_plain
+from slimbench.formulations.max_plus import is_concave, joined, max_plus, max_plus_plain, unwound
 
 arbitrary = st.lists(st.integers(-9, 9), min_size=1, max_size=24).map(lambda v: np.array(v, np.float64))
 slopes = st.lists(st.integers(-6, 6), max_size=24)
@@ -83,7 +83,7 @@ def test_max_plus_takes_the_method_that_the_shapes_allow(f, g):
     with pytest.MonkeyPatch.context() as patch:
         for name in {"_merge_slopes", "_smawk", "_pair_by_pair"} - {wanted}:
             patch.setattr(methods, name, fail)
-        max_plus(f, g, 99)
+        max_plus.py_func(f, g, 99)  # compiled, it would not see the patch
 
 
 @given(f=either)
@@ -130,3 +130,17 @@ def test_blocks_are_the_definition_and_ties_go_to_the_smallest_split_across_thei
                 sums = [f[i] + g[k - i] for i in range(max(0, k - q + 1), min(p - 1, k) + 1)]
                 assert h[k] == max(sums)
                 assert split[k] == max(0, k - q + 1) + int(np.argmax(sums))
+
+
+@given(curves=st.lists(either, max_size=5), limit=st.integers(0, 30), plain=st.booleans())
+def test_curves_joined_in_a_row_are_the_best_of_all_splits_and_unwind_to_them(curves, limit, plain):
+    starts = np.cumsum([0, *map(len, curves)])
+    curve, splits, offsets = joined(np.concatenate([[], *curves]), starts, limit, plain)
+    expected = np.zeros(1)
+    for one in curves:
+        expected = max_plus_plain(expected, one, limit)[0]
+    assert curve == pytest.approx(expected, rel=1e-12)
+    for count in range(len(curve)):
+        used = unwound(splits, offsets, count)
+        assert used.sum() == count
+        assert sum(one[c] for one, c in zip(curves, used, strict=True)) == pytest.approx(curve[count])

@@ -6,7 +6,7 @@ from random_terms import best_by_count, closure_lp, plain_value, random_layer
 
 from slimbench.formulations import profiles
 from slimbench.formulations.and_terms import AndTerms
-from slimbench.formulations.profiles import MAX_EXACT_EXPERTS, layer_profile
+from slimbench.formulations.profiles import MAX_EXACT_EXPERTS, Profiles, layer_profiles, mark_sets
 
 LAYERS = [
     pytest.param(
@@ -26,45 +26,53 @@ LAYERS = [
 SINGLETONS = [random_layer(seed, experts=9, terms=30, largest=1) for seed in range(3)]
 
 
-def split_profile(terms: AndTerms) -> profiles.LayerProfile:
-    profile = layer_profile(terms, 0, max_exact_experts=0)
-    assert not profile.exact
+def split_profile(terms: AndTerms) -> Profiles:
+    profile = layer_profiles(terms, max_exact_experts=0)
+    assert not profile.exact.any()
     return profile
 
 
+def chosen(profile: Profiles, count: int) -> list[int]:
+    """The best known set of at most ``count`` experts of the only layer."""
+    cached = np.zeros(profile.orders.max() + 1, np.bool_)
+    mark_sets(profile, 0, np.array([count]), cached)
+    return cached.nonzero()[0].tolist()
+
+
 def assert_chosen_sets_reach_the_savings(terms, profile):
-    for count, (row, saving) in enumerate(zip(profile.chosen, profile.savings, strict=True)):
-        assert row.sum() == count
-        assert plain_value(terms, set(profile.experts[row].tolist())) == pytest.approx(saving, rel=1e-12)
+    for count, saving in enumerate(profile.savings):
+        experts = chosen(profile, count)
+        assert len(experts) == count
+        assert plain_value(terms, set(experts)) == pytest.approx(saving, rel=1e-12)
 
 
 @pytest.mark.parametrize("terms", LAYERS)
 def test_exact_profile_is_the_best_of_every_set(terms):
-    profile = layer_profile(terms, 0, MAX_EXACT_EXPERTS)
-    assert profile.exact
+    profile = layer_profiles(terms, MAX_EXACT_EXPERTS)
+    assert profile.exact.all()
     assert profile.savings == pytest.approx(best_by_count(terms), rel=1e-12)
     assert_chosen_sets_reach_the_savings(terms, profile)
 
 
 @pytest.mark.parametrize("terms", SINGLETONS)
 def test_singleton_profile_is_exact_for_any_number_of_experts(terms):
-    profile = layer_profile(terms, 0, max_exact_experts=0)
-    assert profile.exact
+    profile = layer_profiles(terms, max_exact_experts=0)
+    assert profile.exact.all()
     assert profile.savings == pytest.approx(best_by_count(terms), rel=1e-12)
     assert_chosen_sets_reach_the_savings(terms, profile)
 
 
 def test_singleton_profile_breaks_ties_by_number():
     terms = AndTerms(np.ones(4), np.arange(5), np.array([3, 1, 2, 0], np.int32), np.array([0, 4]))
-    chosen = layer_profile(terms, 0, 0).chosen
-    assert [row.nonzero()[0].tolist() for row in chosen] == [[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
+    profile = layer_profiles(terms, 0)
+    assert [chosen(profile, c) for c in range(5)] == [[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
 
 
 def test_a_set_named_twice_counts_twice():
     terms = AndTerms(
         np.array([1.0, 2.0]), np.array([0, 2, 4]), np.array([0, 1, 0, 1], np.int32), np.array([0, 2])
     )
-    assert layer_profile(terms, 0, 20).savings.tolist() == [0, 0, 3]
+    assert layer_profiles(terms, 20).savings.tolist() == [0, 0, 3]
     assert split_profile(terms).savings.tolist() == [0, 0, 3]
 
 
@@ -94,8 +102,8 @@ def test_bounds_converge_to_the_concave_envelope(terms, monkeypatch):
     monkeypatch.setattr(profiles, "SPLIT_SWEEPS", 100_000)
     monkeypatch.setattr(profiles, "SPLIT_TOLERANCE", 1e-13)
     profile = split_profile(terms)
-    counts = range(len(profile.experts) + 1)
-    ones = np.ones(profile.experts.max() + 1)
+    counts = range(len(profile.bounds))
+    ones = np.ones(profile.orders.max() + 1)
     relaxed = [closure_lp(terms, ones, c, integer=False) for c in counts]
     assert profile.bounds == pytest.approx(relaxed, rel=1e-6, abs=1e-6)
     assert profile.bounds == pytest.approx(concave_envelope(best_by_count(terms)), rel=1e-6, abs=1e-6)
@@ -137,5 +145,16 @@ def test_weights_lost_in_rounding_leave_the_bounds_numbers(weights):
 def test_exact_and_split_meet_at_the_limit_of_experts():
     terms = random_layer(7, experts=9, terms=40, largest=2)
     named = len(set(terms.members.tolist()))
-    assert layer_profile(terms, 0, named).exact
-    assert not layer_profile(terms, 0, named - 1).exact
+    assert layer_profiles(terms, named).exact.all()
+    assert not layer_profiles(terms, named - 1).exact.any()
+
+
+def test_where_prices_make_a_larger_set_worse_the_smaller_one_stands():
+    """At most c experts: an expert that costs more than it saves is left out, alone and in a pair."""
+    weights = np.array([3.0, 2.0, -1.0, 4.0, 1.0, -9.0])
+    offsets, members = np.array([0, 1, 2, 3, 5, 6, 7]), np.array([0, 1, 2, 3, 4, 3, 4], np.int32)
+    profile = layer_profiles(AndTerms(weights, offsets, members, np.array([0, 3, 6])), 20)
+    assert profile.savings.tolist() == [0, 3, 5, 5, 0, 1, 1]
+    cached = np.zeros(5, np.bool_)
+    mark_sets(profile, 0, np.array([3, 2]), cached)
+    assert cached.tolist() == [True, True, False, True, False]

@@ -4,14 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from random_terms import best_in_bytes, closure_lp, named, plain_value, server_terms
 from samples import random_instance, with_fields
 
-from slimbench.formulations.max_plus import max_plus, max_plus_plain
+from slimbench.formulations import model_counts
 from slimbench.formulations.profiles import MAX_EXACT_EXPERTS
-from slimbench.formulations.subproblem import best_cache, best_counts
+from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import DISPATCHES, Model
 
 SHARES = [0.15, 0.4, 0.7]  # of the bytes of all experts
@@ -40,8 +38,8 @@ def test_exact_cache_is_the_best_of_every_subset(instance, share):
     terms = server_terms(instance, seed=1)
     capacity = int(share * instance.expert_bytes.sum())
     expected = best_in_bytes(terms, instance.expert_bytes, capacity)
-    for join in (max_plus, max_plus_plain):
-        cache = best_cache(instance, terms, capacity, MAX_EXACT_EXPERTS, join)
+    for plain in (False, True):
+        cache = best_cache(instance, terms, capacity, MAX_EXACT_EXPERTS, plain)
         assert cache.saving_s == pytest.approx(expected, rel=1e-12)
         assert cache.bound_s == cache.saving_s
         assert_honest(instance, terms, capacity, cache)
@@ -110,32 +108,13 @@ def test_a_server_without_terms_caches_nothing():
     assert cache.bound_s == 0
 
 
-curves = st.lists(
-    st.lists(st.integers(0, 9), max_size=5).map(lambda steps: np.cumsum([0, *steps]).astype(np.float64)),
-    min_size=1,
-    max_size=3,
-)
-
-
-@given(curves=curves, sizes=st.lists(st.integers(1, 7), min_size=3, max_size=3), capacity=st.integers(0, 40))
-def test_counts_of_models_are_the_best_of_all_counts(curves, sizes, capacity):
-    sizes = sizes[: len(curves)]
-    counts = best_counts(curves, sizes, capacity)
-    assert np.dot(counts, sizes) <= capacity
-    value = sum(curve[count] for curve, count in zip(curves, counts, strict=True))
-    every = itertools.product(*(range(len(curve)) for curve in curves))
-    assert value == max(
-        sum(curve[count] for curve, count in zip(curves, tried, strict=True))
-        for tried in every
-        if np.dot(tried, sizes) <= capacity
-    )
-
-
-def test_counts_use_the_last_byte():
-    """Sizes that share no divisor: 3 * 1_000_003 + 2 * 999_983 fits exactly, one byte less does not."""
-    curves, sizes = [np.arange(6.0), np.arange(6.0) * 1.1], [1_000_003, 999_983]
-    exact = 3 * sizes[0] + 2 * sizes[1]
-    steep = [np.array([0.0, 1, 2, 30]), np.array([0.0, 1, 20])]
-    assert best_counts(steep, sizes, exact) == [3, 2]
-    assert best_counts(steep, sizes, exact - 1) != [3, 2]
-    assert best_counts(curves, sizes, 5 * sizes[1]) == [0, 5]
+def test_where_pairs_of_models_are_left_out_the_bound_says_so(monkeypatch):
+    instance = several_models(5, "single", (1_000_003, 999_983, 700_001), layers=2)
+    terms = server_terms(instance, seed=5)
+    capacity = int(0.5 * instance.expert_bytes.sum())
+    optimum = best_cache(instance, terms, capacity, MAX_EXACT_EXPERTS).saving_s
+    monkeypatch.setattr(model_counts, "MAX_PAIRS", 1)
+    cache = best_cache(instance, terms, capacity, MAX_EXACT_EXPERTS)
+    assert_honest(instance, terms, capacity, cache)
+    assert cache.saving_s >= (1 - model_counts.EPSILON) * optimum
+    assert optimum < cache.bound_s <= (1 + model_counts.EPSILON) * optimum

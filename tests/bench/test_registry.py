@@ -10,7 +10,7 @@ from slimbench.bench import PluginError
 from slimbench.bench.registry import ENTRY_POINTS, find_solvers
 
 ISSUED = {
-    "brute-force", "local-search", "milp", "popularity", "popularity-per-layer", "random",
+    "annealing", "brute-force", "local-search", "milp", "popularity", "popularity-per-layer", "random",
     "slim-dp", "slim-greedy", "slim-maxconv", "slim-sweep",
 }  # fmt: skip
 

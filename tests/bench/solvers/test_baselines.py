@@ -1,4 +1,4 @@
-"""``popularity``, ``popularity-per-layer``, ``random``, ``local-search`` and ``brute-force``."""
+"""The baselines, and ``brute-force``."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from slimbench.bench.context import SolveContext
 from slimbench.formulations import SolverError
 from slimbench.instances import DISPATCHES, Model, Placement
 
-BASELINES = ["popularity", "popularity-per-layer", "random", "local-search"]
+BASELINES = ["popularity", "popularity-per-layer", "random", "local-search", "annealing"]
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -24,8 +24,8 @@ def test_baselines_are_feasible_repeat_under_a_seed_and_outlive_their_deadline(k
     assert plain_fits(instance, run_expired(name, instance))
 
 
-@pytest.mark.parametrize("name", sorted(set(BASELINES) - {"random"}))
-def test_baselines_other_than_random_do_not_depend_on_the_seed(name):
+@pytest.mark.parametrize("name", ["popularity", "popularity-per-layer", "local-search"])
+def test_baselines_that_draw_nothing_do_not_depend_on_the_seed(name):
     instance = random_instance(0, layers=3, experts=8)
     assert len({run(name, instance, seed=seed)[0] for seed in range(5)}) == 1
 
@@ -127,6 +127,19 @@ def test_local_search_improves_on_popularity():
         gains.append(better - start)
     assert min(gains) >= -1e-12
     assert max(gains) > 1e-3
+
+
+@pytest.mark.parametrize("dispatch", DISPATCHES)
+def test_annealing_leaves_local_optima_and_gets_better_with_rounds(dispatch):
+    ratios = {"local-search": [], "annealing": [], "two rounds": []}
+    for seed in range(8):
+        instance = random_instance(seed, dispatch=dispatch, servers=2, layers=2, experts=4, groups=5)
+        optimum = brute_force(instance)[0]
+        ratios["local-search"].append(plain_saving(instance, run("local-search", instance)[0]) / optimum)
+        ratios["annealing"].append(plain_saving(instance, run("annealing", instance)[0]) / optimum)
+        ratios["two rounds"].append(plain_saving(instance, run("annealing", instance, rounds=2)[0]) / optimum)
+    assert max(ratios["annealing"]) == pytest.approx(1)
+    assert np.mean(ratios["annealing"]) > max(np.mean(ratios["local-search"]), np.mean(ratios["two rounds"]))
 
 
 @pytest.mark.parametrize("dispatch", DISPATCHES)

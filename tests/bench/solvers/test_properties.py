@@ -14,7 +14,7 @@ from strategies import instances
 from slimbench.bench import SolveContext
 
 PATIENCE = {"lns": {"patience": 5}, "lagrangian": {"iterations": 200}, "lp-rounding": {"samples": 5}}
-HEURISTICS = ["slim-greedy", "slim-dp", "slim-maxconv", "slim-sweep", "local-search", "random", *PATIENCE]
+HEURISTICS = ["slim-greedy", "slim-dp", "slim-maxconv", "slim-sweep", "local-search", "annealing", *PATIENCE]
 
 
 @settings(max_examples=60)

@@ -13,15 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from slimbench.bench.attack import Attack, AttackSettings
 from slimbench.bench.cli_instances import Json, print_facts
-from slimbench.bench.cli_solvers import CALL_HELP, FAILED, Plugins
+from slimbench.bench.cli_solvers import CALL_HELP, Plugins
 from slimbench.bench.draft import Limits
+from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
 from slimbench.bench.findings import FILE_NAME, described, refuse_findings, write_findings
 from slimbench.bench.isolation import Workers
 from slimbench.bench.plugin import Call, parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.instances import DISPATCHES, Dispatch, InstanceError
-
-NOTHING_MEASURED, INTERRUPTED = 4, 130  # exit codes beside FAILED
 
 Most = Annotated[int, typer.Option(min=1)]
 

@@ -15,16 +15,13 @@ from rich.table import Table
 
 from slimbench.bench.cli_instances import InstanceFile, Json, print_facts
 from slimbench.bench.conformance import check_solver
+from slimbench.bench.exit_codes import FAILED
 from slimbench.bench.messages import Job
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import run_alone
 from slimbench.bench.verification import verified
 from slimbench.instances import evaluate, read_instance, read_placement, write_placement
-
-FAILED = (
-    1  # the exit code of a run that failed, a placement that does not fit, a plugin that does not conform
-)
 
 CALL_HELP = r"name or name\[parameter=value,...]"  # what stands in brackets alone would be markup
 Plugins = Annotated[

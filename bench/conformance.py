@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from slimbench.bench.isolation import Outcome, Workers
+from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job
+from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call
 from slimbench.bench.references import exceeds
 from slimbench.bench.verification import verified

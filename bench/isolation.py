@@ -6,70 +6,30 @@ import contextlib
 import math
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 import psutil
 
+from slimbench.bench.cgroup import ControlGroup, ControlGroups
 from slimbench.bench.forkserver import kill_group
-from slimbench.bench.messages import (
-    Finished,
-    Forked,
-    Incumbent,
-    Job,
-    PackedPlacement,
-    Ready,
-    ServerMessage,
-    Status,
-    decode_server,
-    decode_worker,
-    encode,
-)
-from slimbench.bench.trajectory import Trail
+from slimbench.bench.machine import describe_machine
+from slimbench.bench.messages import Forked, Incumbent, Job, Ready, Status, decode_worker
+from slimbench.bench.outcome import Heard, Outcome, describe_exit
+from slimbench.bench.server_link import ServerLink
 
 POLL_S: Final = 0.05  # how often limits are looked at
 START_LIMIT_S: Final = 120.0  # to import plugins and read the instance, before the clock starts
-ONE_THREAD: Final = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
 
 
 def hard_limit_s(time_limit_s: float) -> float:
     """When a run is killed: solvers overrun their deadline a little, and that is no reason to lose them."""
     return time_limit_s + 0.5 + 0.1 * time_limit_s
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one run ended, before anything it claims is checked.
-
-    Attributes
-    ----------
-    placement : the returned one, or the last one reported by a run that did not return
-    bound_saving_s : the least bound reported
-    optimal : the solver claims that its placement is optimal
-    trail : what was reported on the way, and when
-    """
-
-    job: Job
-    status: Status
-    message: str
-    placement: PackedPlacement | None
-    bound_saving_s: float | None
-    optimal: bool
-    runtime_s: float
-    cpu_s: float | None
-    peak_memory_mb: float
-    figures: dict[str, Any]
-    trail: Trail
 
 
 @dataclass
@@ -78,28 +38,40 @@ class _Run:
 
     job: Job
     channel: Connection
+    slot: int
+    group: ControlGroup | None
     submitted: float
+    load_before: float
     pid: int | None = None
-    started: float | None = None
-    placement: PackedPlacement | None = None
-    bound: float | None = None
-    trail: Trail = field(default_factory=Trail)
+    heard: Heard = field(default_factory=Heard)
+    cpu_s: float | None = None
     peak_memory_mb: float = 0.0
     killed: tuple[Status, str] | None = None
-    finished: Finished | None = None
     exit_code: int | None = None
     open: bool = True
     children: set[psutil.Process] = field(default_factory=set)
 
 
 class Workers:
-    """Starts runs and collects their outcomes; a context manager that leaves no process behind."""
+    """Starts runs on this machine and collects their outcomes; leaves no process behind.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    slots : int
+        Runs at a time. Where there are several, each has its own processors, if there are enough.
+    threads : int
+        That each run may keep busy.
+    """
+
+    def __init__(self, slots: int = 1, threads: int = 1) -> None:
+        self.slots = slots
+        self.threads = threads
+        self._cores = _shared_out(slots, threads)
         self._runs: dict[int, _Run] = {}
 
     def __enter__(self) -> Self:
-        self._start_server()
+        self._groups = ControlGroups.find()
+        self._server = ServerLink(self.threads)
         return self
 
     def __exit__(
@@ -107,19 +79,27 @@ class Workers:
     ) -> None:
         for run in self._runs.values():
             self._kill(run)
-        self._stop_server()
+        self._server.close()
 
     def submit(self, job: Job) -> None:
-        """Start a run."""
+        """Start a run; at most ``slots`` may be under way."""
+        slot = min(set(range(self.slots)) - {run.slot for run in self._runs.values()})
+        group = (
+            self._groups.make(f"run-{os.getpid()}-{job.key}", job.memory_limit_mb) if self._groups else None
+        )
+        job = msgspec.structs.replace(
+            job, cores=self._cores[slot], control_group=str(group.folder) if group else None
+        )
         read, write = os.pipe()
         try:
-            self._send(job, write)
+            self._server.send(job, write)
         except OSError:  # the last run killed the server on its way out
             self._lose_server()
-            self._send(job, write)
+            self._server.send(job, write)
         finally:
             os.close(write)
-        self._runs[job.key] = _Run(job, Connection(read, writable=False), time.monotonic())
+        channel = Connection(read, writable=False)
+        self._runs[job.key] = _Run(job, channel, slot, group, time.monotonic(), os.getloadavg()[0])
 
     def collect(self) -> Iterator[Outcome]:
         """Wait until at least one run has ended; yields all that have."""
@@ -130,22 +110,28 @@ class Workers:
             del self._runs[run.job.key]
             self._kill(run)  # what the solver may have left running
             run.channel.close()
+            if run.group:
+                if run.group.was_stopped and run.heard.finished is None:
+                    limit = f"limit {run.job.memory_limit_mb:g} MB"
+                    run.killed = run.killed or ("memory_limit", f"killed by the kernel, {limit}")
+                run.peak_memory_mb = max(run.peak_memory_mb, run.group.peak_mb)
+                run.group.remove()
             yield _outcome(run)
 
     # Listening
 
     def _listen(self) -> None:
         talking = [run for run in self._runs.values() if run.open]
-        ready = set(wait([self._messages, *(run.channel for run in talking)], timeout=POLL_S))
-        if self._messages in ready:
+        ready = set(wait([self._server.messages, *(run.channel for run in talking)], timeout=POLL_S))
+        if self._server.messages in ready:
             self._hear_server()
         for run in talking:
             if run.channel in ready:
-                self._hear_worker(run)
+                _hear_worker(run)
 
     def _hear_server(self) -> None:
         try:
-            message: ServerMessage = decode_server(self._messages.recv_bytes())
+            message = self._server.hear()
         except (EOFError, OSError):
             self._lose_server()
             return
@@ -157,25 +143,6 @@ class Workers:
         else:
             run.exit_code = message.exit_code
 
-    def _hear_worker(self, run: _Run) -> None:
-        try:
-            message = decode_worker(run.channel.recv_bytes())
-        except (EOFError, OSError, msgspec.DecodeError):
-            run.open = False
-            return
-        if isinstance(message, Ready):
-            run.started = min(message.started, time.monotonic())
-        elif isinstance(message, Incumbent):
-            bound = message.bound_saving_s
-            if bound is not None and not math.isfinite(bound):
-                bound = None  # says nothing
-            run.placement = message.placement or run.placement
-            if bound is not None and (run.bound is None or bound < run.bound):
-                run.bound = bound
-            run.trail.add(message.seconds, message.placement, bound)
-        else:
-            run.finished = message
-
     # Limits
 
     def _enforce_limits(self) -> None:
@@ -183,31 +150,24 @@ class Workers:
         for run in self._runs.values():
             if run.pid is None or run.killed or run.exit_code is not None:
                 continue  # one that has sent its result may still hang on its way out
-            limit = run.job.time_limit_s
-            if run.started is None:
+            job, limit = run.job, run.job.time_limit_s
+            cpu_s, memory_mb = _usage(run)
+            run.peak_memory_mb = max(run.peak_memory_mb, memory_mb)
+            if run.heard.started is None:
                 if now > run.submitted + START_LIMIT_S:
                     self._kill(run, "error", f"not ready to start after {START_LIMIT_S:g} s")
-            elif now > run.started + hard_limit_s(limit):
+            else:
+                run.cpu_s = max(run.cpu_s or 0.0, cpu_s - run.heard.cpu_at_start_s)
+                if now > run.heard.started + hard_limit_s(limit):
+                    message = f"killed {hard_limit_s(limit):g} s after its start, limit {limit:g} s"
+                    self._kill(run, "time_limit", message)
+                elif job.cpu_limit_s is not None and run.cpu_s > job.cpu_limit_s:
+                    message = f"killed after {run.cpu_s:.1f} s of CPU time, limit {job.cpu_limit_s:g} s"
+                    self._kill(run, "cpu_limit", message)
+            if memory_mb > job.memory_limit_mb:
                 self._kill(
-                    run, "time_limit", f"killed {hard_limit_s(limit):g} s after its start, limit {limit:g} s"
+                    run, "memory_limit", f"killed at {memory_mb:.0f} MB, limit {job.memory_limit_mb:g} MB"
                 )
-            memory = self._memory_mb(run)
-            run.peak_memory_mb = max(run.peak_memory_mb, memory)
-            if memory > run.job.memory_limit_mb:
-                self._kill(
-                    run, "memory_limit", f"killed at {memory:.0f} MB, limit {run.job.memory_limit_mb:g} MB"
-                )
-
-    def _memory_mb(self, run: _Run) -> float:
-        """Resident size of the worker and all its descendants."""
-        total = 0
-        with contextlib.suppress(psutil.Error):
-            worker = psutil.Process(run.pid)
-            run.children.update(worker.children(recursive=True))
-            for process in (worker, *run.children):
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_info().rss
-        return total / 2**20
 
     def _kill(self, run: _Run, status: Status | None = None, message: str = "") -> None:
         if status is not None:
@@ -222,79 +182,84 @@ class Workers:
         """Gone, and everything it sent is heard; a process it left behind may keep the channel open."""
         return run.exit_code is not None and not (run.open and run.channel.poll())
 
-    # The fork server
-
-    def _start_server(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            self._server = subprocess.Popen(
-                [sys.executable, "-P", "-m", "slimbench.bench.forkserver", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is the coordinator's to handle
-                env=os.environ | ONE_THREAD,
-            )
-        self._control = ours
-        self._messages = Connection(os.dup(ours.fileno()))
-
-    def _stop_server(self) -> None:
-        self._messages.close()
-        self._control.close()
-        try:
-            self._server.wait(5)
-        except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
-
-    def _send(self, job: Job, channel: int) -> None:
-        socket.send_fds(self._control, [b"j"], [channel])
-        self._messages.send_bytes(encode(job))
-
     def _lose_server(self) -> None:
         """Count every run as crashed and start another server: a solver may have killed it."""
         for run in self._runs.values():
             self._kill(run, "crashed", "the process that starts workers died")
             run.exit_code, run.open = -signal.SIGKILL, False
-        self._server.kill()
-        self._stop_server()
-        self._start_server()
+        self._server.restart()
+
+
+def _shared_out(slots: int, threads: int) -> list[tuple[int, ...]]:
+    """The processors of each slot: its own ones where several slots find enough, else any."""
+    if slots > 1 and hasattr(os, "sched_getaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) >= slots * threads:
+            return [tuple(cores[i * threads : (i + 1) * threads]) for i in range(slots)]
+    return [()] * slots
+
+
+def _hear_worker(run: _Run) -> None:
+    heard = run.heard
+    try:
+        message = decode_worker(run.channel.recv_bytes())
+    except (EOFError, OSError, msgspec.DecodeError):
+        run.open = False
+        return
+    if isinstance(message, Ready):
+        heard.started = min(message.started, time.monotonic())
+        heard.cpu_at_start_s = message.cpu_s
+    elif isinstance(message, Incumbent):
+        bound = message.bound_saving_s
+        if bound is not None and not math.isfinite(bound):
+            bound = None  # says nothing
+        heard.placement = message.placement or heard.placement
+        if bound is not None and (heard.bound is None or bound < heard.bound):
+            heard.bound = bound
+        heard.trail.add(message.seconds, message.placement, bound)
+    else:
+        heard.finished = message
+
+
+def _usage(run: _Run) -> tuple[float, float]:
+    """Seconds of CPU time and resident MiB of the worker and all its descendants."""
+    cpu_s = resident = 0.0
+    with contextlib.suppress(psutil.Error):
+        worker = psutil.Process(run.pid)
+        run.children.update(worker.children(recursive=True))
+        for process in (worker, *run.children):
+            with contextlib.suppress(psutil.Error):
+                resident += process.memory_info().rss
+                times = process.cpu_times()  # of itself, and of what it waited for
+                cpu_s += times.user + times.system + times.children_user + times.children_system
+    return cpu_s, resident / 2**20
 
 
 def _outcome(run: _Run) -> Outcome:
-    finished = run.finished
+    heard, finished = run.heard, run.heard.finished
     if finished is None:
-        status, message = run.killed or ("crashed", _describe_exit(run.exit_code))
-        ran = time.monotonic() - run.started if run.started is not None else 0.0
-        return Outcome(
-            run.job,
-            status,
-            message,
-            run.placement,
-            run.bound,
-            False,
-            ran,
-            None,
-            run.peak_memory_mb,
-            {},
-            run.trail,
-        )
+        status, message = run.killed or ("crashed", describe_exit(run.exit_code))
+        placement, optimal, figures = heard.placement, False, {}
+        runtime_s = time.monotonic() - heard.started if heard.started is not None else 0.0
+        cpu_s, peak_memory_mb = run.cpu_s, run.peak_memory_mb
+    else:
+        status, message = finished.status, finished.message
+        placement = finished.placement if status == "ok" else heard.placement
+        optimal, figures = finished.optimal, finished.figures
+        runtime_s, cpu_s = finished.runtime_s, finished.cpu_s
+        peak_memory_mb = max(run.peak_memory_mb, finished.peak_memory_mb)
     return Outcome(
         run.job,
-        finished.status,
-        finished.message,
-        finished.placement if finished.status == "ok" else run.placement,
-        run.bound,
-        finished.optimal,
-        finished.runtime_s,
-        finished.cpu_s,
-        max(run.peak_memory_mb, finished.peak_memory_mb),
-        finished.figures,
-        run.trail,
+        status,
+        message,
+        placement,
+        heard.bound,
+        optimal,
+        runtime_s,
+        cpu_s,
+        peak_memory_mb,
+        figures,
+        heard.trail,
+        run.load_before,
+        describe_machine(),
     )
-
-
-def _describe_exit(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        return f"killed by {name} ({signal.strsignal(-exit_code)})"
-    return f"exited with code {exit_code} before it returned a placement"

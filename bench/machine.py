@@ -1,4 +1,4 @@
-"""On what and with what the runs were made: the provenance of every number."""
+"""On what runs are made: the provenance of their times."""
 
 from __future__ import annotations
 
@@ -7,53 +7,35 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
-from importlib import metadata
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import psutil
 
-import slimbench.bench
-import slimbench.formulations
-import slimbench.instances
+from slimbench.bench.versions import package_version
 
-LIBRARIES = ("numpy", "numba", "scipy", "highspy", "pulp", "ortools", "gurobipy")
+PACKAGES: Final = ("slimbench", "numpy", "numba", "scipy", "highspy", "pulp", "ortools", "gurobipy")
 
 
+@cache
 def describe_machine() -> dict[str, str]:
-    """Machine, interpreter, versions, and a hash of our own sources."""
-    return {
-        "started": now(),
+    """Machine, interpreter and versions of this process; ``machine_id`` tells them apart."""
+    facts = {
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
         "python": sys.version.split()[0],
-        "slimbench": f"{metadata.version('slimbench')} (sources {source_hash()})",
-        **{name: version for name in LIBRARIES if (version := _version(name))},
+        **{name: version for name in PACKAGES if (version := package_version(name))},
     }
-
-
-def _version(name: str) -> str | None:
-    """Of an installed package; extras may be missing."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    identity = repr((platform.node(), sorted(facts.items())))
+    return {"machine_id": hashlib.sha256(identity.encode()).hexdigest()[:12], **facts}
 
 
 def now() -> str:
     """UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def source_hash() -> str:
-    """First 12 hex digits of a hash over the sources that numbers depend on."""
-    digest = hashlib.sha256()
-    for package in (slimbench.instances, slimbench.formulations, slimbench.bench):
-        root = Path(package.__path__[0])
-        for path in sorted(root.rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _processor() -> str:

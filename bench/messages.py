@@ -9,11 +9,25 @@ import numpy as np
 
 from slimbench.instances import InstanceError, Placement
 
-Status = Literal["ok", "time_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution"]
+Status = Literal[
+    "ok", "time_limit", "cpu_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution",
+]  # fmt: skip
 
 
 class Job(msgspec.Struct, frozen=True, tag=True):
-    """One run for a worker to do."""
+    """One run for a worker to do.
+
+    Attributes
+    ----------
+    cpu_limit_s : float or None
+        Seconds of processor time of all its processes together.
+    threads : int
+        That the solver may keep busy.
+    cores : tuple of int
+        The processors it may run on; any where empty.
+    control_group : str or None
+        Folder of the control group it joins.
+    """
 
     key: int
     instance_file: str
@@ -24,6 +38,9 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     memory_limit_mb: float
     threads: int
     log_file: str
+    cpu_limit_s: float | None = None
+    cores: tuple[int, ...] = ()
+    control_group: str | None = None
 
 
 class PackedPlacement(msgspec.Struct, frozen=True):
@@ -57,10 +74,11 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """The worker has loaded everything; the clock starts.
 
     ``started`` is on the clock of ``time.monotonic``, which all processes of a machine share: when the
-    coordinator comes to hear of it does not matter.
+    coordinator comes to hear of it does not matter. ``cpu_s`` is what was spent on loading.
     """
 
     started: float
+    cpu_s: float
 
 
 class Incumbent(msgspec.Struct, frozen=True, tag=True):

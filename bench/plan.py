@@ -3,83 +3,176 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from slimbench.bench.machine import describe_machine
-from slimbench.bench.plugin import Call, Solver, parse_call
+from slimbench.bench.machine import now
+from slimbench.bench.plugin import Call, PluginError, Solver, parse_call
 from slimbench.bench.references import ENUMERATION
+from slimbench.bench.selection import EVERYTHING, Selection
 from slimbench.bench.store import Store, StoreError, refuse_results
-from slimbench.bench.suite import NamedInstance, Suite, SuiteError, suite_instances
+from slimbench.bench.suite import NamedInstance, Suite, SuiteError, SuiteFile, suite_instances
+from slimbench.bench.versions import code_version
 from slimbench.formulations.enumeration import placement_count
 from slimbench.instances import write_instance
 
 CERTIFY_PLACEMENTS = 20_000  # instances with so few are enumerated: a second or two
 
 
-def plan_run(
-    folder: Path,
-    suite: Suite,
-    suite_text: str,
-    suite_folder: Path,
-    solvers: Mapping[str, Solver],
-    plugin_files: Sequence[Path],
-    data: Path | None,
-) -> Store:
-    """Make every instance, write it to the run folder, and plan one row for every run.
+@dataclass(frozen=True)
+class Plan:
+    """Every run that a suite asks for, before anything is written.
 
-    Nothing is written before the whole suite has been checked.
+    Attributes
+    ----------
+    instances : sequence of NamedInstance
+    runs : sequence of dict
+        The planned columns of a row each, references first.
+    wanted : callable
+        Whether a row is meant by the selection; rows of a run folder that are not stay as they are.
+    """
+
+    suite: Suite
+    instances: Sequence[NamedInstance]
+    runs: Sequence[dict[str, Any]]
+    wanted: Callable[[Mapping[str, Any]], bool]
+
+
+def make_plan(
+    file: SuiteFile,
+    solvers: Mapping[str, Solver],
+    data: Path | None,
+    selection: Selection = EVERYTHING,
+) -> Plan:
+    """Make every instance of a suite and check every call in it.
 
     Raises
     ------
-    SuiteError, InstanceError, PluginError, StoreError
-        If the suite, an instance or a solver is not what it must be, or the folder has results.
+    SuiteError, InstanceError, PluginError
+        If the suite, an instance or a solver is not what it must be, or nothing is selected.
     """
-    measured = [parse_call(text, solvers) for text in suite.solvers]
+    try:
+        return _make_plan(file, solvers, data, selection)
+    except SuiteError as error:
+        raise error.located(file.origin, file.text) from None
+
+
+def _make_plan(
+    file: SuiteFile, solvers: Mapping[str, Solver], data: Path | None, selection: Selection
+) -> Plan:
+    suite = selection.changed(file.suite)
+    if selection.solvers:
+        measured = [parse_call(text, solvers) for text in selection.solvers]
+    else:
+        measured = _calls("solvers", suite.solvers, solvers)
     if len({call.label for call in measured}) < len(measured):
-        raise SuiteError(f"{suite.name}: solvers: one of them is named twice")
-    judges = [parse_call(text, solvers) for text in (suite.reference.solver, *suite.reference.cross_check)]
+        raise SuiteError("one of them is named twice", "solvers")
+    judges = _calls("reference.solver", [suite.reference.solver], solvers)
+    judges += _calls("reference.cross_check", suite.reference.cross_check, solvers)
     for call in judges:
         if not call.solver.exact:
-            raise SuiteError(f"{suite.name}: reference: {call.label} is not an exact solver")
-    instances = list(suite_instances(suite, suite_folder, data))
+            raise SuiteError(f"{call.label} is not an exact solver", "reference")
+    certifying = [parse_call(ENUMERATION, solvers)]
+    is_meant = selection.cell_filter()
+    instances: list[NamedInstance] = []
+    runs: list[dict[str, Any]] = []
     known = {name for call in measured for name in (call.label, call.solver.name)}
-    for named in instances:
-        if unknown := named.without - known:
-            raise SuiteError(
-                f"{suite.name}: {named.instance.name}: without: {min(unknown)!r} is not in solvers"
-            )
+    for number, named in enumerate(suite_instances(suite, file.folder, data)):
+        if not selection.solvers and (unknown := named.without - known):
+            raise SuiteError(f"{named.instance.name}: without: {min(unknown)!r} is not in solvers")
+        if not selection.has(named):
+            continue
+        names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}
+        own = [
+            row
+            for row in _runs_of(suite, number, named, measured, judges, certifying)
+            if row["role"] != "measure" or is_meant(row | names)
+        ]
+        if any(row["role"] == "measure" for row in own):
+            instances.append(named)
+            runs += own
+    if not runs:
+        raise SuiteError("nothing is selected")
+    hashes = {named.instance.sha256 for named in instances}
+    everything = not selection.datasets and not selection.keyword
+
+    def wanted(row: Mapping[str, Any]) -> bool:
+        if everything:
+            return True
+        return row["instance_hash"] in hashes and (row["role"] != "measure" or is_meant(row))
+
+    return Plan(suite, instances, runs, wanted)
+
+
+def _calls(place: str, texts: Sequence[str], solvers: Mapping[str, Solver]) -> list[Call]:
+    try:
+        return [parse_call(text, solvers) for text in texts]
+    except PluginError as error:
+        raise SuiteError(str(error), place) from None
+
+
+def begin(folder: Path, plan: Plan, facts: Mapping[str, str]) -> Store:
+    """Make a run folder of a plan: instance files, and a row for every run.
+
+    Raises
+    ------
+    StoreError
+        If the folder has results, or cannot be written.
+    """
     refuse_results(folder)
+    _write_instances(folder, plan)
+    store = Store.create(folder)  # the plan follows at once: a kill leaves a run that resumes, or none
+    _write_plan(folder, store, plan, facts, anew=lambda _: False)
+    return store
+
+
+def go_on(
+    folder: Path,
+    store: Store,
+    plan: Plan,
+    facts: Mapping[str, str],
+    anew: Callable[[Mapping[str, Any]], bool],
+) -> int:
+    """Bring a run folder's plan up to date; returns how many results are stale by it.
+
+    A result counts as long as its instance, solver, parameters, seed, limits and the version of its code
+    are those of the plan, and ``anew`` does not ask for it.
+    """
+    _write_instances(folder, plan)
+    return _write_plan(folder, store, plan, facts, anew)
+
+
+def _write_instances(folder: Path, plan: Plan) -> None:
     try:
         for subfolder in ("instances", "logs"):
             (folder / subfolder).mkdir(parents=True, exist_ok=True)
+        for named in plan.instances:
+            if not (folder / _file_of(named)).exists():
+                write_instance(named.instance, folder / _file_of(named))
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
-    for named in instances:
-        write_instance(named.instance, folder / _file_of(named))
-    store = Store.create(folder)  # the plan follows at once: a kill leaves a run that resumes, or none
-    certifying = [parse_call(ENUMERATION, solvers)]
-    store.plan(
-        [_instance_row(named) for named in instances],
-        (
-            row
-            for number, named in enumerate(instances)
-            for row in _runs_of(suite, number, named, measured, judges, certifying)
-        ),
-        {
-            "name": folder.name,
-            "suite": suite.name,
-            "suite_text": suite_text,
-            "seed": str(suite.seed),
-            "repeats": str(suite.repeats),
-            "plugin_files": json.dumps([str(path.resolve()) for path in plugin_files]),
-            **describe_machine(),
-        },
-    )
-    return store
+
+
+def _write_plan(
+    folder: Path,
+    store: Store,
+    plan: Plan,
+    facts: Mapping[str, str],
+    anew: Callable[[Mapping[str, Any]], bool],
+) -> int:
+    meta = {
+        "name": folder.name,
+        "suite": plan.suite.name,
+        "seed": str(plan.suite.seed),
+        "repeats": str(plan.suite.repeats),
+        "planned": now(),
+        **facts,
+    }
+    return store.plan(map(_instance_row, plan.instances), plan.runs, meta, concerns=plan.wanted, anew=anew)
 
 
 def _runs_of(
@@ -121,7 +214,10 @@ def _run_row(
         "repeat": repeat,
         "seed": seed,
         "time_limit_s": suite.limits.time_s if role == "measure" else suite.reference.time_s,
+        "cpu_limit_s": suite.limits.cpu_s if role == "measure" else None,
         "memory_limit_mb": suite.limits.memory_mb,
+        "threads": suite.limits.threads,
+        "code_version": code_version(call),
         "guarantee_claim": guarantee.claim if guarantee else "",
         "guarantee_conditions": guarantee.conditions if guarantee else "",
         "guarantee_source": guarantee.source if guarantee else "",

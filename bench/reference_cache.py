@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from slimbench.bench.machine import now, source_hash
+from slimbench.bench.machine import now
 from slimbench.bench.messages import PackedPlacement
 from slimbench.instances import Instance, evaluate
 
 FILE_NAME: Final = "references.sqlite"
-_KEPT = ("termination", "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb", "figures", "load_before")
+_KEPT: Final = (
+    "termination", "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb", "figures", "load_before",
+)  # fmt: skip
 
 
 class ReferenceCache:
     """Exact solves of all runs beside each other in one folder; a context manager.
 
-    A row counts for the same instance, solver call and library version; one that ended at its limit
+    A row counts for the same instance, solver call and version of its code; one that ended at its limit
     counts only for limits that are no larger.
     """
 
@@ -47,7 +47,7 @@ class ReferenceCache:
         found = self._connection.execute(
             "SELECT time_limit_s, result, placement, solved_at FROM solves"
             " WHERE instance_hash = ? AND solver = ? AND version = ?",
-            (row["instance_hash"], row["solver"], _version(row["library"])),
+            (row["instance_hash"], row["solver"], row["code_version"]),
         ).fetchone()
         if found is None:
             return None
@@ -78,7 +78,7 @@ class ReferenceCache:
                 (
                     row["instance_hash"],
                     row["solver"],
-                    _version(row["library"]),
+                    row["code_version"],
                     row["time_limit_s"],
                     kept,
                     result["placement"],
@@ -90,16 +90,3 @@ class ReferenceCache:
         """Forget every solve of an instance whose claims contradict each other."""
         with self._connection:
             self._connection.execute("DELETE FROM solves WHERE instance_hash = ?", (instance_hash,))
-
-
-@cache
-def _version(library: str) -> str:
-    """Versions of all code bases that a proof stands on, our own sources among them."""
-    return ", ".join([*map(_package, library.split("+")), f"sources {source_hash()}"])
-
-
-def _package(name: str) -> str:
-    try:
-        return f"{name} {metadata.version(name)}"
-    except metadata.PackageNotFoundError:
-        return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,6 +12,7 @@ from slimbench.formulations import ContradictionError
 
 Level = Literal["none", "claimed", "cross-checked", "certified"]
 AGREEMENT: Final = 1e-6  # relative; optima of two exact methods agree to this
+ZERO_SAVING: Final = 1e-9  # of the latency without caches; less is rounding
 ENUMERATION: Final = "brute-force"  # our own code base, which looks at every placement
 
 
@@ -47,47 +48,76 @@ class Reference:
     latency_none_s: float
 
 
-def reference_of(runs: Sequence[Mapping[str, Any]]) -> Reference:
-    """The reference that one instance's finished runs of all roles add up to.
+class Bracket:
+    """What one instance's runs of all roles tell of its optimum; takes them one by one, in constant time."""
+
+    def __init__(self) -> None:
+        self._best: Mapping[str, Any] | None = None  # the run of the best verified saving
+        self._least: Mapping[str, Any] | None = None  # that of the least bound of an exact solver
+        self._proofs: set[frozenset[str]] = set()  # the code bases of each proof of optimality
+
+    def add(self, run: Mapping[str, Any]) -> Reference:
+        """Take a finished run; returns the reference as it now is.
+
+        Raises
+        ------
+        ContradictionError
+            If a verified placement saves more than an exact solver's bound allows.
+        """
+        saving, bound = run["saving_s"], run["bound_saving_s"]
+        if saving is not None and (self._best is None or saving > self._best["saving_s"]):
+            self._best = run
+        if run["exact"] and bound is not None:
+            if self._least is None or bound < self._least["bound_saving_s"]:
+                self._least = run
+            if run["termination"] == "optimal":
+                self._proofs.add(frozenset(run["library"].split("+")))
+        return self.reference()
+
+    def reference(self) -> Reference:
+        """The reference that the runs so far add up to; raises as ``add`` does."""
+        best, least = self._best, self._least
+        saving = best["saving_s"] if best else math.nan
+        bound = least["bound_saving_s"] if least else math.nan
+        if best and least and exceeds(saving, bound):
+            raise ContradictionError(
+                f"{best['instance']}: {best['solver']} has a verified saving of {saving:.9g} s, "
+                f"above the bound of {bound:.9g} s that {least['solver']} claims"
+            )
+        return Reference(
+            saving_s=saving,
+            bound_saving_s=max(bound, saving) if least else math.nan,
+            proven=bool(best and least and bound - saving <= AGREEMENT * abs(bound)),
+            level=self._level(),
+            solver=least["solver"] if least else "",
+            best_by=best["solver"] if best else "",
+            runtime_s=least["runtime_s"] if least else math.nan,
+            time_limit_s=least["time_limit_s"] if least else math.nan,
+            latency_none_s=best["latency_none_s"] if best else math.nan,
+        )
+
+    def _level(self) -> Level:
+        if frozenset({ENUMERATION}) in self._proofs:
+            return "certified"
+        if any(a.isdisjoint(b) for a, b in itertools.combinations(self._proofs, 2)):
+            return "cross-checked"
+        return "claimed" if self._least else "none"
+
+
+def reference_of(runs: Iterable[Mapping[str, Any]]) -> Reference:
+    """The reference that one instance's finished runs add up to.
 
     Raises
     ------
     ContradictionError
         If a verified placement saves more than an exact solver's bound allows.
     """
-    placed = [run for run in runs if run["saving_s"] is not None]
-    bounded = [run for run in runs if run["exact"] and run["bound_saving_s"] is not None]
-    best = max(placed, key=lambda run: run["saving_s"], default=None)
-    least = min(bounded, key=lambda run: run["bound_saving_s"], default=None)
-    saving = best["saving_s"] if best else math.nan
-    bound = least["bound_saving_s"] if least else math.nan
-    if best and least and exceeds(saving, bound):
-        raise ContradictionError(
-            f"{best['instance']}: {best['solver']} has a verified saving of {saving:.9g} s, "
-            f"above the bound of {bound:.9g} s that {least['solver']} claims"
-        )
-    return Reference(
-        saving_s=saving,
-        bound_saving_s=max(bound, saving) if least else math.nan,
-        proven=bool(best and least and bound - saving <= AGREEMENT * abs(bound)),
-        level=_level(bounded),
-        solver=least["solver"] if least else "",
-        best_by=best["solver"] if best else "",
-        runtime_s=least["runtime_s"] if least else math.nan,
-        time_limit_s=least["time_limit_s"] if least else math.nan,
-        latency_none_s=best["latency_none_s"] if best else math.nan,
-    )
+    bracket = Bracket()
+    for run in runs:
+        bracket.add(run)
+    return bracket.reference()
 
 
 def exceeds(saving: float, bound: float) -> bool:
     """Whether a saving lies above a bound by more than two exact methods may differ."""
     return saving > bound + AGREEMENT * abs(bound) + 1e-300
-
-
-def _level(bounded: Sequence[Mapping[str, Any]]) -> Level:
-    proofs = {frozenset(run["library"].split("+")) for run in bounded if run["termination"] == "optimal"}
-    if frozenset({ENUMERATION}) in proofs:
-        return "certified"
-    if any(a.isdisjoint(b) for a, b in itertools.combinations(proofs, 2)):
-        return "cross-checked"
-    return "claimed" if bounded else "none"

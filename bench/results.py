@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,38 +12,48 @@ from typing import Any, Final
 
 import pandas as pd
 
-from slimbench.bench.references import Reference, reference_of
+from slimbench.bench.references import ZERO_SAVING, Reference, reference_of
 from slimbench.bench.store import Store
+from slimbench.bench.trajectory import gap_integral, primal_integral
 from slimbench.formulations import ContradictionError
 
+FINISHED_WELL: Final = "ok"
+NOT_RUN: Final = "planned"
 RUN_COLUMNS: Final = (
-    "run_id", "instance", "instance_hash", "dispatch", "top_k", "solver", "solver_name", "repeat", "seed",
-    "status", "termination", "message", "latency_s", "latency_none_s", "saving_s", "bound_saving_s",
-    "runtime_s", "cpu_s", "peak_memory_mb", "time_limit_s", "memory_limit_mb", "guarantee_ratio",
-    "guarantee_claim", "guarantee_conditions", "guarantee_source", "guarantee_expected", "exact", "figures",
+    "run_id", "instance", "instance_hash", "dispatch", "top_k", "solver", "solver_name", "parameters",
+    "repeat", "seed", "status", "termination", "message", "latency_s", "latency_none_s", "saving_s",
+    "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb", "primal_integral_s", "gap_integral_s",
+    "time_limit_s", "cpu_limit_s", "memory_limit_mb", "threads", "guarantee_ratio", "guarantee_claim",
+    "guarantee_conditions", "guarantee_source", "guarantee_expected", "exact", "figures", "code_version",
+    "machine_id", "load_before", "finished_at",
 )  # fmt: skip
 _NUMBERS: Final = (
     "latency_s", "latency_none_s", "saving_s", "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb",
-    "guarantee_ratio",
+    "primal_integral_s", "gap_integral_s", "cpu_limit_s", "guarantee_ratio", "load_before",
 )  # fmt: skip
 TRAJECTORY_COLUMNS: Final = (
     "run_id", "instance", "solver", "repeat", "seconds", "saving_s", "bound_saving_s",
 )  # fmt: skip
+_HIDDEN: Final = {"schema_version", "name", "suite_text", "plugin_files", "data"}  # of no use to a reader
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a run folder holds.
+    """Everything in a run folder that counts; stale results are only counted, in ``provenance``.
 
     Attributes
     ----------
     name : str
     runs : DataFrame
-        A row for every planned measured run; NaN where there is no verified placement.
+        A row for every planned measured run; NaN where there is no verified placement. ``parameters`` is
+        JSON, ``figures`` a dict; ``primal_integral_s`` and ``gap_integral_s`` are those of
+        ``slimbench.bench.trajectory`` over the run's time limit, NaN for a run that is only planned.
     references : DataFrame
         A row for every instance: the bracket of its optimum (``Reference``).
     instances : DataFrame
     provenance : dict of str
+        Facts about the run and about the machines that its rows were made on, each after its ``machine_id``
+        where there are several; ``code of SOLVER`` for every solver measured; ``stale results of SOLVER``.
     trajectories : DataFrame
         Measured runs over time, a row wherever the best verified saving or the least claimed bound
         improves: ``seconds`` since the solver's start, ``saving_s`` and ``bound_saving_s`` so far, NaN
@@ -67,28 +79,32 @@ def load_results(folder: Path) -> Results:
     store = Store.open(folder)
     try:
         rows, instances, meta = store.runs(), store.instances(), store.meta()
+        machines, stale = store.machines(), store.stale_runs()
     finally:
         store.close()
+    finished: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["status"] != NOT_RUN:
+            finished[row["instance_hash"]].append(row)
+    brackets = {row["instance_hash"]: _reference(finished[row["instance_hash"]]) for row in instances}
     measured = [row for row in rows if row["role"] == "measure"]
-    runs = pd.DataFrame(measured, columns=pd.Index(RUN_COLUMNS))
+    runs = pd.DataFrame(
+        [row | _integrals(row, brackets[row["instance_hash"]]) for row in measured],
+        columns=pd.Index(RUN_COLUMNS),
+    )
     for column in _NUMBERS:
         runs[column] = pd.to_numeric(runs[column]).astype(float)
     for column in ("exact", "guarantee_expected"):
         runs[column] = runs[column].astype(bool)
-    references = []
-    for instance in instances:
-        own = [
-            r for r in rows if r["instance_hash"] == instance["instance_hash"] and r["status"] != "planned"
-        ]
-        identity = {key: instance[key] for key in ("instance", "instance_hash")}
-        references.append(identity | asdict(_reference(own)))
-    hidden = {"schema_version", "name", "suite_text", "plugin_files"}
     return Results(
         name=meta.get("name", folder.name),
         runs=runs,
-        references=pd.DataFrame(references),
+        references=pd.DataFrame(
+            {key: row[key] for key in ("instance", "instance_hash")} | asdict(brackets[row["instance_hash"]])
+            for row in instances
+        ),
         instances=pd.DataFrame(instances).drop(columns="file"),
-        provenance={key: value for key, value in meta.items() if key not in hidden},
+        provenance=_provenance(meta, machines, rows, stale),
         trajectories=_trajectories(measured),
     )
 
@@ -102,6 +118,47 @@ def _trajectories(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     ]
     numbers = dict.fromkeys(TRAJECTORY_COLUMNS[-3:], float)
     return pd.DataFrame(steps, columns=pd.Index(TRAJECTORY_COLUMNS)).astype(numbers)
+
+
+def _integrals(row: Mapping[str, Any], reference: Reference) -> dict[str, float]:
+    """Both integrals of one run over its time limit; what is but rounding is no saving."""
+    if row["status"] == NOT_RUN:
+        return {"primal_integral_s": math.nan, "gap_integral_s": math.nan}
+    zero = ZERO_SAVING * reference.latency_none_s
+    steps = json.loads(row["trajectory"])
+    best = 0.0 if reference.saving_s <= zero else reference.saving_s
+    nothing = reference.bound_saving_s <= zero
+    limit = row["time_limit_s"]
+    return {
+        "primal_integral_s": primal_integral(steps, best, limit),
+        "gap_integral_s": 0.0 if nothing else gap_integral(steps, best, limit),
+    }
+
+
+def _provenance(
+    meta: Mapping[str, str],
+    machines: Mapping[str, Mapping[str, str]],
+    rows: Iterable[Mapping[str, Any]],
+    stale: Iterable[Mapping[str, Any]],
+) -> dict[str, str]:
+    """Where the rows that count come from, and how many there are that do not."""
+    facts = {key: value for key, value in meta.items() if key not in _HIDDEN}
+    used: set[str] = set()
+    codes: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row["status"] == NOT_RUN:
+            continue
+        used.add(row["machine_id"])
+        if row["role"] == "measure":
+            codes[row["solver"]].add(row["code_version"])
+    for machine_id in sorted(used):
+        prefix = f"{machine_id} " if len(used) > 1 else ""
+        facts |= {prefix + key: value for key, value in machines[machine_id].items()}
+    facts |= {f"code of {solver}": "; ".join(sorted(versions)) for solver, versions in codes.items()}
+    for row in stale:
+        key, text = f"stale results of {row['solver']}", f"{row['n']} by {row['code_version']}"
+        facts[key] = f"{facts[key]}; {text}" if key in facts else text
+    return facts
 
 
 def _reference(rows: list[dict[str, Any]]) -> Reference:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from slimbench.bench.isolation import Outcome, Workers
-from slimbench.bench.machine import now
+from slimbench.bench.executor import Executor
+from slimbench.bench.isolation import Workers
+from slimbench.bench.machine import describe_machine, now
 from slimbench.bench.messages import Job
+from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Solver, parse_call
 from slimbench.bench.reference_cache import ReferenceCache
-from slimbench.bench.references import Reference, reference_of
+from slimbench.bench.references import Bracket, Reference
 from slimbench.bench.store import Store, StoreError
 from slimbench.bench.verification import verified
 from slimbench.formulations import ContradictionError
@@ -22,11 +23,6 @@ from slimbench.instances import Instance, read_instance
 
 Row = Mapping[str, Any]
 OnFinish = Callable[[Row, Reference], None]
-
-
-def default_jobs() -> int:
-    """Half of the cores: the other half keeps the measured runs undisturbed."""
-    return max(1, (os.cpu_count() or 1) // 2)
 
 
 def run_alone(job: Job) -> Outcome:
@@ -41,10 +37,16 @@ def execute(
     store: Store,
     solvers: Mapping[str, Solver],
     plugin_files: Sequence[Path],
-    jobs: int,
+    executor: Executor,
     on_finish: OnFinish,
+    wanted: Callable[[Row], bool] = lambda _: True,
 ) -> None:
-    """Do every run that is still planned; each result is on disk as soon as its run ends.
+    """Do every run that is still planned and wanted; each result is on disk as soon as its run ends.
+
+    Parameters
+    ----------
+    executor : Executor
+        Entered already.
 
     Raises
     ------
@@ -54,12 +56,13 @@ def execute(
     StoreError
         If a result cannot be written.
     """
-    store.set_meta({"jobs": str(jobs)})
-    with Workers() as workers, ReferenceCache(folder.parent) as cache:
-        execution = _Execution(folder, store, solvers, plugin_files, workers, cache, on_finish)
+    store.set_meta({"jobs": str(executor.slots)})
+    with ReferenceCache(folder.parent) as cache:
+        execution = _Execution(folder, store, solvers, plugin_files, executor, cache, on_finish)
         for row in store.runs("status = 'planned'"):
-            execution.start(row)
-            execution.collect(at_most=jobs - 1)
+            if wanted(row):
+                execution.start(row)
+                execution.collect(at_most=executor.slots - 1)
         execution.collect(at_most=0)
     store.set_meta({"finished": now()})
 
@@ -73,24 +76,25 @@ class _Execution:
         store: Store,
         solvers: Mapping[str, Solver],
         plugin_files: Sequence[Path],
-        workers: Workers,
+        executor: Executor,
         cache: ReferenceCache,
         on_finish: OnFinish,
     ) -> None:
         self._folder, self._store, self._solvers = folder, store, solvers
         self._plugin_files = tuple(str(path) for path in plugin_files)
-        self._workers, self._cache, self._on_finish = workers, cache, on_finish
+        self._executor, self._cache, self._on_finish = executor, cache, on_finish
         self._files = {row["instance_hash"]: folder / row["file"] for row in store.instances()}
         self._read = lru_cache(maxsize=4)(read_instance)
         self._under_way: dict[int, Row] = {}
+        self._brackets: dict[str, Bracket] = {}
 
     def start(self, row: Row) -> None:
         """Start a run; a reference that is known already finishes at once."""
         if self._is_reusable(row) and (known := self._cache.find(row, self._instance(row))):
-            self._finish(row, known)
+            self._finish(row, known, describe_machine())
             return
-        self._under_way[row["run_id"]] = {**row, "load_before": os.getloadavg()[0]}
-        self._workers.submit(
+        self._under_way[row["run_id"]] = row
+        self._executor.submit(
             Job(
                 key=row["run_id"],
                 instance_file=str(self._files[row["instance_hash"]]),
@@ -99,41 +103,49 @@ class _Execution:
                 seed=row["seed"],
                 time_limit_s=row["time_limit_s"],
                 memory_limit_mb=row["memory_limit_mb"],
-                threads=1,
+                threads=row["threads"],
                 log_file=str(self._folder / "logs" / f"{row['run_id']}.log"),
+                cpu_limit_s=row["cpu_limit_s"],
             )
         )
 
     def collect(self, at_most: int) -> None:
         """Finish runs until at most this many are under way."""
         while len(self._under_way) > at_most:
-            for outcome in self._workers.collect():
+            for outcome in self._executor.collect():
                 row = self._under_way.pop(outcome.job.key)
                 result = verified(self._instance(row), parse_call(row["solver"], self._solvers), outcome)
-                result["load_before"] = row["load_before"]
                 if self._is_reusable(row) and result["status"] == "ok":
                     self._cache.keep(row, result)
                 _drop_log(Path(outcome.job.log_file), row, result)
-                self._finish(row, result)
+                self._finish(row, result, outcome.machine)
 
-    def _finish(self, row: Row, result: dict[str, Any]) -> None:
+    def _finish(self, row: Row, result: dict[str, Any], machine: Mapping[str, str]) -> None:
+        finished = {**result, "machine_id": machine["machine_id"], "finished_at": now()}
         try:
-            self._store.finish(row["run_id"], {**result, "finished_at": now()})
+            self._store.finish(row["run_id"], finished, machine)
         except sqlite3.Error as error:
             raise StoreError(
                 f"{self._folder}: cannot write a result ({error}); run again with --resume"
             ) from error
-        rows = self._store.runs("instance_hash = ? AND status != 'planned'", [row["instance_hash"]])
         try:
-            reference = reference_of(rows)
+            reference = self._bracket(row["instance_hash"]).add({**row, **result})
         except ContradictionError as error:
             self._cache.quarantine(row["instance_hash"])
             self._store.set_meta({"contradiction": str(error)})
             raise
-        self._on_finish({**row, **result}, reference)
+        self._on_finish({**row, **finished}, reference)
+
+    def _bracket(self, instance_hash: str) -> Bracket:
+        """What is known of an instance's optimum; read from the store once, or runs would get slower."""
+        if instance_hash not in self._brackets:
+            self._brackets[instance_hash] = bracket = Bracket()
+            for row in self._store.runs("instance_hash = ? AND status != 'planned'", [instance_hash]):
+                bracket.add(row)
+        return self._brackets[instance_hash]
 
     def _is_reusable(self, row: Row) -> bool:
-        """Whether the row is a reference by a shipped solver: of a plugin nobody knows what has changed."""
+        """Whether the row is a reference by a shipped solver: plugins are cheap to run, and hard to trust."""
         module = self._solvers[row["solver_name"]].function.__module__
         return row["role"] != "measure" and module.startswith("slimbench.")
 

@@ -1,19 +1,27 @@
-"""The results of one run folder: a SQLite file that a kill at any moment leaves valid."""
+"""The results of one run folder: a SQLite file that a kill at any moment leaves valid.
+
+A cell of the plan is a role, an instance, a solver call and a repeat. Its row counts until the plan has
+another one for it (another version of the solver, other limits, another seed); then it is stale, and stays.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 FILE_NAME: Final = "results.sqlite"
+LOCK_NAME: Final = "running.lock"
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE machines (machine_id TEXT PRIMARY KEY, facts TEXT NOT NULL);
 CREATE TABLE instances (
     instance_hash TEXT PRIMARY KEY, instance TEXT NOT NULL, file TEXT NOT NULL, dispatch TEXT NOT NULL,
     servers INTEGER, users INTEGER, models TEXT, layers INTEGER, experts TEXT, top_k INTEGER,
@@ -23,14 +31,15 @@ CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY, role TEXT NOT NULL, instance_hash TEXT NOT NULL REFERENCES instances,
     solver TEXT NOT NULL, solver_name TEXT NOT NULL, parameters TEXT NOT NULL, library TEXT NOT NULL,
     exact INTEGER NOT NULL, repeat INTEGER NOT NULL, seed INTEGER NOT NULL,
-    time_limit_s REAL NOT NULL, memory_limit_mb REAL NOT NULL,
+    time_limit_s REAL NOT NULL, cpu_limit_s REAL, memory_limit_mb REAL NOT NULL, threads INTEGER NOT NULL,
+    code_version TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0,
     guarantee_claim TEXT NOT NULL, guarantee_conditions TEXT NOT NULL, guarantee_source TEXT NOT NULL,
     guarantee_expected INTEGER NOT NULL,
     status TEXT NOT NULL DEFAULT 'planned', termination TEXT NOT NULL DEFAULT 'none',
     message TEXT NOT NULL DEFAULT '', latency_s REAL, latency_none_s REAL, saving_s REAL,
     bound_saving_s REAL, runtime_s REAL, cpu_s REAL, peak_memory_mb REAL, guarantee_ratio REAL,
     figures TEXT NOT NULL DEFAULT '{}', trajectory TEXT NOT NULL DEFAULT '[]', placement BLOB,
-    load_before REAL, finished_at TEXT
+    load_before REAL, machine_id TEXT REFERENCES machines, finished_at TEXT
 );
 CREATE INDEX runs_by_instance ON runs (instance_hash);
 """
@@ -122,43 +131,110 @@ class Store:
         instances: Iterable[Mapping[str, Any]],
         runs: Iterable[Mapping[str, Any]],
         meta: Mapping[str, str],
-    ) -> None:
-        """Write the whole plan at once: after a kill there is all of it or none."""
+        *,
+        concerns: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+        anew: Callable[[Mapping[str, Any]], bool] = lambda _: False,
+    ) -> int:
+        """Make the plan, as a whole or not at all, and keep the rows that still count.
+
+        A row that is in the plan column for column stays, finished or not. Of the others a finished one is
+        marked stale, one that never ran goes.
+
+        Parameters
+        ----------
+        concerns : callable
+            Whether the plan concerns a row that is there; others stay as they are.
+        anew : callable
+            Whether a row is planned once more although it is there.
+
+        Returns
+        -------
+        int
+            How many rows became stale.
+        """
         with self._transaction() as execute:
-            for table, rows in (("instances", instances), ("runs", runs)):
-                for row in rows:
-                    columns = ", ".join(row)
-                    marks = ", ".join("?" * len(row))
-                    execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", list(row.values()))
+            for row in instances:
+                _insert(execute, "instances", row, or_what="OR IGNORE")
+            there = {_cell(row): row for row in self.runs() if concerns(row)}
+            for row in runs:
+                found = there.get(_cell(row))
+                if found and not anew(found) and all(found[column] == row[column] for column in row):
+                    del there[_cell(row)]
+                else:
+                    _insert(execute, "runs", row)
+            for row in there.values():
+                execute("DELETE FROM runs WHERE run_id = ? AND status = 'planned'", [row["run_id"]])
+                execute("UPDATE runs SET stale = 1 WHERE run_id = ?", [row["run_id"]])
+            for item in meta.items():
+                execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", item)
+        return sum(row["status"] != "planned" for row in there.values())
+
+    def finish(self, run_id: int, result: Mapping[str, Any], machine: Mapping[str, str]) -> None:
+        """Write one run's result and the machine it was made on."""
+        changes = ", ".join(f"{column} = ?" for column in result)
+        facts = {"machine_id": machine["machine_id"], "facts": json.dumps(machine)}
+        with self._transaction() as execute:
+            _insert(execute, "machines", facts, or_what="OR IGNORE")
+            execute(f"UPDATE runs SET {changes} WHERE run_id = ?", [*result.values(), run_id])
+
+    def copy_rows(
+        self,
+        instances: Iterable[Mapping[str, Any]],
+        machines: Mapping[str, Mapping[str, str]],
+        runs: Iterable[Mapping[str, Any]],
+        meta: Mapping[str, str],
+    ) -> None:
+        """Take rows of other stores as those give them, as a whole or not at all.
+
+        Parameters
+        ----------
+        runs : iterable of dict
+            With ``run_id`` and ``stale`` as they are to be here.
+        """
+        with self._transaction() as execute:
+            for row in instances:
+                _insert(execute, "instances", row, or_what="OR IGNORE")
+            for machine_id, facts in machines.items():
+                row = {"machine_id": machine_id, "facts": json.dumps(facts)}
+                _insert(execute, "machines", row, or_what="OR IGNORE")
+            for run in runs:
+                own = {key: run[key] for key in run if key not in {"instance", "dispatch", "top_k"}}
+                _insert(execute, "runs", own | {"figures": json.dumps(run["figures"], sort_keys=True)})
             for item in meta.items():
                 execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", item)
 
-    def finish(self, run_id: int, result: Mapping[str, Any]) -> None:
-        """Write one run's result."""
-        changes = ", ".join(f"{column} = ?" for column in result)
-        with self._transaction() as execute:
-            execute(f"UPDATE runs SET {changes} WHERE run_id = ?", [*result.values(), run_id])
-
     def instances(self) -> list[dict[str, Any]]:
-        """All instances in the order of the suite."""
-        return self._rows("SELECT * FROM instances ORDER BY rowid")
+        """The instances of the plan, in the order of the suite."""
+        return self._rows(
+            "SELECT * FROM instances WHERE instance_hash IN (SELECT instance_hash FROM runs WHERE NOT stale)"
+            " ORDER BY rowid"
+        )
+
+    def machines(self) -> dict[str, dict[str, str]]:
+        """Facts of every machine that rows were made on, by ``machine_id``."""
+        return {row["machine_id"]: json.loads(row["facts"]) for row in self._rows("SELECT * FROM machines")}
 
     def runs(self, where: str = "1", arguments: Iterable[Any] = ()) -> list[dict[str, Any]]:
-        """Runs with their instance's name, dispatch and top_k, in the order of the plan."""
+        """Runs that are not stale, with their instance's name, dispatch and top_k, as planned."""
         rows = self._rows(
             "SELECT runs.*, instance, dispatch, top_k FROM runs JOIN instances USING (instance_hash)"
-            f" WHERE {where} ORDER BY run_id",
+            f" WHERE NOT stale AND ({where}) ORDER BY run_id",
             arguments,
         )
         for row in rows:
-            for column in ("parameters", "figures"):
-                row[column] = json.loads(row[column])
+            row["figures"] = json.loads(row["figures"])
         return rows
 
     def _rows(self, query: str, arguments: Iterable[Any] = ()) -> list[dict[str, Any]]:
         cursor = self._connection.execute(query, tuple(arguments))
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def stale_runs(self) -> list[dict[str, Any]]:
+        """What no longer counts, by solver: ``solver``, ``code_version``, ``n``."""
+        return self._rows(
+            "SELECT solver, code_version, COUNT(*) AS n FROM runs WHERE stale GROUP BY solver, code_version"
+        )
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -169,6 +245,41 @@ class Store:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[None]:
+    """Hold the run folder: only one process at a time may carry its plan out.
+
+    The lock is the system's own and goes with the process, however that ends.
+
+    Raises
+    ------
+    StoreError
+        If another process holds it.
+    """
+    with (folder / LOCK_NAME).open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise StoreError(
+                f"{folder}: is being run by {lock.read().strip() or 'another process'}"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
+        lock.flush()
+        yield
+
+
+def _cell(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a plan has one row for."""
+    return row["role"], row["instance_hash"], row["solver"], row["repeat"]
+
+
+def _insert(execute: Any, table: str, row: Mapping[str, Any], or_what: str = "") -> None:
+    marks = ", ".join("?" * len(row))
+    execute(f"INSERT {or_what} INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
 
 
 def _connect(path: Path) -> sqlite3.Connection:

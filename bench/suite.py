@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -11,15 +12,41 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from slimbench.bench.toml_lines import line_of
 from slimbench.instances import Instance, InstanceError, read_instance
-from slimbench.instances.generate import make_instance, read_recipe
+from slimbench.instances.bounded import read_content
+from slimbench.instances.generate import Recipe, make_instance, read_recipe
 
 
 class SuiteError(ValueError):
-    """A suite is not what it must be; the message is ``file: field: problem``."""
+    """A suite, or what is asked of it, is not what it must be.
+
+    Parameters
+    ----------
+    problem : str
+    place : str
+        The key, such as ``instances[2].seed``; where there is none, the fault is in no single place.
+    origin : str
+        The file, or the suite's name.
+    line : int, optional
+        Of the file.
+    """
+
+    def __init__(self, problem: str, place: str = "", origin: str = "", line: int | None = None) -> None:
+        self.problem, self.place = problem, place
+        super().__init__(": ".join(filter(None, (origin, f"line {line}" if line else "", place, problem))))
+
+    def located(self, origin: str, text: str) -> SuiteError:
+        """The same fault with the line of the file that it is on."""
+        unknown = re.search(r"unknown field (\S+)", self.problem)  # stands below the place that is named
+        key = ".".join(filter(None, (self.place, unknown[1] if unknown else "")))
+        return SuiteError(self.problem, self.place, origin, line_of(text, key) if key else None)
 
 
+MAX_SUITE_BYTES: Final = 2**20
 INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
+
+SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -30,11 +57,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Parameters
     ----------
     time_s : float, seconds of wall time
-    memory_mb : float, MiB of resident memory of the run's processes together
+    cpu_s : float or none, seconds of CPU time of the run's processes together
+    memory_mb : float, MiB of memory of the run's processes together
+    threads : int, that a run may keep busy: what solvers are told, and the size of native thread pools
     """
 
     time_s: _Positive = 60.0
+    cpu_s: _Positive | None = None
     memory_mb: _Positive = 8192.0
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class ReferencePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,14 +123,32 @@ class NamedInstance:
     without: frozenset[str]
 
 
+@dataclass(frozen=True)
+class SuiteFile:
+    """A suite with the text that it was read from.
+
+    Attributes
+    ----------
+    origin : str
+        Its path, or the name it ships under.
+    folder : Path
+        That its paths start from.
+    """
+
+    suite: Suite
+    text: str
+    origin: str
+    folder: Path
+
+
 def shipped_suites() -> list[str]:
     """Names of the suites that come with the package."""
     folder = resources.files("slimbench.bench.suites")
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
-def read_suite(name_or_path: str) -> tuple[Suite, str, Path]:
-    """A suite by its shipped name or its path, its text, and the folder its paths start from.
+def read_suite(name_or_path: str) -> SuiteFile:
+    """A suite by its shipped name or its path.
 
     Raises
     ------
@@ -108,15 +157,40 @@ def read_suite(name_or_path: str) -> tuple[Suite, str, Path]:
     """
     if name_or_path in shipped_suites():
         text = (resources.files("slimbench.bench.suites") / f"{name_or_path}.toml").read_text("utf-8")
-        return _parse(text, name_or_path), text, Path.cwd()
+        return SuiteFile(_parse(text, name_or_path), text, name_or_path, Path.cwd())
     path = Path(name_or_path)
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        text = read_content(path, MAX_SUITE_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError, InstanceError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "problem", None) or "is not UTF-8 text"
         known = ", ".join(shipped_suites())
-        raise SuiteError(f"{path}: {reason}, expected a TOML file or one of {known}") from None
-    return _parse(text, str(path)), text, path.resolve().parent
+        raise SuiteError(f"{reason}, expected a TOML file or one of {known}", origin=str(path)) from None
+    return SuiteFile(_parse(text, str(path)), text, str(path), path.resolve().parent)
+
+
+def suite_schema() -> dict[str, Any]:
+    """JSON schema of suite files; an entry of ``instances`` is a file or a recipe that may have lists."""
+    schema = msgspec.json.schema(Suite)
+    recipe = msgspec.json.schema(Recipe)
+    definitions = schema["$defs"] | recipe["$defs"]
+    entry = definitions["Recipe"]
+    without = {"type": "array", "items": {"type": "string"}, "default": []}
+    for name in SWEPT:
+        one = entry["properties"][name]
+        entry["properties"][name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+    entry["properties"]["without"] = without
+    definitions["InstanceFile"] = {
+        "type": "object",
+        "properties": {"file": {"type": "string"}, "without": without},
+        "required": ["file"],
+        "additionalProperties": False,
+    }
+    either = [{"$ref": "#/$defs/InstanceFile"}, {"$ref": "#/$defs/Recipe"}]
+    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": either}
+    for definition in definitions.values():
+        definition["description"] = definition.get("description", "").partition("\n")[0]
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": "SlimBench suite", **schema, "$defs": definitions}
 
 
 def _parse(text: str, origin: str) -> Suite:
@@ -124,10 +198,9 @@ def _parse(text: str, origin: str) -> Suite:
         return msgspec.toml.decode(text, type=Suite)
     except msgspec.ValidationError as error:
         message, _, where = str(error).replace("`", "").partition(" - at $")
-        field = where.removeprefix(".")
-        raise SuiteError(f"{origin}: {field}: {message}" if field else f"{origin}: {message}") from None
-    except msgspec.DecodeError as error:
-        raise SuiteError(f"{origin}: is not TOML: {error}") from None
+        raise SuiteError(message, where.removeprefix(".")).located(origin, text) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # a number too long, tables too deep
+        raise SuiteError(f"is not TOML: {error}", origin=origin) from None
 
 
 def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[NamedInstance]:
@@ -140,24 +213,22 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
     """
     names: set[str] = set()
     for position, entry in enumerate(suite.instances):
+        place = f"instances[{position}]"
         try:
             recipe = dict(entry)
             without = frozenset(msgspec.convert(recipe.pop("without", []), list[str]))
             for instance, note in _entry_instances(recipe, folder, data):
                 if instance.name in names:
-                    raise SuiteError(
-                        f"{suite.name}: instances[{position}]: a second instance named {instance.name!r}"
-                    )
+                    raise SuiteError(f"a second instance named {instance.name!r}", place)
                 names.add(instance.name)
                 yield NamedInstance(instance, note, without)
         except msgspec.ValidationError as error:
             problem = str(error).replace("`", "").partition(" - at $")[0]
-            raise SuiteError(f"{suite.name}: instances[{position}].without: {problem}") from None
+            raise SuiteError(problem, f"{place}.without") from None
         except InstanceError as error:
             if error.file is not None:
                 raise
-            field = f".{error.field}" if error.field else ""
-            raise SuiteError(f"{suite.name}: instances[{position}]{field}: {error.problem}") from None
+            raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None
 
 
 def _entry_instances(
@@ -171,14 +242,14 @@ def _entry_instances(
         try:
             paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
             paths = paths or sorted(INSTANCE_LIBRARY.glob(pattern))
-        except ValueError:  # an empty pattern, or ** beside other letters
+        except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
             paths = []
         if not paths:
             raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
         for path in paths:
             yield read_instance(path), f"file {path.name}"
         return
-    swept = {key: value for key in ("dispatch", "seed") if isinstance(value := entry.get(key), list)}
+    swept = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
     if empty := [key for key, values in swept.items() if not values]:
         raise InstanceError(empty[0], "is an empty list")
     for values in itertools.product(*swept.values()):

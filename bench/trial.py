@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from slimbench.bench.isolation import Outcome, Workers
+from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job, Status
+from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call, parse_call
 from slimbench.bench.references import ENUMERATION, Level, Reference, exceeds, reference_of
 from slimbench.bench.registry import find_solvers

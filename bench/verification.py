@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from slimbench.bench.isolation import Outcome
 from slimbench.bench.messages import PackedPlacement
+from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call
 from slimbench.bench.references import AGREEMENT, exceeds, reference_of
 from slimbench.bench.store import Store
@@ -74,6 +74,7 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
         "figures": json.dumps(outcome.figures, sort_keys=True),
         "trajectory": json.dumps(_trajectory(instance, outcome, values["saving_s"], bound)),
         "placement": outcome.placement.bits if placement is not None and outcome.placement else None,
+        "load_before": outcome.load_before,
     }
 
 

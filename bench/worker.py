@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import math
+import os
 import resource
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from slimbench.bench.cgroup import ControlGroup
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.messages import (
     Finished,
@@ -36,6 +38,10 @@ from slimbench.instances import Instance, InstanceError, Placement, read_instanc
 def run_job(job: Job, channel: Connection) -> None:
     """Do one job and send what comes of it; every fault of the solver becomes a message."""
     faulthandler.enable(file=sys.stderr)
+    if job.control_group:
+        ControlGroup(Path(job.control_group)).join()
+    if job.cores:
+        os.sched_setaffinity(0, job.cores)
     sending = threading.Lock()  # libraries report from threads of their own
 
     def send(message: WorkerMessage) -> None:
@@ -67,9 +73,10 @@ def run_job(job: Job, channel: Connection) -> None:
         log_file=Path(job.log_file),
         on_report=on_report,
     )
-    send(Ready(time.monotonic()))
+    cpu = _cpu_seconds()
+    send(Ready(time.monotonic(), cpu))
     context.deadline = time.monotonic() + job.time_limit_s
-    wall, cpu = time.perf_counter(), _cpu_seconds()
+    wall = time.perf_counter()
     status, message, placement = _solve(call, instance, context)
     runtime, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
     send(

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from slimbench.bench.results import Results
+from slimbench.bench.ratio_intervals import FloatArray, worthwhile_savings
+from slimbench.bench.references import AGREEMENT
+from slimbench.bench.results import NOT_RUN, Results
 from slimbench.reports.drawing import INK, Style, plain
 from slimbench.reports.numbers import time_text
-from slimbench.reports.ratios import NOT_RUN, TOLERANCE, FloatArray, worthwhile_savings
 from slimbench.reports.reductions import split_reductions
 
 CLOCK_S: Final = 1e-3  # earlier is drawn as this
@@ -42,7 +43,7 @@ def anytime_curves(results: Results) -> pd.DataFrame:
     runs = runs[runs["status"].ne(NOT_RUN) & runs["best_s"].notna()]
     steps = results.trajectories.merge(runs[["run_id", "best_s"]], on="run_id")
     bound_gap = steps["bound_saving_s"] / steps["best_s"] - 1
-    steps["bound_gap"] = bound_gap.where(bound_gap >= -TOLERANCE).clip(lower=0)  # a disproved bound is none
+    steps["bound_gap"] = bound_gap.where(bound_gap >= -AGREEMENT).clip(lower=0)  # a disproved bound is none
     steps["bound_gap"] = steps.groupby("run_id")["bound_gap"].ffill()
     steps["saving_gap"] = (1 - steps["saving_s"] / steps["best_s"]).clip(lower=0)
     by_run = dict(iter(steps.groupby("run_id")))

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
+from slimbench.bench.ratio_intervals import best_savings, disproved, with_ratios
+from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
-from slimbench.reports.ratios import TOLERANCE, best_savings, disproved, with_ratios
 
 CONFIDENCE: Final = 0.95  # of a verdict on an expected guarantee
 FEWEST_SEEDS: Final = 3
@@ -171,6 +172,6 @@ def _half_width(samples: pd.Series[float], error: float) -> float:
 
 
 def _verdict(margin_low: float, margin_high: float) -> str:
-    if margin_low >= -TOLERANCE:
+    if margin_low >= -AGREEMENT:
         return "holds"
-    return "violated" if margin_high < -TOLERANCE else "undecided"
+    return "violated" if margin_high < -AGREEMENT else "undecided"

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from slimbench.reports.ratios import FloatArray
+from slimbench.bench.ratio_intervals import FloatArray
 
 INK: Final = "#1b1f24"  # text and axes; the page makes all three follow light and dark
 FAINT: Final = "#d4d8dd"  # grid lines

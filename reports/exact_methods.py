@@ -9,18 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from slimbench.bench.results import Results
-from slimbench.reports.ratios import (
-    FINISHED_WELL,
-    NOT_RUN,
-    TIME_SHIFT_S,
-    best_savings,
-    disproved,
-    geometric_mean,
-    shifted_gmean,
-    tolerance,
-    worthwhile_savings,
-)
+from slimbench.bench.ratio_intervals import best_savings, disproved, tolerance, worthwhile_savings
+from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
+from slimbench.reports.ratios import TIME_SHIFT_S, geometric_mean, shifted_gmean
 
 OUTCOMES: Final = ("proven", "open", "time_limit", "failed")  # from the best to the worst
 AT_THE_LIMIT: Final = 0.95  # of its time limit; solvers that keep it themselves stop a little earlier
@@ -108,7 +99,7 @@ def _outcomes(runs: pd.DataFrame) -> npt.NDArray[np.str_]:
     """One of ``OUTCOMES`` for each run."""
     status = runs["status"]
     late = runs["runtime_s"] >= AT_THE_LIMIT * runs["time_limit_s"]
-    stopped = status.eq("time_limit") | (late & status.isin([FINISHED_WELL, "no_solution"]))
+    stopped = status.isin(["time_limit", "cpu_limit"]) | (late & status.isin([FINISHED_WELL, "no_solution"]))
     well = status.eq(FINISHED_WELL)
     conditions = [well & runs["termination"].eq("optimal"), stopped, well]
     return np.select(conditions, ["proven", "time_limit", "open"], "failed")

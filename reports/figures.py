@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
-from slimbench.bench.results import Results
+from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports import anytime, heat_map
 from slimbench.reports.drawing import INK, STYLE, frame, legend, ratio_axis, share_axis, styles, svg
 from slimbench.reports.numbers import count_text, time_text
 from slimbench.reports.profiles import CLOCK_S, ratio_profile, time_profile
-from slimbench.reports.ratios import FINISHED_WELL, NOT_RUN, per_instance, ratio_table, runtime_table
+from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 
 
 @dataclass(frozen=True)

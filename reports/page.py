@@ -11,6 +11,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from slimbench.bench.export import spreadsheet_safe
+from slimbench.bench.ratio_intervals import with_ratios
 from slimbench.bench.results import Results
 from slimbench.instances.files import write_atomically
 from slimbench.reports import exact_tables, tables
@@ -18,7 +20,7 @@ from slimbench.reports.audit import guarantee_audit, violations
 from slimbench.reports.drawing import FAINT, INK, PAPER
 from slimbench.reports.exact_methods import exact_table
 from slimbench.reports.figures import Chart, charts
-from slimbench.reports.ratios import per_instance, ratio_table, runtime_table, with_ratios
+from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
 from slimbench.reports.summary import summary
 
@@ -47,7 +49,8 @@ def write_report(results: Results, folder: Path) -> Path:
         write_atomically(folder / "figures" / f"{chart.name}.svg", chart.svg)
     for name, frame in _data(results, figures).items():
         write_atomically(
-            folder / "tables" / f"{name}.csv", _encoded(frame.to_csv(index=False, lineterminator="\n"))
+            folder / "tables" / f"{name}.csv",
+            _encoded(spreadsheet_safe(frame).to_csv(index=False, lineterminator="\n")),
         )
     for name, text in _pages(results, figures).items():
         write_atomically(folder / name, _encoded(text))

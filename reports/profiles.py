@@ -12,8 +12,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from slimbench.bench.ratio_intervals import FloatArray
+from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
-from slimbench.reports.ratios import TOLERANCE, FloatArray, per_instance
+from slimbench.reports.ratios import per_instance
 
 CLOCK_S: Final = 1e-6  # shorter times are compared as this
 
@@ -36,7 +38,7 @@ def ratio_profile(results: Results) -> pd.DataFrame:
         part = {"solver": solver, "tau": taus}
         for end in ("low", "high"):
             reached = own[f"reached_{end}"].to_numpy(float)
-            part[f"share_{end}"] = _share(reached[:, None] >= taus - TOLERANCE)
+            part[f"share_{end}"] = _share(reached[:, None] >= taus - AGREEMENT)
         parts.append(_steps(pd.DataFrame(part)))
     return _joined(parts, ("solver", "tau", "share_low", "share_high"))
 

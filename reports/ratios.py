@@ -1,4 +1,4 @@
-"""How close to optimal, and how fast: ratios as intervals, and their tables by solver."""
+"""How close to optimal, and how fast: tables by solver, ratios as intervals."""
 
 from __future__ import annotations
 
@@ -7,101 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from slimbench.bench.results import Results
+from slimbench.bench.ratio_intervals import RATIO_COLUMNS, FloatArray, with_ratios
+from slimbench.bench.references import AGREEMENT
+from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 
-FloatArray = npt.NDArray[np.float64]
-
-TOLERANCE: Final = 1e-6  # relative; two exact methods agree on an optimum to this
-ZERO_SAVING: Final = 1e-9  # of the latency without caches; less is rounding
 TIME_SHIFT_S: Final = 1.0
-FINISHED_WELL: Final = "ok"
-NOT_RUN: Final = "planned"
 STATISTICS: Final = ("min", "gmean", "median", "max")
-
-_REFERENCE_COLUMNS: Final = ("saving_s", "bound_saving_s", "proven", "latency_none_s")
-_RATIO_COLUMNS: Final = ("ratio_low", "ratio_high", "latency_ratio_low", "latency_ratio_high")
-
-
-def with_ratios(results: Results) -> pd.DataFrame:
-    """Runs with ``ratio_low``, ``ratio_high``, ``latency_ratio_low`` and ``latency_ratio_high``.
-
-    ratio = saving / saving(optimum) lies in [saving / upper bound, min(1, saving / best known)]:
-
-    - a point where the reference is proven, and 1 from 1 - 1e-6 on;
-    - 1 where the optimum saves nothing;
-    - [0, saving / best known] where no bound is known, or the bound is below a verified saving;
-    - NaN for a run without a verified placement.
-
-    latency_ratio = latency / latency(optimum) >= 1 follows from the same bracket of the optimum, and ends at
-    infinity where the bound leaves the optimal latency open.
-    """
-    runs = results.runs.copy()
-    saving = runs["saving_s"].to_numpy(float)
-    none = runs["latency_none_s"].to_numpy(float)
-    best, upper, proven = _optimum_brackets(results)
-    zero = ZERO_SAVING * none
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        high = np.where(best > zero, np.clip(saving / best, 0, 1), 1.0)
-        low = np.where(proven, high, np.clip(saving / upper, 0, 1))
-        saves_nothing = upper <= zero
-        low, high = np.where(saves_nothing, 1.0, low), np.where(saves_nothing, 1.0, high)
-        reached = proven & (high >= 1 - TOLERANCE)
-        low, high = np.where(reached, 1.0, low), np.where(reached, 1.0, high)
-
-        latency = none - saving
-        latency_low = np.where(latency > zero, np.maximum(1, latency / np.maximum(none - best, 0)), 1.0)
-        least = np.maximum(none - upper, 0)
-        latency_high = np.where(proven, latency_low, np.maximum(latency_low, latency / least))
-        latency_high = np.where(saves_nothing, latency_low, latency_high)
-        latency_high = np.where(np.isnan(latency_high), np.inf, latency_high)  # 0 / 0: nothing is known
-
-    for column, values in zip(_RATIO_COLUMNS, (low, high, latency_low, latency_high), strict=True):
-        runs[column] = np.where(np.isnan(saving), np.nan, values)
-    return runs
-
-
-def disproved(best: FloatArray, bound: FloatArray, latency_none: FloatArray) -> npt.NDArray[np.bool_]:
-    """Where a verified saving lies above a claimed bound by more than tolerance; NaN bounds claim nothing."""
-    return np.asarray(best - bound > tolerance(best, latency_none))
-
-
-def tolerance(saving: FloatArray, latency_none: FloatArray) -> FloatArray:
-    """By how much two exact methods may differ on a saving; a run without a placement has no latency."""
-    return np.asarray(np.fmax(TOLERANCE * np.abs(saving), ZERO_SAVING * latency_none))
-
-
-def best_savings(results: Results) -> FloatArray:
-    """Best verified saving of anyone on the instance of each run; NaN without one."""
-    own = results.runs.groupby("instance_hash")["saving_s"].transform("max").to_numpy(float)
-    return np.asarray(np.fmax(own, _references_of_runs(results)["saving_s"].to_numpy(float)))
-
-
-def worthwhile_savings(results: Results) -> FloatArray:
-    """The same; NaN also where nothing can be saved, so that a quotient by it says something."""
-    best = best_savings(results)
-    own = results.runs.groupby("instance_hash")["latency_none_s"].transform("max").to_numpy(float)
-    none = np.fmax(own, _references_of_runs(results)["latency_none_s"].to_numpy(float))
-    return np.where(best > ZERO_SAVING * none, best, np.nan)
-
-
-def _optimum_brackets(results: Results) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    """For each run: best known saving, its upper bound (inf without a valid one), and whether proven."""
-    references = _references_of_runs(results)
-    best = best_savings(results)
-    upper = references["bound_saving_s"].to_numpy(float)
-    invalid = np.isnan(upper) | disproved(best, upper, results.runs["latency_none_s"].to_numpy(float))
-    proven = references["proven"].eq(True).to_numpy(bool) & ~invalid
-    return best, np.where(invalid, np.inf, np.fmax(upper, best)), proven
-
-
-def _references_of_runs(results: Results) -> pd.DataFrame:
-    if results.references.empty:
-        return pd.DataFrame(index=results.runs.index, columns=pd.Index(_REFERENCE_COLUMNS), dtype=float)
-    return results.references.set_index("instance_hash").reindex(results.runs["instance_hash"])
 
 
 def per_instance(results: Results) -> pd.DataFrame:
@@ -134,7 +47,7 @@ def per_instance(results: Results) -> pd.DataFrame:
     parts = [
         repeats[["instance"]].first(),
         repeats[["n_planned", "n_ok", "n_placed"]].sum(),
-        repeats[[*_RATIO_COLUMNS, "reached_low", "reached_high", "runtime_s", "finished_s"]].median(),
+        repeats[[*RATIO_COLUMNS, "reached_low", "reached_high", "runtime_s", "finished_s"]].median(),
     ]
     table = pd.concat(parts, axis=1).reset_index()
     return table[["solver", "instance", "instance_hash", *table.columns[3:]]]
@@ -157,7 +70,7 @@ def ratio_table(results: Results) -> pd.DataFrame:
             for end in ("low", "high"):
                 row[f"{statistic}_{end}"] = _statistic(statistic, placed[f"ratio_{end}"].to_numpy(float))
         for end in ("low", "high"):
-            row[f"optimal_{end}"] = int((placed[f"ratio_{end}"] >= 1 - TOLERANCE).sum()) / len(own)
+            row[f"optimal_{end}"] = int((placed[f"ratio_{end}"] >= 1 - AGREEMENT).sum()) / len(own)
         for end in ("low", "high"):
             row[f"latency_max_{end}"] = _statistic("max", placed[f"latency_ratio_{end}"].to_numpy(float))
         worst = placed.sort_values(["ratio_low", "ratio_high"], kind="stable")["instance"]

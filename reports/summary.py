@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from slimbench.bench.results import Results
+from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.audit import guarantee_audit, violations
 from slimbench.reports.numbers import count_text, ratio_text, time_text
-from slimbench.reports.ratios import FINISHED_WELL, NOT_RUN, ratio_table, runtime_table
+from slimbench.reports.ratios import ratio_table, runtime_table
 
 
 @dataclass(frozen=True)

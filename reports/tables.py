@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from slimbench.bench.results import Results
+from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.audit import guarantee_audit, violations
 from slimbench.reports.numbers import (
     NOTHING,
@@ -21,7 +21,7 @@ from slimbench.reports.numbers import (
     signed_text,
     time_text,
 )
-from slimbench.reports.ratios import FINISHED_WELL, NOT_RUN, ratio_table, runtime_table
+from slimbench.reports.ratios import ratio_table, runtime_table
 
 SAVING_DIGITS = 6
 

@@ -16,18 +16,17 @@ from samples import TWO_CELLS, random_instance, two_cells
 from suite_text import HEAD
 
 from slimbench.bench import cli
+from slimbench.bench.benchmark import Request, opened
 from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job
-from slimbench.bench.plan import plan_run
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.runner import execute
-from slimbench.bench.suite import Suite, read_suite
+from slimbench.bench.suite import SuiteFile, read_suite
 from slimbench.bench.verification import verified
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.instances import DISPATCHES, write_instance
 
-PATIENCE_S = 30  # for what is certain to happen
+PATIENCE_S = 60  # for what is certain to happen
 GENEROUS_S = 60.0
 
 HEADER = """\
@@ -107,10 +106,10 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture
-def suite_of(tmp_path: Path) -> Callable[..., tuple[Suite, str, Path]]:
+def suite_of(tmp_path: Path) -> Callable[..., SuiteFile]:
     """Return a writer and reader of a suite, of instances only."""
 
-    def read(*entries: str, head: str = HEAD) -> tuple[Suite, str, Path]:
+    def read(*entries: str, head: str = HEAD) -> SuiteFile:
         path = tmp_path / "mine.toml"
         path.write_text(head + "".join(f"[[instances]]\n{entry}\n" for entry in entries))
         return read_suite(str(path))
@@ -142,14 +141,10 @@ def run_suite() -> Callable[..., list[dict[str, object]]]:
     """Return what plans and executes a suite in a folder; it returns all rows as they lie on disk."""
 
     def run(suite: Path, folder: Path, *plugins: Path, jobs: int = 1) -> list[dict[str, object]]:
-        definition, text, suite_folder = read_suite(str(suite))
-        solvers = find_solvers(plugins)
-        store = plan_run(folder, definition, text, suite_folder, solvers, plugins, None)
-        try:
-            execute(folder, store, solvers, plugins, jobs, lambda row, reference: None)
-            return store.runs()
-        finally:
-            store.close()
+        request = Request(str(suite), out=folder, plugin_files=plugins)
+        with opened(request) as benchmark:
+            benchmark.execute(jobs=jobs)
+            return benchmark.store.runs()
 
     return run
 
@@ -188,7 +183,7 @@ def others():
 
 @pytest.fixture(scope="module")
 def workers(others):
-    with Workers() as workers:
+    with Workers(slots=2) as workers:
         yield workers
     assert set(psutil.Process().children(recursive=True)) <= others
 
@@ -197,7 +192,7 @@ def workers(others):
 def job(tmp_path, tiny_file):
     """Return a maker of jobs on the tiny instance."""
 
-    def make(solver, *plugins, key=0, time_limit_s=GENEROUS_S, memory_limit_mb=4096.0):
+    def make(solver, *plugins, key=0, time_limit_s=GENEROUS_S, memory_limit_mb=4096.0, threads=1, **more):
         return Job(
             key=key,
             instance_file=str(tiny_file),
@@ -206,8 +201,9 @@ def job(tmp_path, tiny_file):
             seed=1,
             time_limit_s=time_limit_s,
             memory_limit_mb=memory_limit_mb,
-            threads=1,
+            threads=threads,
             log_file=str(tmp_path / f"{key}.log"),
+            **more,
         )
 
     return make

@@ -3,7 +3,7 @@
 import pytest
 from suite_text import ENTRY, HEAD
 
-from slimbench.bench.plan import plan_run
+from slimbench.bench.plan import begin, make_plan
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.store import StoreError
 
@@ -11,8 +11,7 @@ SOLVERS = find_solvers()
 
 
 def plan(suite_of, folder, *entries, head=HEAD):
-    suite, text, suite_folder = suite_of(*entries, head=head)
-    store = plan_run(folder, suite, text, suite_folder, SOLVERS, [], None)
+    store = begin(folder, make_plan(suite_of(*entries, head=head), SOLVERS, None), {})
     rows = store.runs()
     store.close()
     return rows

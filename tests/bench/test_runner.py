@@ -13,10 +13,11 @@ import pytest
 from oracles import brute_force
 from samples import random_instance, two_cells
 
-from slimbench.bench import load_results
+from slimbench.bench import load_results, versions
 from slimbench.bench.store import Store
 from slimbench.bench.verification import verify_run
 from slimbench.formulations import ContradictionError
+from slimbench.instances import write_instance
 
 EMPTY = "return Placement.empty(instance)"
 REFERENCE = "[reference]\nsolver = 'brute-force'\ntime_s = 30\n"
@@ -260,18 +261,65 @@ def test_resume_takes_the_latest_run_of_the_suite(write_suite, command, tmp_path
     assert {row["status"] for row in runs_of(folder)} == {"ok"}
 
 
-def test_resume_of_another_suite_or_of_nothing_is_refused(write_suite, command, tmp_path, monkeypatch):
+def test_resume_of_nothing_is_refused(write_suite, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    suite = write_suite(tmp_path, ["popularity"], more=REFERENCE)
-    nothing = command("run", suite, "--resume")
+    nothing = command("run", write_suite(tmp_path, ["popularity"]), "--resume")
     assert (nothing.code, nothing.err) == (
         2, "slimbench: runs: has no run of suite small, expected --out with the folder to resume\n",
     )  # fmt: skip
-    assert command("run", suite, "--out", "run").code == 0
-    suite.write_text(suite.read_text() + "\n# edited\n")
-    edited = command("run", suite, "--out", "run", "--resume")
-    assert edited.code == 2
-    assert edited.err == f"slimbench: {suite}: is not the suite that run was started with\n"
+
+
+def test_resume_of_an_edited_suite_does_what_is_new_and_leaves_out_what_is_gone(
+    write_suite, command, tmp_path
+):
+    folder = tmp_path / "run"
+    suite = write_suite(tmp_path, ["popularity", "random"], more=REFERENCE)
+    assert command("run", suite, "--out", folder).code == 0
+    before = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    suite = write_suite(tmp_path, ["popularity", "slim-dp"], more=REFERENCE)
+    ended = command("run", suite, "--out", folder, "--resume")
+    assert ended.code == 0
+    assert "slimbench: 2 results are stale and are measured anew" in ended.err
+    after = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    assert {solver for _, solver in after} == {"brute-force", "popularity", "slim-dp"}
+    assert all(after[cell] == row for cell, row in before.items() if cell[1] != "random")
+
+
+def test_resume_measures_an_edited_plugin_and_an_edited_instance_anew(write_suite, plugin, command, tmp_path):
+    folder = tmp_path / "run"
+    own = plugin("own", EMPTY)
+    suite = write_suite(tmp_path, ["own", "popularity"], more=REFERENCE)
+    assert command("run", suite, "--out", folder, "--plugin", own).code == 0
+    before = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    plugin("own", "x = 1\n" + EMPTY)
+    write_instance(two_cells("parallel"), tmp_path / "a.json")
+    versions._hash_with_imports.cache_clear()  # of the one process that all of these commands run in
+    ended = command("run", suite, "--out", folder, "--resume")
+    assert ended.code == 0
+    assert "5 results are stale" in ended.err  # four rows of the edited instance, the plugin on the other
+    after = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    assert after.keys() == before.keys()
+    assert {cell for cell in after if after[cell] == before[cell]} == {
+        ("random-1", "popularity"), ("random-1", "brute-force"),
+    }  # fmt: skip
+    assert {row["dispatch"] for row in runs_of(folder) if row["instance"] == "two-cells"} == {"parallel"}
+    assert verify_run(folder) == []
+
+
+def test_force_measures_a_solver_anew_and_nothing_else(write_suite, command, tmp_path):
+    folder = tmp_path / "run"
+    suite = write_suite(tmp_path, ["popularity", "lns[patience=2]", "lns"], more=REFERENCE)
+    assert command("run", suite, "--out", folder).code == 0
+    before = {row["run_id"] for row in runs_of(folder)}
+    assert command("run", suite, "--out", folder, "--resume", "-f", "lns[patience=2]").code == 0
+    after = runs_of(folder)
+    assert {row["solver"] for row in after if row["run_id"] not in before} == {"lns[patience=2]"}
+    assert command("run", suite, "--out", folder, "--resume", "-f", "lns").code == 0
+    fresh = {row["run_id"] for row in runs_of(folder)} - {row["run_id"] for row in after}
+    assert {row["solver"] for row in runs_of(folder) if row["run_id"] in fresh} == {"lns[patience=2]", "lns"}
+    refused = command("run", suite, "--out", folder, "--resume", "-f", "nobody")
+    assert (refused.code, "solver 'nobody': unknown" in refused.err) == (2, True)
+    assert command("run", suite, "-f", "lns").code == 2
 
 
 def test_provenance_says_on_what_and_with_what_a_run_was_made(write_suite, run_suite, tmp_path):
@@ -279,9 +327,9 @@ def test_provenance_says_on_what_and_with_what_a_run_was_made(write_suite, run_s
     run_suite(suite, tmp_path / "run")
     provenance = load_results(tmp_path / "run").provenance
     assert (provenance["suite"], provenance["seed"], provenance["jobs"]) == ("small", "9", "1")
-    for key in ("machine", "python", "numpy", "highspy", "started", "finished"):
+    for key in ("machine", "python", "numpy", "highspy", "planned", "finished"):
         assert provenance[key]
-    assert "sources " in provenance["slimbench"]
+    assert provenance["slimbench"]
 
 
 def test_a_plan_holds_the_files_that_it_was_made_of(write_suite, run_suite, plugin, tmp_path):

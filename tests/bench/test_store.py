@@ -1,11 +1,14 @@
 """The file a run's results are in: planned as a whole, written row by row, refused when it is not ours."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
-from slimbench.bench.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError
+from slimbench.bench.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError, running
 
 INSTANCE = {
     "instance_hash": "h",
@@ -17,9 +20,11 @@ INSTANCE = {
 }
 RUN = {
     "role": "measure", "instance_hash": "h", "solver": "a[x=1]", "solver_name": "a", "parameters": '{"x": 1}',
-    "library": "a", "exact": False, "repeat": 0, "seed": 1, "time_limit_s": 1.0, "memory_limit_mb": 1.0,
+    "library": "a", "exact": False, "repeat": 0, "seed": 1, "time_limit_s": 1.0, "cpu_limit_s": None,
+    "memory_limit_mb": 1.0, "threads": 1, "code_version": "v1",
     "guarantee_claim": "", "guarantee_conditions": "", "guarantee_source": "", "guarantee_expected": False,
 }  # fmt: skip
+MACHINE = {"machine_id": "m1", "processor": "fast"}
 
 
 @pytest.fixture
@@ -49,14 +54,14 @@ def test_every_planned_run_is_a_row_before_anything_ran(store):
     ]  # fmt: skip
     assert {row["termination"] for row in rows} == {"none"}
     assert all(row["saving_s"] is None and row["placement"] is None for row in rows)
-    assert rows[0]["parameters"] == {"x": 1}
+    assert rows[0]["parameters"] == '{"x": 1}'
     assert (rows[0]["instance"], rows[0]["top_k"]) == ("tiny", 2)
     assert store.meta() == {"schema_version": str(SCHEMA_VERSION), "suite": "s"}
     assert [row["instance"] for row in store.instances()] == ["tiny"]
 
 
 def test_a_finished_run_is_on_disk_at_once_and_the_others_stay_planned(store, folder, tmp_path):
-    store.finish(2, {"status": "ok", "saving_s": 0.1, "figures": '{"n": 1}', "placement": b"\x01"})
+    store.finish(2, {"status": "ok", "saving_s": 0.1, "figures": '{"n": 1}', "placement": b"\x01"}, MACHINE)
     copy = shutil.copytree(folder, tmp_path / "as a kill would leave it")  # the store is still open
     other = Store.open(copy)
     rows = other.runs()
@@ -66,7 +71,7 @@ def test_a_finished_run_is_on_disk_at_once_and_the_others_stay_planned(store, fo
 
 
 def test_runs_are_selected_by_condition(store):
-    store.finish(1, {"status": "ok"})
+    store.finish(1, {"status": "ok"}, MACHINE)
     assert [row["run_id"] for row in store.runs("status = 'planned'")] == [2, 3]
     assert [row["run_id"] for row in store.runs("repeat >= ?", [1])] == [2, 3]
 
@@ -89,15 +94,15 @@ def test_a_plan_that_cannot_be_written_as_a_whole_is_not_written_at_all(folder):
 
 def test_a_result_that_cannot_be_written_leaves_its_row_planned(store):
     with pytest.raises(sqlite3.Error):
-        store.finish(1, {"status": "ok", "no_such_column": 1})
+        store.finish(1, {"status": "ok", "no_such_column": 1}, MACHINE)
     with pytest.raises(sqlite3.IntegrityError):
-        store.finish(1, {"saving_s": 1.0, "status": None})
+        store.finish(1, {"saving_s": 1.0, "status": None}, MACHINE)
     assert store.runs()[0]["status"] == "planned"
     assert store.runs()[0]["saving_s"] is None
 
 
 def test_a_folder_with_results_is_not_made_a_new_run(store, folder):
-    store.finish(1, {"status": "ok"})
+    store.finish(1, {"status": "ok"}, MACHINE)
     assert refusal(Store.create, folder) == (
         f"{folder}: has results already, expected --resume or another folder"
     )
@@ -144,3 +149,92 @@ def test_a_run_stopped_before_its_plan_was_written_is_refused_by_name(folder):
     assert refusal(Store.open, folder) == (
         f"{folder}: has no plan, it was stopped before; expected another folder"
     )
+
+
+# Planning again
+
+
+@pytest.fixture
+def measured(store):
+    """Return the store with repeats 0 and 1 finished and 2 planned."""
+    for run_id in (1, 2):
+        store.finish(run_id, {"status": "ok", "saving_s": 0.1 * run_id}, MACHINE)
+    return store
+
+
+def rows_of(store):
+    return [(row["repeat"], row["status"], row["code_version"], row["saving_s"]) for row in store.runs()]
+
+
+def test_the_same_plan_once_more_changes_nothing(measured):
+    before = measured.runs()
+    assert measured.plan([INSTANCE], [RUN | {"repeat": i} for i in range(3)], {}) == 0
+    assert measured.runs() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"code_version": "v2"}, {"seed": 2}, {"time_limit_s": 2.0}, {"parameters": '{"x": 2}'}, {"threads": 2}],
+)
+def test_a_result_by_other_code_or_under_other_conditions_is_stale_and_planned_again(measured, change):
+    runs = [RUN | {"repeat": 0}, RUN | {"repeat": 1} | change, RUN | {"repeat": 2}]
+    assert measured.plan([INSTANCE], runs, {}) == 1
+    assert [(row["repeat"], row["status"]) for row in measured.runs()] == [
+        (0, "ok"),
+        (2, "planned"),
+        (1, "planned"),
+    ]
+    assert measured.stale_runs() == [{"solver": "a[x=1]", "code_version": "v1", "n": 1}]
+
+
+def test_what_the_plan_no_longer_has_is_stale_or_gone(measured):
+    assert measured.plan([INSTANCE], [RUN | {"repeat": 0}], {}) == 1
+    assert rows_of(measured) == [(0, "ok", "v1", 0.1)]
+    assert measured.stale_runs()[0]["n"] == 1  # repeat 2 never ran
+
+
+def test_a_result_is_measured_anew_when_it_is_asked_for(measured):
+    plan = [RUN | {"repeat": i} for i in range(3)]
+    assert measured.plan([INSTANCE], plan, {}, anew=lambda row: row["repeat"] == 1) == 1
+    assert rows_of(measured) == [(0, "ok", "v1", 0.1), (2, "planned", "v1", None), (1, "planned", "v1", None)]
+
+
+def test_rows_that_a_plan_does_not_concern_stay_as_they_are(measured):
+    plan = [RUN | {"repeat": 0, "code_version": "v2"}]
+    assert measured.plan([INSTANCE], plan, {}, concerns=lambda row: row["repeat"] == 0) == 1
+    assert sorted(rows_of(measured))[1:] == [(1, "ok", "v1", 0.2), (2, "planned", "v1", None)]
+
+
+def test_an_instance_whose_runs_are_all_stale_is_none_of_the_plan(measured):
+    other = INSTANCE | {"instance_hash": "other", "instance": "tiny, edited"}
+    measured.plan([other], [RUN | {"instance_hash": "other"}], {})
+    assert [row["instance"] for row in measured.instances()] == ["tiny, edited"]
+
+
+def test_a_row_knows_the_machine_it_was_made_on(measured):
+    assert measured.machines() == {"m1": MACHINE}
+
+
+# One process at a time
+
+
+def test_a_folder_that_is_being_run_is_refused_by_name_until_its_process_ends(store, folder, tmp_path):
+    with running(folder), pytest.raises(StoreError) as error, running(folder):
+        pass
+    assert str(error.value).startswith(f"{folder}: is being run by process {os.getpid()} on ")
+    with running(folder):
+        pass
+
+
+def test_the_lock_goes_with_its_process_however_that_ends(store, folder):
+    code = (
+        "import sys, time; from pathlib import Path; from slimbench.bench.store import running\n"
+        "with running(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreError, match=f"is being run by process {holder.pid} on "), running(folder):
+            pass
+        holder.kill()
+    with running(folder):
+        pass

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimbench.bench.messages import PackedPlacement
-from slimbench.bench.trajectory import PLACEMENT_BYTES, POINTS, Trail, best_so_far, thinned
+from slimbench.bench.trajectory import (
+    PLACEMENT_BYTES,
+    POINTS,
+    Trail,
+    best_so_far,
+    gap_integral,
+    primal_integral,
+    thinned,
+)
 from slimbench.instances import Placement
 
 
@@ -123,3 +131,50 @@ def test_steps_are_monotone_and_end_with_the_best(savings, bounds):
 @pytest.mark.parametrize("count", [2, 3])
 def test_thinning_to_almost_nothing_ends(count):
     assert len(thinned([(0.0, i) for i in range(100)], count)) == count
+
+
+# Integrals
+
+
+def test_the_primal_integral_is_one_until_an_incumbent_and_holds_the_last_one_to_the_limit():
+    steps = [(1.0, None, 9.0), (2.0, 1.0, 9.0), (4.0, 3.0, 9.0)]
+    assert primal_integral(steps, 4.0, 10.0) == pytest.approx(2 * 1 + 2 * 0.75 + 6 * 0.25)
+    assert primal_integral([], 4.0, 10.0) == 10
+    assert primal_integral(steps, 4.0, 3.0) == pytest.approx(2 * 1 + 1 * 0.75)  # what comes later is cut off
+
+
+def test_the_gap_integral_is_one_until_there_are_an_incumbent_and_a_bound():
+    steps = [(1.0, None, 8.0), (2.0, 2.0, 8.0), (4.0, 2.0, 4.0)]
+    assert gap_integral(steps, 3.0, 10.0) == pytest.approx(2 * 1 + 2 * 0.75 + 6 * 0.5)
+    assert gap_integral([(0.0, 2.0, None)], 3.0, 10.0) == 10
+    assert gap_integral([], 3.0, 10.0) == 10
+
+
+def test_a_run_that_ended_proven_adds_nothing_after_its_end():
+    steps = [(1.0, 1.0, 2.0), (3.0, 2.0 - 1e-6, 2.0)]
+    assert primal_integral(steps, 2.0, 1e6) == pytest.approx(1 * 1 + 2 * 0.5)
+    assert gap_integral(steps, 2.0, 1e6) == pytest.approx(1 * 1 + 2 * 0.5)
+
+
+def test_where_nothing_can_be_saved_there_is_no_gap():
+    steps = [(1.0, 0.0, 0.0)]
+    assert primal_integral(steps, 0.0, 10.0) == 0
+    assert primal_integral([], 0.0, 10.0) == 0
+    assert gap_integral(steps, 0.0, 10.0) == 1  # only then is it proven
+
+
+def test_a_bound_that_a_placement_refutes_does_not_close_the_gap():
+    assert gap_integral([(0.0, 1.0, 1.0)], 2.0, 10.0) == pytest.approx(5)
+    assert gap_integral([(0.0, 1.0, 2.0)], math.nan, 10.0) == pytest.approx(5)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 20), st.floats(0, 1)), max_size=20),
+    st.lists(st.tuples(st.floats(0, 20), st.floats(0, 2)), max_size=20),
+    st.floats(1e-3, 1),
+)
+def test_integrals_lie_between_nothing_and_the_limit_and_fall_with_more_reports(savings, bounds, best):
+    steps = best_so_far(savings, bounds)
+    for integral in (primal_integral, gap_integral):
+        assert 0 <= integral(steps, best, 10.0) <= 10 + 1e-9
+        assert integral(steps, best, 10.0) <= integral(best_so_far(savings[:-1], bounds), best, 10.0) + 1e-4

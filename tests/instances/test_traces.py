@@ -137,7 +137,7 @@ def test_unknown_and_missing_columns_are_refused(tmp_path: Path, suffix: str) ->
         ("trace.jsonl", b"", "has no rows"),
         ("trace.csv", b"user,model,layer,experts\n", "has no rows"),
         ("trace.jsonl", b"{\n", "row 1: is not JSON"),
-        ("trace.jsonl", b"\xff\n", "is not UTF-8"),
+        ("trace.jsonl", b"\xff\n", "line 1: is not UTF-8 text"),
         ("trace.csv", b"user,model,layer,experts\nann,toy,0,1,2\n", "row 1: one value more than the header"),
         ("trace.csv", b"user,model,layer,experts\nann,toy\n", "row 1: layer: "),
         ("trace.csv", b"user,model,layer,experts,weights\nann,toy,0,1,half\n", "row 1: weights"),

@@ -1,0 +1,71 @@
+"""``slimbench report``, ``verify``, ``sys-info``. It may look up to ``reports``, as nothing else here may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from slimbench.bench.cli_instances import print_facts
+from slimbench.bench.exit_codes import FAILED
+from slimbench.bench.machine import describe_machine
+from slimbench.bench.results import load_results
+from slimbench.bench.verification import verify_run
+
+WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
+
+
+def print_report(folder: Path, *, quiet: bool = False) -> None:
+    """Write the report, and print the ratio table and where the report lies."""
+    from slimbench.reports import ratio_table, write_report  # noqa: PLC0415
+    from slimbench.reports.numbers import DASH, ratio_text, share_text  # noqa: PLC0415
+
+    results = load_results(folder)
+    page = write_report(results, folder)
+    if quiet:
+        return
+    aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
+    table = Table(title="saving / optimal saving; an interval where the optimum is not proven")
+    table.add_column("solver", no_wrap=True)
+    for header in (*aggregates, "optimal", "ok / planned", "lowest on"):
+        table.add_column(header, justify="left" if header == "lowest on" else "right")
+    for row in ratio_table(results).to_dict("records"):
+        table.add_row(
+            escape(row["solver"]),
+            *(
+                ratio_text(row[f"{name}_low"], row[f"{name}_high"]).replace(DASH, f" {DASH} ").strip()
+                for name in aggregates.values()  # spaces let a narrow terminal break the line
+            ),
+            share_text(row["optimal_low"], row["optimal_high"]),
+            f"{row['n_ok']} / {row['n_planned']}",
+            escape(str(row["worst_instance"])),
+        )
+    terminal = Console()
+    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
+    print(f"report: {page}")
+
+
+def report(folder: RunFolder) -> None:
+    """Write the report of a run, finished or not."""
+    print_report(folder)
+
+
+def verify(folder: RunFolder) -> None:
+    """Check every stored placement and reference of a run once more."""
+    faults = verify_run(folder)
+    for fault in faults:
+        print(fault)
+    if not faults:
+        print(f"{folder}: every placement and reference verifies")
+    raise SystemExit(FAILED if faults else 0)
+
+
+def sys_info() -> None:
+    """Say what machine, interpreter and versions a run here would be made with."""
+    print_facts(describe_machine())

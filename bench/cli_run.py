@@ -1,0 +1,208 @@
+"""``slimbench run``: a suite from start to end, and what is shown of it on the way."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pytimeparse.timeparse import timeparse
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from slimbench.bench.benchmark import Benchmark, Request, default_jobs, opened, planned
+from slimbench.bench.cli_instances import Data
+from slimbench.bench.cli_report import print_report
+from slimbench.bench.cli_solvers import Plugins
+from slimbench.bench.estimate import estimate
+from slimbench.bench.executor import EXECUTORS, check_executor
+from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
+from slimbench.bench.plan import Plan
+from slimbench.bench.references import Reference
+from slimbench.bench.registry import find_solvers
+from slimbench.bench.runner import OnFinish, Row
+from slimbench.bench.selection import Selection
+from slimbench.bench.store import Store
+from slimbench.bench.suite import shipped_suites, suite_schema
+
+
+def duration_s(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``10m`` or ``1h30m``."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = float(timeparse(text) or 0)
+    if not 0 < seconds < float("inf"):
+        raise typer.BadParameter(f"{text!r} is no duration, expected such as 90, 10m or 1h30m")
+    return seconds
+
+
+def run(
+    suite: Annotated[
+        str,
+        typer.Argument(help="A shipped suite or a TOML file.", autocompletion=shipped_suites),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "--output", help="Run folder; default runs/SUITE-TIME.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Finish a run: that of --out, or the latest; what changed runs anew."),
+    ] = False,
+    force: Annotated[
+        list[str] | None,
+        typer.Option("--force", "-f", help="With --resume: run this solver's runs again; repeatable."),
+    ] = None,
+    solver: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--solver",
+            "-s",
+            help=r"Instead of the suite's: name or name\[p=v]; repeatable.",
+            autocompletion=lambda: sorted(find_solvers()),
+        ),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset", "-d", help="Only instances whose name matches, such as 'switch-*'; repeatable."
+        ),
+    ] = None,
+    keyword: Annotated[
+        str, typer.Option("-k", help="Only runs whose solver, instance or dispatch: 'slim and not parallel'.")
+    ] = "",
+    repeats: Annotated[
+        int | None, typer.Option("--n-repetitions", "-r", min=1, help="Instead of the suite's.")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            parser=duration_s, metavar="TIME", help="Of each run, instead of the suite's: 90, 10m, 1h."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the suite's.")] = None,
+    data: Data = None,
+    plugin: Plugins = None,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", "--n-jobs", min=1, help="Runs at a time; default half of the cores."),
+    ] = default_jobs(),
+    executor: Annotated[
+        str, typer.Option(help=f"Where runs go: {', '.join(EXECUTORS)}.", autocompletion=lambda: EXECUTORS)
+    ] = EXECUTORS[0],
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, tcp://...; means --executor dask.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and how long it may take; write nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every run.")] = False,
+) -> None:
+    """Run a suite, write its report, and print the ratio table."""
+    if force and not resume:
+        raise typer.BadParameter("goes with --resume", param_hint="--force")
+    chosen = Selection(tuple(solver or ()), tuple(dataset or ()), keyword, repeats, timeout, seed)
+    request = Request(suite, chosen, out, resume, tuple(force or ()), tuple(plugin or ()), data)
+    if dry_run:
+        _print_plan(planned(request), jobs)
+        return
+    where = "dask" if scheduler else executor
+    check_executor(where, scheduler)
+    with opened(request) as benchmark:
+        if benchmark.n_stale and not quiet:
+            print(f"slimbench: {benchmark.n_stale} results are stale and are measured anew", file=sys.stderr)
+        try:
+            with _interruptible(), _shown(benchmark, quiet, verbose) as on_finish:
+                benchmark.execute(on_finish, jobs=jobs, executor=where, scheduler=scheduler)
+        except KeyboardInterrupt:
+            print(f"slimbench: stopped; go on with: {_resuming(benchmark.folder)}", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
+        print_report(benchmark.folder, quiet=quiet)
+        raise SystemExit(_exit_code(benchmark.store))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Stop cleanly at SIGTERM too, as batch systems send it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def schema() -> None:
+    """Print the JSON schema of suites, for editors."""
+    print(json.dumps(suite_schema(), indent=2))
+
+
+def _resuming(folder: Path) -> str:
+    """The command that goes on with this run."""
+    given = [word for word in sys.argv[1:] if word != "--resume"]
+    if not any(word.split("=")[0] in {"--out", "--output"} for word in given):
+        given += ["--out", str(folder)]
+    return shlex.join(["slimbench", *given, "--resume"])
+
+
+@contextmanager
+def _shown(benchmark: Benchmark, quiet: bool, verbose: bool) -> Iterator[OnFinish]:
+    """Progress on the terminal, or a line for every run."""
+    rows = [row for row in benchmark.store.runs() if benchmark.plan.wanted(row)]
+    columns = (
+        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}", markup=False),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
+        done = sum(row["status"] != "planned" for row in rows)
+        task = progress.add_task(benchmark.folder.name, total=len(rows), completed=done, last="")
+
+        def on_finish(row: Row, reference: Reference) -> None:
+            saving = row["saving_s"]
+            ratio = f"{saving / reference.saving_s:.4f} of best" if saving and reference.saving_s else ""
+            last = f"{row['instance']} {row['solver']} {row['status']} {ratio}"
+            progress.update(task, advance=1, last=last)
+            if verbose:
+                progress.console.print(f"{last} {row['runtime_s']:.3g} s", markup=False, highlight=False)
+
+        yield on_finish
+
+
+def _print_plan(plan: Plan, jobs: int) -> None:
+    runs = Counter((row["role"], row["solver"]) for row in plan.runs)
+    for named in plan.instances:
+        instance = named.instance
+        print(f"{instance.name}  {instance.dispatch}  {instance.n_activations} activations  {named.note}")
+    for (role, solver), count in runs.items():
+        print(f"{count:6d}  {role}  {solver}")
+    expected_s, n_known, limit_s = estimate(plan, Path("runs"))
+    print(f"{len(plan.runs)} runs on {len(plan.instances)} instances, {jobs} at a time")
+    print(f"at most {_clock(limit_s / jobs)} by their limits")
+    if n_known:
+        print(f"about {_clock(expected_s / jobs)}: {n_known} of them took part in earlier runs")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _exit_code(store: Store) -> int:
+    """Of a finished run; failed references are named here, since no table counts them."""
+    rows: list[dict[str, Any]] = store.runs()
+    failed = [row for row in rows if row["status"] not in {"ok", "planned"}]
+    for row in failed:
+        if row["role"] != "measure":
+            fault = f"{row['instance']}: {row['role']} {row['solver']}: {row['status']}: {row['message']}"
+            print(f"slimbench: {fault}", file=sys.stderr)
+    if not any(row["role"] == "measure" and row["status"] == "ok" for row in rows):
+        return NOTHING_MEASURED
+    return FAILED if failed else 0

@@ -1,0 +1,81 @@
+"""The coordinator's end of the fork server: start it, give it jobs, hear of its workers, start it again."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from multiprocessing.connection import Connection
+from typing import Final
+
+from slimbench.bench.messages import Job, ServerMessage, decode_server, encode
+
+POOLS: Final = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS",
+)  # fmt: skip
+
+
+class ServerLink:
+    """A running fork server whose workers' native thread pools have ``threads`` threads each."""
+
+    def __init__(self, threads: int) -> None:
+        self._pools = dict.fromkeys(POOLS, str(threads))
+        self._start()
+
+    @property
+    def messages(self) -> Connection:
+        """Where it speaks; ready when there is something to hear."""
+        return self._messages
+
+    def send(self, job: Job, channel: int) -> None:
+        """Have a worker made that writes to the pipe ``channel``.
+
+        Raises
+        ------
+        OSError
+            If the server is gone.
+        """
+        socket.send_fds(self._control, [b"j"], [channel])
+        self._messages.send_bytes(encode(job))
+
+    def hear(self) -> ServerMessage:
+        """Receive what it says next.
+
+        Raises
+        ------
+        EOFError, OSError
+            If the server is gone.
+        """
+        message: ServerMessage = decode_server(self._messages.recv_bytes())
+        return message
+
+    def restart(self) -> None:
+        """Start another server in place of one that is gone."""
+        self._server.kill()
+        self.close()
+        self._start()
+
+    def close(self) -> None:
+        """Let the server end, with all that it started."""
+        self._messages.close()
+        self._control.close()
+        try:
+            self._server.wait(5)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-P", "-m", "slimbench.bench.forkserver", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is the coordinator's to handle
+                env=os.environ | self._pools,
+            )
+        self._control = ours
+        self._messages = Connection(os.dup(ours.fileno()))

@@ -1,0 +1,174 @@
+"""Kills at random moments, a full disk, two who want one folder: nothing is lost or there twice."""
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from slimbench.bench.store import FILE_NAME, Store, StoreError
+from slimbench.bench.verification import verify_run
+
+CLI = [sys.executable, "-m", "slimbench.bench.cli"]
+REFERENCE = "[reference]\nsolver = 'brute-force'\n"
+EMPTY = "return Placement.empty(instance)"
+KILLS = 50
+KILLS_BELOW = 10  # of a worker or the fork server, just before the coordinator's
+REPEATS = 200
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def start():
+    """Return what starts the command line as a process of its own."""
+
+    def starting(*arguments, **more):
+        return subprocess.Popen(
+            [*CLI, *map(str, arguments)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **more,
+        )  # fmt: skip
+
+    return starting
+
+
+def rows_of(folder):
+    """All rows by cell; None where there is no plan yet."""
+    try:
+        with contextlib.closing(Store.open(folder)) as store:
+            rows = store.runs()
+    except StoreError:
+        return None
+    cells = {(row["role"], row["instance"], row["solver"], row["repeat"]): row for row in rows}
+    assert len(cells) == len(rows), "a cell is there twice"
+    return cells
+
+
+def finished(folder):
+    """How many rows are on disk, looked up without checking the whole file."""
+    if not (folder / FILE_NAME).exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME, timeout=PATIENCE_S)) as connection:
+        try:
+            return connection.execute("SELECT COUNT(*) FROM runs WHERE status != 'planned'").fetchone()[0]
+        except sqlite3.OperationalError:  # no table yet
+            return 0
+
+
+def below(pid):
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+@pytest.mark.timeout(900)
+def test_fifty_kills_at_random_moments_leave_neither_gaps_nor_duplicates(
+    write_suite, plugin, tmp_path, start, wait_until
+):
+    """Early moments of some starts, and of the others any moment once a run more has ended."""
+    slow = plugin("slow", f"time.sleep(0.1)\n{EMPTY}")
+    suite = write_suite(tmp_path, ["slow", "random"], more=f"repeats = {REPEATS}\n{REFERENCE}")
+    folder, rng = tmp_path / "run", random.Random(7)
+    arguments = ["run", suite, "--out", folder, "--plugin", slow, "--jobs", 2, "--quiet"]
+    done = {}
+    for kill in range(KILLS):
+        if rows_of(folder) is None:  # killed before there was a plan
+            (folder / FILE_NAME).unlink(missing_ok=True)
+        with start(*arguments, *(["--resume"] if (folder / FILE_NAME).exists() else [])) as run:
+            if kill % 3 == 0:
+                time.sleep(rng.uniform(0.0, 2.0))
+            else:
+                before = len(done)
+                wait_until(lambda: finished(folder) > before)  # noqa: B023
+                time.sleep(rng.uniform(0.0, 0.5))
+            processes = below(run.pid)
+            if kill % (KILLS // KILLS_BELOW) == 1 and processes:
+                with contextlib.suppress(psutil.Error):
+                    rng.choice(processes).kill()
+                time.sleep(rng.uniform(0.0, 0.2))
+                processes = below(run.pid)
+            run.kill()
+        _, alive = psutil.wait_procs(processes, PATIENCE_S)
+        assert not alive, "a process outlived its coordinator"
+        now = {cell: row for cell, row in (rows_of(folder) or {}).items() if row["status"] != "planned"}
+        assert all(now.get(cell) == row for cell, row in done.items()), "a finished run is lost or changed"
+        done = now
+    cells = 2 * (2 + 2 * REPEATS)
+    assert KILLS / 2 < len(done) < cells, "the kills came too early or too late to tell anything"
+    with start(*arguments, "--resume") as run:
+        run.wait()
+    after = rows_of(folder)
+    assert all(after[cell] == row for cell, row in done.items())
+    assert len(after) == cells
+    statuses = [row["status"] for row in after.values()]
+    assert set(statuses) <= {"ok", "crashed"}
+    assert statuses.count("crashed") <= 2 * KILLS_BELOW
+    assert verify_run(folder) == []
+
+
+def test_a_full_disk_stops_the_run_with_one_line_and_a_store_that_goes_on(write_suite, tmp_path, start):
+    """A limit on the size of files stands for the disk: a write beyond it fails as on a full one."""
+    folder = tmp_path / "run"
+    suite = write_suite(tmp_path, ["random"], more=f"repeats = 100\n{REFERENCE}")
+    arguments = ["run", suite, "--out", folder, "--quiet"]
+
+    def small_disk():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+    with start(*arguments, preexec_fn=small_disk) as run:
+        _, err = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 2
+    assert err.startswith(f"slimbench: {folder}: cannot write a result (")
+    assert err.endswith("; run again with --resume\n")
+    assert len(err.splitlines()) == 1
+    done = {cell for cell, row in rows_of(folder).items() if row["status"] != "planned"}
+    assert 0 < len(done) < 2 * (2 + 100)
+    with start(*arguments, "--resume") as run:
+        _, err = run.communicate(timeout=PATIENCE_S)
+    assert (run.returncode, err) == (0, "")
+    assert {row["status"] for row in rows_of(folder).values()} == {"ok"}
+    assert verify_run(folder) == []
+
+
+def test_a_second_coordinator_of_one_folder_is_refused_and_disturbs_nothing(
+    write_suite, plugin, tmp_path, start, wait_until, command
+):
+    gate, folder = tmp_path / "gate", tmp_path / "run"
+    gated = plugin("gated", f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)\n{EMPTY}")
+    suite = write_suite(tmp_path, ["gated"], more=REFERENCE)
+    with start("run", suite, "--out", folder, "--plugin", gated, "--quiet") as run:
+        wait_until(lambda: finished(folder) > 0)
+        second = command("run", suite, "--out", folder, "--resume")
+        assert second.code == 2
+        assert second.err.startswith(f"slimbench: {folder}: is being run by process {run.pid} on ")
+        gate.touch()
+        run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 0
+    assert {row["status"] for row in rows_of(folder).values()} == {"ok"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_stops_cleanly_and_says_how_to_go_on(
+    number, write_suite, plugin, tmp_path, start, wait_until, command
+):
+    folder = tmp_path / "run"
+    hanging = plugin("hanging", "time.sleep(60)")
+    suite = write_suite(tmp_path, ["hanging"], more=REFERENCE)
+    with start("run", suite, "--out", folder, "--plugin", hanging, "-v") as run:
+        wait_until(lambda: finished(folder) > 0)
+        processes = below(run.pid)
+        os.kill(run.pid, number)
+        _, err = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 130
+    line = err.splitlines()[-1]
+    again = f"slimbench run {suite} --out {folder} --plugin {hanging} -v --resume"
+    assert line == f"slimbench: stopped; go on with: {again}"
+    assert "Traceback" not in err
+    assert not psutil.wait_procs(processes, PATIENCE_S)[1]

@@ -30,6 +30,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give every reader of files 100,000 damaged ones; arguments (readers, --inputs) go to the fuzzer."""
+    session.install("-e", ".[test]")
+    session.run(
+        "python", "-m", "fuzz", *(session.posargs or ["--inputs", "100000"]), env={"PYTHONPATH": "tests"}
+    )
+
+
+@nox.session
 def perf(session: nox.Session) -> None:
     """Measure SlimBench beside other tools, and write perf/*.md and perf/*.csv; arguments name benchmarks."""
     install_as_users_do(session, "[perf]")

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import wilcoxon
 
 Verdict = Literal["worse", "better", "changed, not significant", "same", "too few to test"]
 
@@ -26,6 +25,8 @@ def signed_rank_p(log_factors: npt.NDArray[np.float64]) -> float:
     Wilcoxon, Individual comparisons by ranking methods, Biometrics Bulletin 1, 1945; for comparing
     algorithms over instances: Demšar, Statistical comparisons of classifiers, JMLR 7, 2006.
     """
+    from scipy.stats import wilcoxon  # noqa: PLC0415 - takes a second, and few commands need it
+
     changes = log_factors[log_factors != 0]
     return float(wilcoxon(changes).pvalue) if len(changes) else 1.0
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
+from slimbench.bench.store_check import file_problem
+
 SCHEMA_VERSION: Final = 3
 FILE_NAME: Final = "results.sqlite"
 LOCK_NAME: Final = "running.lock"
@@ -89,7 +91,7 @@ class Store:
         Raises
         ------
         StoreError
-            If there is none, or it is not one of ours.
+            If there is none, or it is not one of ours in every cell.
         """
         path = folder / FILE_NAME
         if not path.is_file():
@@ -99,12 +101,11 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(f"{path}: is not a results file ({error})") from None
         try:
-            version = store.meta().get("schema_version")
-            if version != str(SCHEMA_VERSION):
-                raise StoreError(f"{path}: schema_version: is {version}, expected {SCHEMA_VERSION}")
+            if problem := file_problem(store._connection, _SCHEMA, SCHEMA_VERSION):
+                raise StoreError(f"{path}: {problem}")
             if not store.instances():
                 raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             store.close()
             raise StoreError(f"{path}: is not a results file ({error})") from None
         except StoreError:

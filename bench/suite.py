@@ -44,11 +44,12 @@ class SuiteError(ValueError):
 
 
 MAX_SUITE_BYTES: Final = 2**20
+MAX_REPEATS: Final = 10_000
 INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
 
 SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
-_Positive = Annotated[float, msgspec.Meta(gt=0)]
+_Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,7 +110,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instances: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
     description: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
-    repeats: Annotated[int, msgspec.Meta(ge=1)] = 1
+    repeats: Annotated[int, msgspec.Meta(ge=1, le=MAX_REPEATS)] = 1
     limits: Limits = Limits()
     reference: ReferencePolicy = ReferencePolicy()
 

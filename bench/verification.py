@@ -11,7 +11,8 @@ from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call
 from slimbench.bench.references import AGREEMENT, exceeds, reference_of
-from slimbench.bench.store import Store
+from slimbench.bench.store import Store, StoreError
+from slimbench.bench.store_check import instance_file
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
@@ -129,7 +130,10 @@ def verify_run(folder: Path) -> list[str]:
         store.close()
     faults = []
     for row in instances:
-        instance = read_instance(folder / row["file"])
+        file = instance_file(folder, row["file"])
+        if file is None:
+            raise StoreError(f"{folder}: instances.file: is {row['file']!r}, expected a file in instances")
+        instance = read_instance(file)
         if instance.sha256 != row["instance_hash"]:
             faults.append(f"{row['instance']}: {row['file']} is not the instance that was run")
             continue

@@ -17,7 +17,9 @@ from slimbench.instances.arrays import (
     offsets_of,
     padded_groups,
 )
+from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
+from slimbench.instances.validation import MAX_LATENCIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,11 @@ class Activations:
         """(U, X) bool: the ``count`` experts of every layer that each user calls most, ties by index."""
         starts = _layer_starts(models)
         experts = int(starts[-1])
+        if users * experts > MAX_LATENCIES:
+            raise InstanceError(
+                "routing.device_experts",
+                f"would look at {users} users times {experts} experts, expected at most {MAX_LATENCIES}",
+            )
         sizes = np.diff(self.group_offsets)
         calls = np.repeat(self.users, sizes).astype(np.int64) * experts + self._experts(models)
         uses = np.bincount(calls, np.repeat(self.rates, sizes), users * experts).reshape(users, experts)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
+
+LONGEST: Final = 400  # characters told of a field or a problem: both may quote what a file says
 
 
 class InstanceError(ValueError):
@@ -19,6 +22,7 @@ class InstanceError(ValueError):
     """
 
     def __init__(self, field: str, problem: str, file: Path | None = None) -> None:
+        field, problem = _shortened(field), _shortened(problem)
         self.field, self.problem, self.file = field, problem, file
         message = ": ".join([*([str(file)] if file else []), *([field] if field else []), problem])
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))  # one line
@@ -26,3 +30,7 @@ class InstanceError(ValueError):
     def in_file(self, file: Path) -> InstanceError:
         """The same error, naming the file it was found in."""
         return InstanceError(self.field, self.problem, file)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"

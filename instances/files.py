@@ -6,11 +6,11 @@ import contextlib
 import gzip
 import os
 import tempfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from slimbench.instances import json_format, npz_format
+from slimbench.instances.bounded import MAX_ARRAY_BYTES, MAX_TEXT_BYTES, read_content
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance
 from slimbench.instances.placement import Placement
@@ -29,8 +29,8 @@ def read_instance(path: str | os.PathLike[str]) -> Instance:
     path = Path(path)
     with naming_file(path):
         if _suffix(path) == ".npz":
-            return npz_format.decode_instance(_read(path))
-        return json_format.decode_instance(_read(path))
+            return npz_format.decode_instance(read_content(path, MAX_ARRAY_BYTES))
+        return json_format.decode_instance(read_content(path, MAX_TEXT_BYTES))
 
 
 def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
@@ -40,7 +40,12 @@ def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
         if _suffix(path) == ".npz":
             write_atomically(path, npz_format.encode_instance(instance))
         else:
-            write_atomically(path, _packed(path, json_format.encode_instance(instance)))
+            content = json_format.encode_instance(instance)
+            if len(content) > MAX_TEXT_BYTES:
+                raise InstanceError(
+                    "", f"would have {len(content)} bytes of JSON, expected at most {MAX_TEXT_BYTES}, or .npz"
+                )
+            write_atomically(path, _packed(path, content))
 
 
 def read_placement(path: str | os.PathLike[str], instance: Instance) -> Placement:
@@ -54,7 +59,7 @@ def read_placement(path: str | os.PathLike[str], instance: Instance) -> Placemen
     path = Path(path)
     with naming_file(path):
         _refuse_npz(path)
-        return json_format.decode_placement(_read(path), instance)
+        return json_format.decode_placement(read_content(path, MAX_TEXT_BYTES), instance)
 
 
 def write_placement(placement: Placement, instance: Instance, path: str | os.PathLike[str]) -> None:
@@ -103,16 +108,6 @@ def _suffix(path: Path) -> str:
 def _refuse_npz(path: Path) -> None:
     if _suffix(path) == ".npz":
         raise InstanceError("", "has an unknown file type for a placement, expected .json or .json.gz")
-
-
-def _read(path: Path) -> bytes:
-    content = path.read_bytes()
-    if not path.name.endswith(".gz"):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InstanceError("", f"is not a complete gzip file ({error})") from error
 
 
 def _packed(path: Path, content: bytes) -> bytes:

@@ -24,7 +24,7 @@ from slimbench.instances.network import Network, draw_capacities_bytes, draw_net
 from slimbench.instances.records import naming_field
 from slimbench.instances.routing import ZipfRouting, draw_routing
 from slimbench.instances.traces import TraceRouting, read_trace
-from slimbench.instances.validation import Dispatch
+from slimbench.instances.validation import Dispatch, check_sizes
 from slimbench.instances.zoo import zoo_model
 
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
@@ -95,9 +95,11 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     InstanceError
         If a parameter is out of range, or data are missing or malformed.
     """
+    network = recipe.network
+    check_sizes(network.servers, network.users, max(1, len(recipe.models)))
     routed = _routed(recipe, data or Path())
     zoo_models = [zoo_model(model.name) for model in routed.models]
-    network = msgspec.structs.replace(recipe.network, users=len(routed.user_names))
+    network = msgspec.structs.replace(network, users=len(routed.user_names))
     radio = draw_network(network, zoo_models, _stream(recipe, 0))
     total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
     activations = routed.activations

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import chain
 from typing import Annotated, Any, TypeVar, cast
 
@@ -226,15 +227,23 @@ def _refuse_non_finite(content: bytes) -> None:
         document = json.loads(content)
     except (ValueError, RecursionError):
         return
-    pending: list[tuple[str, Any]] = [("", document)]
+    keys: list[Any] = []  # on the way from the document to the value
+    pending: list[Iterator[tuple[Any, Any]]] = [iter([(None, document)])]
     while pending:
-        field, value = pending.pop()
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InstanceError(field, f"is {value}, expected a finite number")
-        if isinstance(value, dict):
-            pending += [(f"{field}.{key}".lstrip("."), item) for key, item in reversed(value.items())]
-        elif isinstance(value, list):
-            pending += [(f"{field}[{i}]", item) for i, item in reversed(list(enumerate(value)))]
+        for key, value in pending[-1]:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InstanceError(_path([*keys[1:], key]), f"is {value}, expected a finite number")
+            if isinstance(value, dict | list):
+                keys.append(key)
+                pending.append(iter(value.items() if isinstance(value, dict) else enumerate(value)))
+                break
+        else:
+            pending.pop()
+            del keys[-1:]
+
+
+def _path(keys: list[Any]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
 
 
 def in_our_words(error: msgspec.ValidationError) -> InstanceError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,11 +14,13 @@ import numpy as np
 
 from slimbench.instances.activations import Routed, merged
 from slimbench.instances.arrays import IndexArray, IntArray
+from slimbench.instances.bounded import MAX_TEXT_BYTES, read_content, read_lines
 from slimbench.instances.conditional_poisson import conditional_poisson
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.files import naming_file
-from slimbench.instances.records import naming_field, read_text
+from slimbench.instances.records import naming_field
 from slimbench.instances.routing import Count
+from slimbench.instances.validation import MAX_ACTIVATIONS
 from slimbench.instances.zoo import zoo_model
 
 MIXTRAL: Final = "mixtral-8x7b"
@@ -90,7 +93,7 @@ def read_fiddler_counts(path: Path, top_k: int = 2) -> IntArray:
     """
     with naming_file(path):
         with naming_field():
-            rows = msgspec.json.decode(read_text(path), type=_Fiddler).expert_popularity
+            rows = msgspec.json.decode(read_content(path, MAX_TEXT_BYTES), type=_Fiddler).expert_popularity
         for layer, row in enumerate(rows):
             field = f"expert_popularity[{layer}]"
             if len(row) != len(rows[0]):
@@ -125,6 +128,9 @@ def mixtral_routing(folder: Path, users: int, layers: int | None = None) -> Rout
     tokens = counts[:, :1].sum(axis=2, keepdims=True) / zoo.top_k
     groups, flat = conditional_poisson((counts / tokens).reshape(-1, counts.shape[2]), zoo.top_k)
     probabilities = flat.reshape(len(files), model.layers, len(groups))
+    if users * model.layers * len(groups) > MAX_ACTIVATIONS:
+        most = MAX_ACTIVATIONS // (model.layers * len(groups))
+        raise InstanceError("network.users", f"are {users}, expected at most {most} with this routing")
     user, layer, group = np.meshgrid(
         np.arange(users), np.arange(model.layers), np.arange(len(groups)), indexing="ij"
     )
@@ -181,11 +187,11 @@ def read_vllm_routes(path: Path) -> VllmRoutes:
     InstanceError
         Naming file, line and field of the first fault.
     """
-    with naming_file(path):
+    with naming_file(path), closing(read_lines(path)) as lines:
         decoder = msgspec.json.Decoder(_Meta | _Route)
         meta: _Meta | None = None
         groups = []
-        for number, line in enumerate(read_text(path).splitlines(), 1):
+        for number, line in enumerate(lines, 1):
             with naming_field(f"line {number}"):
                 record = decoder.decode(line)
             if isinstance(record, _Meta) != (meta is None):

@@ -12,6 +12,7 @@ import numpy as np
 
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
 from slimbench.instances.errors import InstanceError
+from slimbench.instances.validation import MAX_SERVERS, MAX_USERS, check_sizes
 from slimbench.instances.zoo import ZooModel
 
 SERVER_HEIGHT_M: Final = 10.0  # UMi street canyon, TR 38.901 table 7.2-1
@@ -19,8 +20,8 @@ USER_HEIGHT_M: Final = 1.5  # TR 38.901 table 7.2-1
 LATENCY_DECIMALS: Final = 9  # whole nanoseconds: last bits differ between platforms' logarithms
 
 _RANGES: Final[dict[str, tuple[float, float]]] = {
-    "servers": (1, 100_000),
-    "users": (1, 1_000_000),
+    "servers": (1, MAX_SERVERS),
+    "users": (1, MAX_USERS),
     "area_side_m": (1, 1e6),
     "coverage_radius_m": (0, 1e6),
     "carrier_ghz": (0.5, 100),  # where the path loss formula holds
@@ -151,6 +152,7 @@ def draw_network(network: Network, models: Sequence[ZooModel], rng: np.random.Ge
     else 2 (backhaul delay + b / backhaul rate)); the cloud takes radio + round trip + compute.
     """
     n, u = network.servers, network.users
+    check_sizes(n, u, len(models))
     servers = network.area_side_m * rng.random((n, 2))
     users = network.area_side_m * rng.random((u, 2))
     distances_m = np.linalg.norm(users[:, None] - servers[None], axis=2)

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import io
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from slimbench.instances.bounded import MAX_ARRAY_BYTES
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance, Model
 from slimbench.instances.json_format import INSTANCE_FORMAT, VERSION, check_header
-from slimbench.instances.validation import Dispatch
+from slimbench.instances.npz_archive import Archive, opened_archive, refuse_large
+from slimbench.instances.validation import Dispatch, check_sizes
 
-_SCALARS = {"format": "U", "version": "i", "name": "U", "dispatch": "U", "base_latency_s": "f"}
-_VECTORS = {
-    "servers.name": "U",
-    "servers.capacity_bytes": "i",
-    "models.name": "U",
-    "models.layers": "i",
-    "models.experts_per_layer": "i",
-    "models.top_k": "i",
-    "models.expert_bytes": "i",
-    "users.name": "U",
-    "activations.user": "i",
-    "activations.model": "i",
-    "activations.layer": "i",
-    "activations.rate": "f",
-    "activations.offsets": "i",
-    "activations.experts": "i",
+# Kind of the values, and a letter a dimension: N servers, M models, U users, A activations, O = A + 1,
+# G experts of all groups.
+FIELDS: Final = {
+    "format": ("U", ""),
+    "version": ("i", ""),
+    "name": ("U", ""),
+    "dispatch": ("U", ""),
+    "base_latency_s": ("f", ""),
+    "servers.name": ("U", "N"),
+    "servers.capacity_bytes": ("i", "N"),
+    "models.name": ("U", "M"),
+    "models.layers": ("i", "M"),
+    "models.experts_per_layer": ("i", "M"),
+    "models.top_k": ("i", "M"),
+    "models.expert_bytes": ("i", "M"),
+    "users.name": ("U", "U"),
+    "activations.rate": ("f", "A"),
+    "activations.user": ("i", "A"),
+    "activations.model": ("i", "A"),
+    "activations.layer": ("i", "A"),
+    "activations.offsets": ("i", "O"),
+    "activations.experts": ("i", "G"),
+    "edge_latency_s": ("f", "UNM"),
+    "cloud_latency_s": ("f", "UM"),
 }
-_TABLES = {"edge_latency_s": 3, "cloud_latency_s": 2}
-_KINDS = {"U": "text", "i": "integers", "f": "floating-point numbers"}
 
 
 def encode_instance(instance: Instance) -> bytes:
@@ -59,6 +67,9 @@ def encode_instance(instance: Instance) -> bytes:
         "activations.offsets": instance.group_offsets,
         "activations.experts": instance.group_indices,
     }
+    size = sum(np.asarray(values).nbytes for values in fields.values())
+    if size > MAX_ARRAY_BYTES:
+        raise InstanceError("", f"would have {size} bytes of arrays, expected at most {MAX_ARRAY_BYTES}")
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **fields)
     return buffer.getvalue()
@@ -67,39 +78,26 @@ def encode_instance(instance: Instance) -> bytes:
 def decode_instance(content: bytes) -> Instance:
     """Build an instance from an archive.
 
+    What the arrays' headers declare is checked before any array is unpacked.
+
     Raises
     ------
     InstanceError
         Naming the first field that is not as the format says.
     """
-    fields = _load(content)
-    if "format" in fields and "version" in fields:
-        check_header(str(fields["format"]), int(_scalar(fields, "version")), INSTANCE_FORMAT)
-    expected = _SCALARS.keys() | _VECTORS.keys() | _TABLES.keys()
-    for name in sorted(expected - fields.keys()):
-        raise InstanceError(name, "is missing")
-    for name in sorted(fields.keys() - expected):
-        raise InstanceError(name, "is not a field of this format")
-    for name, kind in _VECTORS.items():
-        _check(name, fields[name], kind, 1)
-    for name, dimensions in _TABLES.items():
-        _check(name, fields[name], "f", dimensions)
+    with opened_archive(content) as archive:
+        fields = _checked_fields(archive)
     models = zip(
         *(
             fields[f"models.{f}"].tolist()
             for f in ("name", "layers", "experts_per_layer", "top_k", "expert_bytes")
         ),
-        strict=False,
+        strict=True,
     )
-    for field in ("layers", "experts_per_layer", "top_k", "expert_bytes"):
-        _check_length(f"models.{field}", fields[f"models.{field}"], len(fields["models.name"]))
-    for field in ("user", "model", "layer"):
-        _check_length(f"activations.{field}", fields[f"activations.{field}"], len(fields["activations.rate"]))
-    _check_length("servers.capacity_bytes", fields["servers.capacity_bytes"], len(fields["servers.name"]))
     return Instance(
-        name=str(_scalar(fields, "name")),
-        dispatch=cast(Dispatch, str(_scalar(fields, "dispatch"))),  # Instance checks it
-        base_latency_s=float(_scalar(fields, "base_latency_s")),
+        name=str(fields["name"].item()),
+        dispatch=cast(Dispatch, str(fields["dispatch"].item())),  # Instance checks it
+        base_latency_s=float(fields["base_latency_s"].item()),
         server_names=tuple(fields["servers.name"].tolist()),
         capacities_bytes=fields["servers.capacity_bytes"],
         models=tuple(Model(*row) for row in models),
@@ -115,32 +113,38 @@ def decode_instance(content: bytes) -> Instance:
     )
 
 
-def _load(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    try:
-        archive = np.load(io.BytesIO(content), allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InstanceError("", "is not a NumPy archive (.npz)")
-        with archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
-    except InstanceError:
-        raise
-    except Exception as error:  # zipfile, zlib, tokenize and NumPy each have their own for a damaged archive
-        raise InstanceError("", f"is not a readable NumPy archive ({error})") from error
+def _checked_fields(archive: Archive) -> dict[str, npt.NDArray[Any]]:
+    identity = archive.names & {"format", "version"}
+    for name in identity:
+        archive.header(name, *_kind(name))
+    if len(identity) == 2:
+        check_header(str(archive.array("format")), int(archive.array("version")), INSTANCE_FORMAT)
+    for name in sorted(FIELDS.keys() - archive.names):
+        raise InstanceError(name, "is missing")
+    for name in sorted((archive.names - FIELDS.keys()) | archive.others):
+        raise InstanceError(name, "is not a field of this format")
+    headers = {name: archive.header(name, *_kind(name)) for name in FIELDS}
+    lengths = {
+        letter: headers[name].shape[0]
+        for letter, name in {
+            "N": "servers.name",
+            "M": "models.name",
+            "U": "users.name",
+            "A": "activations.rate",
+            "G": "activations.experts",
+        }.items()
+    }
+    lengths["O"] = lengths["A"] + 1
+    for name, (_, letters) in FIELDS.items():
+        expected = tuple(lengths[letter] for letter in letters)
+        if headers[name].shape != expected:
+            raise InstanceError(name, f"has shape {headers[name].shape}, expected {expected}")
+    check_sizes(lengths["N"], lengths["U"], lengths["M"], lengths["A"])
+    refuse_large(headers)
+    return {name: archive.array(name) for name in FIELDS}
 
 
-def _scalar(fields: dict[str, npt.NDArray[Any]], name: str) -> Any:
-    _check(name, fields[name], _SCALARS[name], 0)
-    return fields[name].item()
-
-
-def _check(name: str, array: npt.NDArray[Any], kind: str, dimensions: int) -> None:
-    matches = array.dtype.kind == kind or (kind == "i" and array.dtype.kind == "u") or not array.size
-    if not matches:
-        raise InstanceError(name, f"has {array.dtype} values, expected {_KINDS[kind]}")
-    if array.ndim != dimensions:
-        raise InstanceError(name, f"has {array.ndim} dimensions, expected {dimensions}")
-
-
-def _check_length(name: str, array: npt.NDArray[Any], expected: int) -> None:
-    if len(array) != expected:
-        raise InstanceError(name, f"has {len(array)} entries, expected {expected}")
+def _kind(name: str) -> tuple[str, int]:
+    """Kind and number of dimensions."""
+    kind, letters = FIELDS[name]
+    return kind, len(letters)

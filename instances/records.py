@@ -1,38 +1,15 @@
-"""Reading records made elsewhere: text files, packed or plain, and faults told in our words."""
+"""Records made elsewhere: faults told in our words."""
 
 from __future__ import annotations
 
 import contextlib
-import gzip
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.json_format import in_our_words
-
-
-def read_text(path: Path) -> str:
-    """UTF-8 text of a file, unpacked when its name ends in ``.gz``.
-
-    Raises
-    ------
-    InstanceError
-        If it is not text, or not a complete gzip file.
-    OSError
-        If it cannot be read.
-    """
-    content = path.read_bytes()
-    try:
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InstanceError("", f"is not UTF-8 text ({error.reason})") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InstanceError("", f"is not a complete gzip file ({error})") from None
 
 
 @contextlib.contextmanager
@@ -43,5 +20,14 @@ def naming_field(place: str = "") -> Iterator[None]:
     except msgspec.ValidationError as error:
         fault = error.__cause__ if isinstance(error.__cause__, InstanceError) else in_our_words(error)
         raise InstanceError(": ".join(filter(None, (place, fault.field))), fault.problem) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InstanceError(place, f"is not JSON ({error})") from None
+    except UnicodeDecodeError as error:
+        raise InstanceError(place, f"is not UTF-8 text ({error.reason})") from None
+
+
+def refuse_twice(names: Iterable[str]) -> None:
+    """Refuse a table's header that has a column twice."""
+    name, count = next(iter(Counter(names).most_common(1)), ("", 0))
+    if count > 1:
+        raise InstanceError("header", f"names {name!r} twice, expected different columns")

@@ -12,6 +12,7 @@ from slimbench.instances.activations import Activations, merged
 from slimbench.instances.arrays import IntArray
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
+from slimbench.instances.validation import MAX_ACTIVATIONS
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -71,8 +72,16 @@ def draw_routing(
     rng : numpy Generator
         Only its uniform numbers are used.
     """
+    rows = users * sum(model.layers for model in models) * routing.tokens
+    draws = routing.tokens * max(model.experts_per_layer for model in models)
+    if rows > MAX_ACTIVATIONS or draws > MAX_ACTIVATIONS:
+        raise InstanceError(
+            "routing.tokens",
+            f"is {routing.tokens}, expected at most {MAX_ACTIVATIONS} of all users and layers together, "
+            "and as many random numbers of one user and layer",
+        )
     width = max(model.top_k for model in models)
-    rows, groups = [], []
+    keys_of, groups = [], []
     for m, model in enumerate(models):
         experts = model.experts_per_layer
         zipf = np.arange(1, experts + 1, dtype=np.float64) ** -routing.zipf_exponent
@@ -84,9 +93,9 @@ def draw_routing(
                 arrivals = -np.log1p(-rng.random((routing.tokens, experts))) / popularity
                 table = np.full((routing.tokens, width), -1, np.int32)
                 table[:, : model.top_k] = np.argsort(arrivals, axis=1, kind="stable")[:, : model.top_k]
-                rows.append((user, m, layer))
+                keys_of.append((user, m, layer))
                 groups.append(table)
-    keys = np.repeat(np.array(rows), routing.tokens, axis=0)
+    keys = np.repeat(np.array(keys_of), routing.tokens, axis=0)
     rates = np.full(len(keys), 1 / (users * len(models) * routing.tokens))
     return merged(keys[:, 0], keys[:, 1], keys[:, 2], rates, np.concatenate(groups))
 

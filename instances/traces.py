@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from array import array
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 
 from slimbench.instances.activations import Activations, merged
-from slimbench.instances.arrays import FloatArray, IntArray
+from slimbench.instances.arrays import FloatArray, IntArray, distinct, offsets_of, padded_groups
+from slimbench.instances.bounded import MAX_TRACE_ROWS, read_lines
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.files import naming_file
 from slimbench.instances.instance import Model
-from slimbench.instances.records import naming_field, read_text
+from slimbench.instances.parquet_rows import parquet_rows
+from slimbench.instances.records import naming_field, refuse_twice
 from slimbench.instances.routing import Count
 
 SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
+
+MAX_DIGITS: Final = 20  # of an integer; leading zeros are read
 
 _Index = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
@@ -81,11 +84,12 @@ def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[A
     numbers = {model.name: m for m, model in enumerate(models)}
     users: dict[str, int] = {}
     column = ""
-    keys: list[tuple[int, int, int]] = []
-    groups: list[list[int]] = []
-    with naming_file(path):
-        for number, row in enumerate(_rows(path), 1):
+    keys, sizes, members = array("q"), array("q"), array("i")
+    with naming_file(path), closing(_rows(path)) as rows:
+        for number, row in enumerate(rows, 1):
             here = f"row {number}"
+            if number > MAX_TRACE_ROWS:
+                raise InstanceError(here, f"is one too many, expected at most {MAX_TRACE_ROWS} rows")
             if row.model not in numbers:
                 raise InstanceError(
                     f"{here}: model", f"is {row.model!r}, expected one of {', '.join(numbers)}"
@@ -97,23 +101,28 @@ def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[A
                 raise InstanceError(
                     f"{here}: {column}", "expected one of user and task, the same in every row"
                 )
-            keys.append((users.setdefault(str(user), len(users)), numbers[row.model], row.layer))
-            groups.append(row.experts)
+            keys.extend((users.setdefault(str(user), len(users)), numbers[row.model], row.layer))
+            sizes.append(len(row.experts))
+            members.extend(row.experts)
         if not keys:
             raise InstanceError("", "has no rows, expected one per token and layer")
-    table = np.array(list(zip_longest(*groups, fillvalue=-1)), np.int32).T
-    user_of, model_of, layer_of = np.array(keys, np.int64).T
+    table = padded_groups(offsets_of(np.array(sizes)), np.array(members))
+    user_of, model_of, layer_of = np.array(keys, np.int64).reshape(-1, 3).T
     rates = _rates(user_of, model_of, layer_of)
     return merged(user_of, model_of, layer_of, rates, table), tuple(users)
 
 
 def _rates(users: IntArray, models: IntArray, layers: IntArray) -> FloatArray:
     """(rows,) share of the user and model among all tokens, over rows of the same user, model and layer."""
-    counts = np.zeros((users.max() + 1, models.max() + 1, layers.max() + 1), np.int64)
-    np.add.at(counts, (users, models, layers), 1)
-    tokens = counts.max(axis=2)
+    n_models, n_layers = int(models.max()) + 1, int(layers.max()) + 1
+    n_pairs = (int(users.max()) + 1) * n_models
+    logged, place = distinct((users * n_models + models) * n_layers + layers, n_pairs * n_layers)
+    counts = np.bincount(place)
+    pairs, pair = distinct(logged // n_layers, n_pairs)
+    tokens = np.zeros(len(pairs), np.int64)
+    np.maximum.at(tokens, pair, counts)
     shares = tokens / tokens.sum()
-    return np.asarray(shares[users, models] / counts[users, models, layers], np.float64)
+    return np.asarray(shares[pair[place]] / counts[place], np.float64)
 
 
 def _check(row: _Row, model: Model, here: str) -> None:
@@ -136,32 +145,40 @@ def _check(row: _Row, model: Model, here: str) -> None:
         )
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path) -> Generator[_Row, None, None]:
     if path.name.endswith((".jsonl", ".jsonl.gz")):
         decoder = msgspec.json.Decoder(_Row)
-        for number, line in enumerate(read_text(path).splitlines(), 1):
-            with naming_field(f"row {number}"):
-                row = decoder.decode(line)
-            yield row
+        with closing(read_lines(path)) as lines:
+            for number, line in enumerate(lines, 1):
+                with naming_field(f"row {number}"):
+                    row = decoder.decode(line)
+                yield row
         return
-    for number, record in enumerate(_records(path), 1):
-        with naming_field(f"row {number}"):
-            row = msgspec.convert(record, _Row)
-        yield row
+    with closing(_records(path)) as records:
+        for number, record in enumerate(records, 1):
+            with naming_field(f"row {number}"):
+                row = msgspec.convert(record, _Row)
+            yield row
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
+def _records(path: Path) -> Generator[dict[str, Any], None, None]:
     if path.name.endswith(".parquet"):
-        try:
-            yield from pyarrow.parquet.read_table(path).to_pylist()
-        except pyarrow.ArrowInvalid as error:
-            raise InstanceError("", f"is not a Parquet file ({error})") from None
+        yield from parquet_rows(path, MAX_TRACE_ROWS)
     elif path.name.endswith((".csv", ".csv.gz")):
-        reader = csv.DictReader(read_text(path).splitlines(), restkey="one value more than the header")
-        for record in reader:
-            yield {name: _csv_value(name, text) for name, text in record.items()}
+        yield from _csv_records(path)
     else:
         raise InstanceError("", f"has an unknown file type, expected {', '.join(SUFFIXES)}")
+
+
+def _csv_records(path: Path) -> Iterator[dict[str, Any]]:
+    with closing(read_lines(path)) as lines:
+        reader = csv.DictReader(lines, restkey="one value more than the header")
+        try:
+            refuse_twice(reader.fieldnames or ())
+            for record in reader:
+                yield {name: _csv_value(name, text) for name, text in record.items()}
+        except csv.Error as error:
+            raise InstanceError(f"line {reader.reader.line_num}", f"is not CSV ({error})") from None
 
 
 def _csv_value(column: str, text: str | None) -> Any:
@@ -178,7 +195,8 @@ def _csv_value(column: str, text: str | None) -> Any:
 
 
 def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdecimal() else text
+    short = len(text) <= MAX_DIGITS  # Python refuses to convert thousands of digits
+    return int(text) if short and text.isascii() and text.isdecimal() else text
 
 
 def _decimal(text: str) -> float | str:

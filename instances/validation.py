@@ -19,6 +19,12 @@ Dispatch = Literal["single", "parallel", "serial"]
 DISPATCHES: Final[tuple[Dispatch, ...]] = get_args(Dispatch)
 MAX_BYTES: Final = 2**62  # sums of sizes stay exact in int64
 MAX_EXPERTS: Final = 2**24  # of all models together; the largest published router has about 15,000
+MAX_SERVERS: Final = 100_000
+MAX_USERS: Final = 1_000_000
+MAX_LATENCIES: Final = 2**27  # of users, servers and models together: a gigabyte
+MAX_HOLDS: Final = 2**30  # servers times experts: a gigabyte as a placement
+MAX_ACTIVATIONS: Final = 2**26
+MAX_NAME: Final = 1000  # characters
 
 ARRAY_TYPES: Final[dict[str, type[np.generic]]] = {
     "capacities_bytes": np.int64,
@@ -63,6 +69,9 @@ def check_header(instance: Instance) -> None:
         raise InstanceError("base_latency_s", f"is {instance.base_latency_s}, expected a finite number >= 0")
     if not instance.name.isprintable():
         raise InstanceError("name", f"is {instance.name!r}, expected printable characters")
+    if len(instance.name) > MAX_NAME:
+        raise InstanceError("name", f"has {len(instance.name)} characters, expected at most {MAX_NAME}")
+    check_sizes(instance.n_servers, instance.n_users, len(instance.models), instance.n_activations)
     _check_names("servers", instance.server_names)
     _check_names("models", [m.name for m in instance.models])
     _check_names("users", instance.user_names)
@@ -79,8 +88,28 @@ def check_header(instance: Instance) -> None:
     n_experts = sum(m.layers * m.experts_per_layer for m in instance.models)
     if n_experts > MAX_EXPERTS:
         raise InstanceError("models", f"have {n_experts} experts together, expected at most {MAX_EXPERTS}")
+    if instance.n_servers * n_experts > MAX_HOLDS:
+        raise InstanceError(
+            "servers", f"times experts are {instance.n_servers * n_experts}, expected at most {MAX_HOLDS}"
+        )
     if sum(m.layers * m.experts_per_layer * m.expert_bytes for m in instance.models) > MAX_BYTES:
         raise InstanceError("models", f"have experts of more than {MAX_BYTES} bytes together")
+
+
+def check_sizes(servers: int, users: int, models: int, activations: int = 0) -> None:
+    """Refuse more than an instance may have; to be asked before anything is made of these sizes."""
+    for field, count, limit in (
+        ("servers", servers, MAX_SERVERS),
+        ("users", users, MAX_USERS),
+        ("activations", activations, MAX_ACTIVATIONS),
+    ):
+        if count > limit:
+            raise InstanceError(field, f"are {count}, expected at most {limit}")
+    if servers * users * models > MAX_LATENCIES:
+        raise InstanceError(
+            "edge_latency_s",
+            f"would have {servers * users * models} values, expected at most {MAX_LATENCIES}",
+        )
 
 
 def check_latencies(instance: Instance) -> None:
@@ -170,6 +199,10 @@ def _check_names(field: str, names: Sequence[str]) -> None:
             raise InstanceError(f"{field}[{i}].name", f"is {name!r}, expected a name of its own")
         if not name.isprintable():  # else a file format could lose it (NumPy drops trailing NULs)
             raise InstanceError(f"{field}[{i}].name", f"is {name!r}, expected printable characters")
+        if len(name) > MAX_NAME:
+            raise InstanceError(
+                f"{field}[{i}].name", f"has {len(name)} characters, expected at most {MAX_NAME}"
+            )
         seen.add(name)
 
 

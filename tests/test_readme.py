@@ -31,9 +31,18 @@ def test_every_example_of_the_readme_runs_in_the_order_it_is_told(tmp_path):
                 )  # fmt: skip
                 assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
                 commands.append(command.split()[1])
-    assert {"compare", "merge", "export", "instance", "solve", "evaluate", "run", "report", "verify", "check"} <= set(
-        commands
-    )
+    assert {
+        "compare",
+        "merge",
+        "export",
+        "instance",
+        "solve",
+        "evaluate",
+        "run",
+        "report",
+        "verify",
+        "check",
+    } <= set(commands)
     assert (tmp_path / "runs/mine/report.html").stat().st_size > 10_000
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 import numpy as np
 
 from slimbench.bench.context import SolveContext
+from slimbench.bench.perf.child import in_child, peak_mib
 from slimbench.bench.perf.table import Cell, Table, growth_exponent, median_s
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
@@ -32,8 +29,6 @@ USERS: Final = {  # about 10^4, 10^5, 10^6, 10^7 activations
     "mixtral-8x7b": (12, 116, 1160, 11_600),
 }
 RUNS: Final = 5
-PROCESS_STATUS: Final = Path("/proc/self/status")
-MIB_PER_KIB: Final = 1 / 1024
 BUILDING: Final = "(the instance)"
 
 CAPTION: Final = (
@@ -44,9 +39,6 @@ CAPTION: Final = (
     "least-squares slopes, over all sizes, of log seconds and of log memory against log activations."
 )
 
-_Given = ParamSpec("_Given")
-_Made = TypeVar("_Made")
-
 
 def growth(users: Mapping[str, tuple[int, ...]] = USERS, solvers: Mapping[str, str] = SOLVERS) -> Table:
     """Measure every solver at every size: users by model, and the model of each solver."""
@@ -55,20 +47,12 @@ def growth(users: Mapping[str, tuple[int, ...]] = USERS, solvers: Mapping[str, s
         for model, counts in users.items():
             files = [str(Path(folder, f"{model}-{count}.npz")) for count in counts]
             runs = [
-                _in_child(write_drawn, model, count, file) for count, file in zip(counts, files, strict=True)
+                in_child(write_drawn, model, count, file) for count, file in zip(counts, files, strict=True)
             ]
             rows += _rows(BUILDING, model, runs)
             for solver in (solver for solver, of in solvers.items() if of == model):
-                rows += _rows(solver, model, [_in_child(solve_from, file, solver) for file in files])
+                rows += _rows(solver, model, [in_child(solve_from, file, solver) for file in files])
     return Table(CAPTION, rows)
-
-
-def _in_child(function: Callable[_Given, _Made], *args: _Given.args, **kwargs: _Given.kwargs) -> _Made:
-    """Call it in a fresh process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        result = pool.submit(function, *args, **kwargs).result()
-    print(args, result, file=sys.stderr, flush=True)
-    return result
 
 
 def write_drawn(model: str, users: int, file: str) -> tuple[int, float, float]:
@@ -87,7 +71,7 @@ def write_drawn(model: str, users: int, file: str) -> tuple[int, float, float]:
         return instance
 
     seconds, instance = median_s(write, lambda: recipe, 1)
-    return instance.n_activations, seconds, _peak_mib()
+    return instance.n_activations, seconds, peak_mib()
 
 
 def solve_from(file: str, solver: str) -> tuple[int, float, float]:
@@ -100,18 +84,9 @@ def solve_from(file: str, solver: str) -> tuple[int, float, float]:
         call.solver(given, SolveContext(np.random.default_rng(0)), **call.parameters)
 
     solve(instance)
-    peak_mib = _peak_mib()
+    peak = peak_mib()
     seconds, _ = median_s(solve, lambda: replace(instance), RUNS)
-    return instance.n_activations, seconds, peak_mib
-
-
-def _peak_mib() -> float:
-    """Of this process alone; where the system does not tell, not below that of the one that started it."""
-    if PROCESS_STATUS.exists():
-        for line in PROCESS_STATUS.read_text("ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * MIB_PER_KIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MIB_PER_KIB
+    return instance.n_activations, seconds, peak
 
 
 def _rows(solver: str, model: str, runs: list[tuple[int, float, float]]) -> list[dict[str, Cell]]:

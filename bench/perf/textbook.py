@@ -37,10 +37,10 @@ def textbook() -> Table:
     ValueError
         If two methods that prove an optimum disagree by more than 1e-6.
     """
-    suite, _, folder = read_suite("textbook")
+    file = read_suite("textbook")
     rows: list[dict[str, Cell]] = []
     seconds: dict[str, list[float]] = {name: [] for name in METHODS}
-    for named in suite_instances(suite, folder, None):
+    for named in suite_instances(file.suite, file.folder, None):
         instance = named.instance
         row: dict[str, Cell] = {"instance": instance.name, "activations": instance.n_activations}
         optima = []

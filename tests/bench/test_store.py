@@ -61,7 +61,11 @@ def test_every_planned_run_is_a_row_before_anything_ran(store):
 
 
 def test_a_finished_run_is_on_disk_at_once_and_the_others_stay_planned(store, folder, tmp_path):
-    store.finish(2, {"status": "ok", "saving_s": 0.1, "figures": '{"n": 1}', "placement": b"\x01"}, MACHINE)
+    store.finish(
+        2,
+        {"status": "ok", "saving_s": 0.1, "figures": '{"n": 1}', "placement": b"\x01", "machine_id": "m1"},
+        MACHINE,
+    )
     copy = shutil.copytree(folder, tmp_path / "as a kill would leave it")  # the store is still open
     other = Store.open(copy)
     rows = other.runs()
@@ -134,7 +138,7 @@ def test_a_database_of_something_else_is_refused(tmp_path):
     connection.execute("CREATE TABLE notes (text)")
     connection.close()
     assert refusal(Store.open, tmp_path) == (
-        f"{tmp_path / FILE_NAME}: is not a results file (no such table: meta)"
+        f"{tmp_path / FILE_NAME}: is not a results file, expected a table meta"
     )
 
 

@@ -1,0 +1,93 @@
+"""Content of files that nobody vouches for: never more of it than a limit, however far it unpacks."""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final, cast
+
+from slimbench.instances.errors import InstanceError
+
+MAX_TEXT_BYTES: Final = 2**28  # of a JSON document; as objects it takes up to twenty times that
+MAX_ARRAY_BYTES: Final = 2**31  # of all arrays of an npz together
+MAX_LINE_BYTES: Final = 2**20  # of a trace, which is read line by line
+MAX_LINES_BYTES: Final = 2**34
+MAX_TRACE_ROWS: Final = 10**7
+_CHUNK: Final = 2**20
+
+
+def read_content(path: Path, limit: int) -> bytes:
+    """Content of a file, unpacked when its name ends in ``.gz``.
+
+    Raises
+    ------
+    InstanceError
+        If it is longer than ``limit``, not a complete gzip file, or not a regular file.
+    OSError
+        If it cannot be read.
+    """
+    chunks = []
+    left = limit
+    with _opened(path) as file:
+        while chunk := file.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                raise InstanceError("", _too_long(path, limit))
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def read_lines(path: Path) -> Generator[str, None, None]:
+    """UTF-8 lines of a file with their ends, unpacked when its name ends in ``.gz``; none is kept.
+
+    Who does not read to the end closes the generator, and with it the file.
+
+    Raises
+    ------
+    InstanceError
+        If a line or the whole is too long, or not text; or as ``read_content`` does.
+    OSError
+        If it cannot be read.
+    """
+    number, left = 0, MAX_LINES_BYTES
+    with _opened(path) as file:
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            left -= len(line)
+            if len(line) > MAX_LINE_BYTES:
+                raise InstanceError(f"line {number}", f"is longer than {MAX_LINE_BYTES} bytes")
+            if left < 0:
+                raise InstanceError("", _too_long(path, MAX_LINES_BYTES))
+            try:
+                yield line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise InstanceError(f"line {number}", f"is not UTF-8 text ({error.reason})") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    if "\0" in str(path):
+        raise InstanceError("", "has a NUL in its name, expected the name of a file")
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for; opening a folder fails
+        raise InstanceError("", "is not a regular file")
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as unpacked:
+                yield cast(IO[bytes], unpacked)
+        else:
+            with path.open("rb") as plain:
+                yield plain
+    except (OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the file system, not of gzip
+            raise
+        raise InstanceError("", f"is not a complete gzip file ({error})") from None
+
+
+def _too_long(path: Path, limit: int) -> str:
+    unpacked = " when unpacked" if path.suffix == ".gz" else ""
+    return f"has more than {limit} bytes{unpacked}, expected at most that"

@@ -1,0 +1,116 @@
+"""Rows of Parquet files that nobody vouches for: plain types only, a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow
+import pyarrow.compute
+import pyarrow.parquet
+import pyarrow.types
+
+from slimbench.instances.errors import InstanceError
+from slimbench.instances.parquet_sizes import declared_sizes
+from slimbench.instances.records import refuse_twice
+
+MAX_VALUES: Final = 2**27  # of a column in all rows together: 13 a row of the longest trace
+MAX_COLUMN_BYTES: Final = 2**30
+MAX_ROW_VALUES: Final = 2**10  # of a list; a router calls far fewer experts
+_BATCH_ROWS: Final = 2**12
+
+
+def parquet_rows(path: Path, max_rows: int) -> Iterator[dict[str, Any]]:
+    """Rows of a Parquet file as dictionaries; integers, numbers, text and lists of integers or numbers.
+
+    What the file declares is checked before any of it is unpacked: a few bytes can stand for billions of
+    rows, for lists of billions, or for one long text in every row.
+
+    Raises
+    ------
+    InstanceError
+        If it is not a Parquet file, has more than ``max_rows`` rows, or columns of other types.
+    OSError
+        If it cannot be read.
+    """
+    _check_sizes(path, max_rows)
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            schema = file.schema_arrow
+        _check_schema(schema)
+        names = schema.names
+        texts = [field.name for field in schema if _is_text(field.type)]
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
+            first = 1
+            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
+                columns = [_values(name, batch.column(i), first) for i, name in enumerate(names)]
+                yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+                first += batch.num_rows
+    except InstanceError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise InstanceError("", f"is not a Parquet file ({error})") from None
+
+
+def _check_schema(schema: Any) -> None:
+    refuse_twice(schema.names)
+    for field in schema:
+        if not (_is_plain(field.type) or (_is_list(field.type) and _is_number(field.type.value_type))):
+            raise InstanceError(
+                f"header: {field.name}",
+                f"has {field.type} values, expected numbers, text or lists of numbers",
+            )
+
+
+def _check_sizes(path: Path, max_rows: int) -> None:
+    rows, columns = declared_sizes(path)
+    if rows > max_rows:
+        raise InstanceError("", f"has {rows} rows, expected at most {max_rows}")
+    for name, (values, nbytes) in columns.items():
+        if values > MAX_VALUES or nbytes > MAX_COLUMN_BYTES:
+            raise InstanceError(
+                f"header: {name}",
+                f"has {values} values in {nbytes} bytes, expected at most {MAX_VALUES} in {MAX_COLUMN_BYTES}",
+            )
+
+
+def _values(name: str, column: Any, first: int) -> list[Any]:
+    """A column's values as Python objects; a text that many rows share is unpacked once."""
+    if _is_list(column.type):
+        lengths = pyarrow.compute.list_value_length(column)
+        longest = pyarrow.compute.max(lengths).as_py() or 0
+        if longest > MAX_ROW_VALUES:
+            row = first + lengths.index(longest).as_py()
+            raise InstanceError(
+                f"row {row}: {name}", f"has {longest} entries, expected at most {MAX_ROW_VALUES}"
+            )
+    if not pyarrow.types.is_dictionary(column.type):
+        return list(column.to_pylist())
+    numbers, texts = column.indices.to_pylist(), {None: None}
+    for number in numbers:
+        if number not in texts:
+            texts[number] = column.dictionary[number].as_py()
+    return [texts[number] for number in numbers]
+
+
+def _is_list(kind: Any) -> bool:
+    types = pyarrow.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_plain(kind: Any) -> bool:
+    if pyarrow.types.is_dictionary(kind):
+        kind = kind.value_type
+    return _is_text(kind) or _is_number(kind)
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    types = pyarrow.types
+    return bool(
+        types.is_integer(kind) or types.is_float32(kind) or types.is_float64(kind) or types.is_null(kind)
+    )

@@ -1,0 +1,102 @@
+"""Sizes that a Parquet file unpacks to, from its own headers: nothing is unpacked to learn them.
+
+The footer's word is not enough: Arrow goes by the header of each page. And Arrow's own metadata objects are
+not asked, as some damaged files make them end the process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
+
+from slimbench.instances.errors import InstanceError
+from slimbench.instances.thrift import ThriftError, read_struct
+
+MAX_FOOTER_BYTES: Final = 2**24
+_MAGIC: Final = b"PAR1"
+_PAGE_HEADER_BYTES: Final = 2**16  # with its statistics, some hundred
+
+# Numbers of fields in parquet.thrift
+_ROWS, _GROUPS = 3, 4  # of the file
+_COLUMNS, _GROUP_ROWS = 1, 3  # of a row group
+_METADATA = 3  # of a column chunk
+_PATH, _VALUES, _PACKED, _DATA_PAGE, _DICTIONARY_PAGE = 3, 5, 7, 9, 11  # of its metadata
+_UNPACKED_PAGE, _PACKED_PAGE = 2, 3  # of a page
+_PAGE_VALUES = 1  # of a data page's own header
+_PAGE_ENCODINGS: Final = {5: 2, 8: 4}  # by the field of that header: versions 1 and 2
+_DELTA_BYTE_ARRAY = 7  # each text as what it shares with the one before: a few bytes unpack to any length
+
+
+class ColumnSize(NamedTuple):
+    """What a column has in all row groups together."""
+
+    values: int
+    nbytes: int
+
+
+def declared_sizes(path: Path) -> tuple[int, dict[str, ColumnSize]]:
+    """Rows of a Parquet file, and for each column its values (of lists: their entries) and bytes unpacked.
+
+    Raises
+    ------
+    InstanceError
+        If its headers are damaged.
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            footer = read_struct(_footer(file))[0]
+            groups = footer.get(_GROUPS, [])
+            columns: dict[str, ColumnSize] = {}
+            for group in groups:
+                for chunk in group[_COLUMNS]:
+                    column = chunk[_METADATA]
+                    name = b".".join(column[_PATH]).decode("utf-8", "replace")
+                    values, nbytes = _page_sizes(file, column)
+                    former = columns.get(name, ColumnSize(0, 0))
+                    columns[name] = ColumnSize(former.values + values, former.nbytes + nbytes)
+            return max(footer[_ROWS], sum(group[_GROUP_ROWS] for group in groups)), columns
+        except (ThriftError, LookupError, TypeError, AttributeError, OverflowError) as error:
+            raise InstanceError("", f"is not a Parquet file (a header is damaged: {error})") from None
+
+
+def _footer(file: IO[bytes]) -> bytes:
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 8))
+    tail = file.read(8)
+    length = int.from_bytes(tail[:4], "little")
+    if tail[4:] != _MAGIC or length > size - 8:
+        raise InstanceError("", "is not a Parquet file, expected a footer")
+    if length > MAX_FOOTER_BYTES:
+        raise InstanceError("", f"has a footer of {length} bytes, expected at most {MAX_FOOTER_BYTES}")
+    file.seek(size - 8 - length)
+    return file.read(length)
+
+
+def _page_sizes(file: IO[bytes], column: dict[int, Any]) -> tuple[int, int]:
+    """Values and bytes of the pages of one column chunk, at least the values that its metadata declare."""
+    at = column[_DATA_PAGE]
+    if 0 < column.get(_DICTIONARY_PAGE, 0) < at:
+        at = column[_DICTIONARY_PAGE]
+    end = at + column[_PACKED]
+    if at < 0 or end < at:
+        raise ThriftError("a page begins before the file")
+    values = nbytes = 0
+    while at < end:
+        file.seek(at)
+        content = file.read(_PAGE_HEADER_BYTES)
+        if not content:
+            raise ThriftError("a page begins after the end of the file")
+        page, length = read_struct(content)
+        packed, unpacked = page[_PACKED_PAGE], page[_UNPACKED_PAGE]
+        if packed < 0 or unpacked < 0:
+            raise ThriftError("a page has a negative size")
+        for kind, encoding in _PAGE_ENCODINGS.items():
+            if kind in page:
+                values += page[kind][_PAGE_VALUES]
+                if page[kind][encoding] == _DELTA_BYTE_ARRAY:
+                    raise ThriftError("a page is encoded as DELTA_BYTE_ARRAY, expected another encoding")
+        nbytes += unpacked
+        at += length + packed
+    return max(values, column[_VALUES]), nbytes

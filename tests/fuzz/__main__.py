@@ -1,0 +1,62 @@
+"""Fuzz the readers: ``PYTHONPATH=tests python -m fuzz --inputs 100000``; exits 1 if one is at fault."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from fuzz.isolation import run_isolated
+from fuzz.readers import READERS, all_readers
+from fuzz.watch import content_of
+
+TOLD = 20  # faults of a reader; the others are counted
+
+
+def main() -> int:
+    """Run the readers that are asked for, one after another."""
+    parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
+    parser.add_argument("readers", nargs="*", metavar="reader", help=f"of {', '.join(READERS)}; default: all")
+    parser.add_argument("--inputs", type=int, default=100_000, help="for each reader")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", type=Path, default=Path("fuzz-faults"), help="folder for faulty inputs")
+    options = parser.parse_args()
+    if unknown := set(options.readers) - READERS.keys():
+        parser.error(f"unknown reader {min(unknown)}, expected one of {', '.join(READERS)}")
+    numbers = range(options.first, options.first + options.inputs)
+    faults = sum(run(name, options.seed, numbers, options.faults) for name in options.readers or READERS)
+    return 1 if faults else 0
+
+
+def run(name: str, seed: int, numbers: range, folder: Path) -> int:
+    """Fuzz one reader, print its figures and faults, and save the inputs at fault; returns their number."""
+    reader, found = READERS[name], 0
+
+    def tell(number: int, fault: str) -> None:
+        nonlocal found
+        found += 1
+        if found > TOLD:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{name}-{seed}-{number}-{reader.file}"
+        file.write_bytes(content_of(reader, name, seed, number))
+        again = f"python -m fuzz {name} --seed {seed} --first {number} --inputs 1"
+        print(f"{name}: {fault}\n  input {file}, again with: {again}", flush=True)
+
+    start = time.monotonic()
+    tally = run_isolated(all_readers, name, seed, numbers, tell)
+    slowest_s, slowest = tally.slowest
+    growth, grown = tally.growth
+    print(
+        f"{name}: {tally.inputs} inputs in {time.monotonic() - start:.0f} s, {tally.accepted} read, "
+        f"{len(tally.kinds)} kinds of refusal, {found} faults; slowest {slowest_s:.3f} s (input {slowest}), "
+        f"peak {tally.peak_bytes / 2**20:.0f} MiB, most growth {growth / 2**20:.0f} MiB (input {grown})",
+        flush=True,
+    )
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Every reader of files that nobody vouches for: what it is given, and how it may refuse."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from fuzz.archives import changed_archive, changed_gzip
+from fuzz.documents import changed_document, changed_toml
+from fuzz.mutation import changed_bytes
+from fuzz.reader import Reader
+from fuzz.rows import JSON_FRAGMENTS, changed_csv, changed_json_lines, changed_parquet
+from fuzz.run_folders import changed_results, run_folder
+from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, two_cells
+from suite_text import ENTRY, HEAD
+
+from slimbench.bench import suite
+from slimbench.bench.results import load_results
+from slimbench.bench.store import FILE_NAME, StoreError
+from slimbench.bench.verification import verify_run
+from slimbench.instances import Instance, InstanceError, Model, npz_format, read_instance, read_placement
+from slimbench.instances.generate import Recipe, make_instance
+from slimbench.instances.measured import read_fiddler_counts, read_vllm_routes
+from slimbench.instances.traces import read_trace
+
+MODELS = [Model("toy", 2, 4, 2, 1), Model("other", 1, 8, 3, 1)]
+SUITE = (
+    f"{HEAD}seed = 7\nrepeats = 3\ndescription = 'all'\n"
+    "[limits]\ntime_s = 2\nmemory_mb = 512\n"
+    '[reference]\nsolver = "exact"\ncross_check = ["milp"]\ntime_s = 4.5\n'
+    f'[[instances]]\n{ENTRY}seed = [1, 2]\nwithout = ["random"]\nrouting = {{ kind = "zipf", tokens = 4 }}\n'
+    '[[instances]]\nfile = "a.json"\n'
+)
+FIDDLER = {"total_input_tokens": 3, "expert_popularity": [[2, 1, 1], [1, 2, 1]]}
+VLLM: list[Any] = [
+    {"type": "meta", "layers_logged": [3], "top_k": 2},
+    {"type": "route", "layer": 3, "topk_ids": [0, 1]},
+    {"type": "route", "layer": 3, "topk_ids": [1, 2]},
+]
+DRAWN_TOKENS = 2**12  # a recipe that draws more is not followed
+
+
+def _document(rng: Random, document: Any) -> bytes:
+    if rng.random() < 0.4:
+        return changed_bytes(rng, json.dumps(document).encode(), JSON_FRAGMENTS)
+    return changed_document(rng, document)
+
+
+@functools.cache
+def _arrays() -> Mapping[str, Any]:
+    with np.load(io.BytesIO(npz_format.encode_instance(two_cells()))) as file:
+        return dict(file)
+
+
+def _use(instance: Instance) -> str:
+    return instance.sha256
+
+
+def _read_suite(path: Path) -> None:
+    """Read a suite and its instances; recipes that draw much are not followed."""
+    file = suite.read_suite(str(path))
+    folder = file.folder
+    if not (folder / "a.json").exists():
+        (folder / "a.json").write_text(json.dumps(TWO_CELLS))
+    with patch.object(suite, "make_instance", _make_small):
+        list(suite.suite_instances(file.suite, folder, None))
+
+
+def _read_results(path: Path) -> None:
+    """Read and verify the finished run with this results file in place of its own."""
+    folder = run_folder()[0]
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        (folder / f"{FILE_NAME}{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(path, folder / FILE_NAME)
+    load_results(folder)
+    verify_run(folder)
+
+
+def _make_small(recipe: Recipe, data: Path) -> tuple[Instance, str]:
+    network, tokens = recipe.network, getattr(recipe.routing, "tokens", 1)
+    if network.users * network.servers * tokens * len(recipe.models) > DRAWN_TOKENS:
+        recipe = Recipe(name=recipe.name, dispatch=recipe.dispatch, models=("mixtral-8x7b",), layers=1)
+    return make_instance(recipe, data)
+
+
+READERS: dict[str, Reader] = {
+    "instance-json": Reader(
+        "fuzzed.json", lambda rng: _document(rng, TWO_CELLS), lambda path: _use(read_instance(path))
+    ),
+    "instance-json-gz": Reader(
+        "fuzzed.json.gz",
+        lambda rng: changed_gzip(rng, _document(rng, TWO_CELLS)),
+        lambda path: _use(read_instance(path)),
+    ),
+    "instance-npz": Reader(
+        "fuzzed.npz", lambda rng: changed_archive(rng, _arrays()), lambda path: _use(read_instance(path))
+    ),
+    "placement-json": Reader(
+        "fuzzed.json",
+        lambda rng: _document(rng, TWO_CELLS_PLACEMENT),
+        lambda path: read_placement(path, two_cells()).violation(two_cells()),
+    ),
+    "trace-csv": Reader("fuzzed.csv", changed_csv, lambda path: read_trace(path, MODELS)),
+    "trace-csv-gz": Reader(
+        "fuzzed.csv.gz",
+        lambda rng: changed_gzip(rng, changed_csv(rng)),
+        lambda path: read_trace(path, MODELS),
+    ),
+    "trace-jsonl": Reader("fuzzed.jsonl", changed_json_lines, lambda path: read_trace(path, MODELS)),
+    "trace-parquet": Reader("fuzzed.parquet", changed_parquet, lambda path: read_trace(path, MODELS)),
+    "measured-counts": Reader("fuzzed.json", lambda rng: _document(rng, FIDDLER), read_fiddler_counts),
+    "measured-routes": Reader("fuzzed.jsonl", lambda rng: changed_json_lines(rng, VLLM), read_vllm_routes),
+    "results": Reader("results.sqlite", changed_results, _read_results, (StoreError, InstanceError)),
+    "suite": Reader(
+        "fuzzed.toml",
+        lambda rng: changed_toml(rng, SUITE),
+        _read_suite,
+        (suite.SuiteError, InstanceError),
+    ),
+}
+
+
+def all_readers() -> Mapping[str, Reader]:
+    """Every reader; a process of its own asks for them by this function."""
+    return READERS

@@ -1,0 +1,367 @@
+"""A small file that stands for a huge one is refused before memory is spent, and never unpickled."""
+
+import gzip
+import io
+import json
+import os
+import pickle
+import resource
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from damage import VALID, archive, put
+from samples import TWO_CELLS, two_cells
+
+from slimbench.instances import InstanceError, Model, bounded, read_instance, read_placement, write_instance
+from slimbench.instances.errors import LONGEST
+from slimbench.instances.generate import make_instance, read_recipe
+from slimbench.instances.measured import read_fiddler_counts
+from slimbench.instances.traces import read_trace
+from slimbench.instances.validation import MAX_NAME
+
+MODELS = [Model("toy", 2, 4, 2, 1)]
+LITTLE_BYTES = 2**27  # what may be spent on a refusal; the bombs stand for gigabytes
+
+
+@pytest.fixture(autouse=True)
+def little_memory():
+    """Fail if a test takes more memory than a refusal may."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < LITTLE_BYTES
+
+
+def refusal(read: Callable[[], object]) -> str:
+    with pytest.raises(InstanceError) as caught:
+        read()
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+# Text
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
+def test_a_text_beyond_the_limit_is_refused_packed_or_plain(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimbench.instances.files.MAX_TEXT_BYTES", 10**6)
+    blank = VALID + b" " * 10**6
+    (tmp_path / name).write_bytes(gzip.compress(blank) if name.endswith(".gz") else blank)
+    for read in (read_instance, lambda path: read_placement(path, two_cells())):
+        assert refusal(lambda read=read: read(tmp_path / name)).startswith(
+            f"{tmp_path / name}: has more than 1000000 bytes"
+        )
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.csv.gz"
+    with gzip.open(path, "wb") as file:
+        for _ in range(2**10):
+            file.write(bytes(2**20))
+    assert "line 1: is longer than 1048576 bytes" in refusal(lambda: read_trace(path, MODELS))
+
+
+def test_a_text_that_could_not_be_read_back_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimbench.instances.files.MAX_TEXT_BYTES", 100)
+    assert "expected at most 100, or .npz" in refusal(
+        lambda: write_instance(two_cells(), tmp_path / "a.json")
+    )
+    monkeypatch.setattr("slimbench.instances.npz_format.MAX_ARRAY_BYTES", 100)
+    assert "bytes of arrays, expected at most 100" in refusal(
+        lambda: write_instance(two_cells(), tmp_path / "a.npz")
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_field_of_a_number_that_is_not_finite_costs_nothing_where_there_are_many(tmp_path: Path) -> None:
+    deep = "[" * 500 + "0," * 100_000 + "NaN" + "]" * 500
+    (tmp_path / "a.json").write_text(f'{{"x": {deep}}}')
+    assert ": is nan, expected a finite number" in refusal(lambda: read_instance(tmp_path / "a.json"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    assert refusal(lambda: read_instance(tmp_path / "a.json")).endswith("is not a regular file")
+
+
+def test_a_name_with_a_nul_is_no_file() -> None:
+    assert "has a NUL in its name" in refusal(lambda: read_instance("a\0.json"))
+
+
+def test_a_message_quotes_a_long_text_in_part(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(VALID.replace(b"slimbench.instance", b"x" * 10**6))
+    assert len(refusal(lambda: read_instance(tmp_path / "a.json"))) < len(str(tmp_path)) + 2 * LONGEST
+
+
+# What an instance declares
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "problem"),
+    [
+        (("models", 0, "layers"), 2**31 - 1, "models: have 6442450941 experts together, expected at most"),
+        (("models", 0, "experts_per_layer"), 2**24, "servers: times experts are"),
+        (("name",), "x" * (MAX_NAME + 1), "name: has 1001 characters, expected at most 1000"),
+        (("users", 0, "name"), "x" * (MAX_NAME + 1), "users[0].name: has 1001 characters"),
+    ],
+)
+def test_an_absurd_size_is_refused(
+    where: tuple[Any, ...], value: Any, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimbench.instances.validation.MAX_HOLDS", 2**24)
+    (tmp_path / "a.json").write_text(json.dumps(put(TWO_CELLS, where, value)))
+    assert problem in refusal(lambda: read_instance(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize(
+    ("limit", "field"),
+    [
+        ("MAX_SERVERS", "servers: are 2"),
+        ("MAX_USERS", "users: are 2"),
+        ("MAX_ACTIVATIONS", "activations: are 3"),
+        ("MAX_LATENCIES", "edge_latency_s: would have 4 values"),
+    ],
+)
+def test_a_number_of_entries_beyond_its_limit_is_refused(
+    limit: str, field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.json", "a.npz"):
+        write_instance(two_cells(), tmp_path / name)
+    monkeypatch.setattr(f"slimbench.instances.validation.{limit}", 1)
+    for name in ("a.json", "a.npz"):
+        assert f"{name}: {field}, expected at most 1" in refusal(
+            lambda name=name: read_instance(tmp_path / name)
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"network": {"servers": 100_000, "users": 1_000_000}}, "edge_latency_s: would have 100000000000"),
+        ({"network": {"users": 2**40}}, "network.users: is 1099511627776, expected 1 to 1e+06"),
+        (
+            {"routing": {"kind": "zipf", "tokens": 10**12}},
+            "routing.tokens: is 1000000000000, expected at most",
+        ),
+        (
+            {"network": {"users": 1_000_000}, "routing": {"kind": "zipf", "tokens": 100}},
+            "routing.tokens: is 100",
+        ),
+    ],
+)
+def test_a_recipe_of_absurd_size_is_refused(changes: dict[str, Any], problem: str) -> None:
+    fields = {"name": "a", "dispatch": "single", "models": ["mixtral-8x7b"], "layers": 1, **changes}
+    assert problem in refusal(lambda: make_instance(read_recipe(fields)))
+
+
+# NumPy archives
+
+
+def npz(path: Path, **members: bytes) -> Path:
+    """The example's archive with some members replaced by other bytes."""
+    with (
+        zipfile.ZipFile(io.BytesIO(archive())) as valid,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file,
+    ):
+        for name in valid.namelist():
+            field = name.removesuffix(".npy").replace(".", "__")
+            file.writestr(name, members.get(field) or valid.read(name))
+    return path
+
+
+def declaring(shape: tuple[int, ...], kind: str, values: bytes = b"") -> bytes:
+    """A member that declares an array and has these bytes of it."""
+    buffer = io.BytesIO()
+    header = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + values
+
+
+@pytest.mark.parametrize(
+    ("field", "shape", "kind", "problem"),
+    [
+        ("users__name", (2**40,), "<U1", "users.name: has 0 bytes, expected 4398046511104"),
+        ("users__name", (2,), f"<U{2**28}", f"users.name: has texts of {2**28} characters, expected 1000"),
+        ("activations__rate", (2**33,), "<f8", "activations.rate: has 0 bytes"),
+        ("edge_latency_s", (2**20, 2**20, 2**20), "<f8", "edge_latency_s: has 0 bytes"),
+        ("name", (), "|O", "name: has object values, expected text"),
+    ],
+)
+def test_an_archive_that_declares_more_than_it_has_is_refused(
+    field: str, shape: tuple[int, ...], kind: str, problem: str, tmp_path: Path
+) -> None:
+    path = npz(tmp_path / "a.npz", **{field: declaring(shape, kind)})
+    assert problem in refusal(lambda: read_instance(path))
+
+
+def test_an_archive_of_zeros_is_refused_by_its_headers(tmp_path: Path) -> None:
+    rows = 2**21  # 30 kB of zip stand for 24 MB
+    zeros = {
+        f"activations__{name}": declaring((rows,), kind, bytes(rows * int(kind[2])))
+        for name, kind in (("rate", "<f8"), ("user", "<i4"))
+    }
+    path = npz(tmp_path / "a.npz", **zeros)
+    assert path.stat().st_size < 50_000
+    assert "activations.model: has shape (3,), expected (2097152,)" in refusal(lambda: read_instance(path))
+
+
+def test_an_archive_of_all_arrays_too_large_together_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_instance(two_cells(), tmp_path / "a.npz")
+    monkeypatch.setattr("slimbench.instances.npz_archive.MAX_ARRAY_BYTES", 300)
+    assert "bytes, expected at most 300 together" in refusal(lambda: read_instance(tmp_path / "a.npz"))
+
+
+def test_an_archive_of_a_million_members_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK\x01\x02" * 10**6)
+    assert "has more than 1000 arrays" in refusal(lambda: read_instance(tmp_path / "a.npz"))
+
+
+class Unpickled:
+    """Tells that a pickle has been loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("a pickle was loaded",)
+
+
+def test_no_pickle_is_loaded_from_an_archive(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.array([Unpickled()], object), allow_pickle=True)
+    for path in (npz(tmp_path / "a.npz", users__name=buffer.getvalue()), tmp_path / "b.npz"):
+        if not path.exists():
+            path.write_bytes(pickle.dumps(Unpickled()))
+        refusal(lambda path=path: read_instance(path))
+
+
+# Traces
+
+
+def parquet(path: Path, store_schema: bool = True, **columns: Any) -> Path:
+    rows = max(len(values) for values in columns.values())
+    example = {"user": ["a"] * rows, "model": ["toy"] * rows, "layer": [0] * rows, "experts": [[0]] * rows}
+    pq.write_table(pa.table({**example, **columns}), path, store_schema=store_schema, row_group_size=10**9)
+    return path
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_list_of_too_many_entries_is_refused_by_the_header_of_its_page(
+    honest: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimbench.instances.parquet_rows.MAX_VALUES", 10**5)
+    entries, varint, little = (
+        300_000,
+        b"\xc0\xcf\x24",
+        b"\x84\x80\x00",
+    )  # 300,000 and 2 as Parquet writes them
+    values = pa.ListArray.from_arrays(pa.array([0, entries], pa.int32()), pa.nulls(entries, pa.int32()))
+    path = parquet(tmp_path / "a.parquet", experts=values)
+    assert path.stat().st_size < 5000
+    if not honest:
+        content = path.read_bytes()
+        footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+        assert varint in content[footer:]
+        path.write_bytes(content[:footer] + content[footer:].replace(varint, little))
+    assert f"header: experts.list.element: has {entries} values" in refusal(lambda: read_trace(path, MODELS))
+
+
+@pytest.mark.parametrize("chunk", [b"\x39\x0c", b"\x36\x02", b"\x3c\x38\x01a\x00", b""])
+def test_a_parquet_header_with_a_field_of_another_type_is_damaged(chunk: bytes, tmp_path: Path) -> None:
+    footer = b"\x36\x02\x19\x1c\x19\x1c" + chunk + b"\0\0\0"  # rows: 1, a row group of one column chunk
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    assert "is not a Parquet file (a header is damaged" in refusal(lambda: read_trace(path, MODELS))
+
+
+def test_a_list_of_thousands_is_no_group(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", experts=[[0], list(range(5000))])
+    assert "row 2: experts: has 5000 entries, expected at most 1024" in refusal(
+        lambda: read_trace(path, MODELS)
+    )
+
+
+def test_a_long_text_in_every_row_is_unpacked_once(tmp_path: Path) -> None:
+    rows = 20_000
+    users = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 10**5]))
+    for store_schema in (True, False):
+        path = parquet(tmp_path / "a.parquet", store_schema, user=users)  # 2 GB as rows
+        assert len(read_trace(path, MODELS)[1]) == 1
+
+
+def test_texts_that_share_their_beginnings_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"user": ["a", "ab"], "model": ["toy"] * 2, "layer": [0] * 2, "experts": [[0]] * 2})
+    pq.write_table(table, path, use_dictionary=False, column_encoding={"user": "DELTA_BYTE_ARRAY"})
+    assert "encoded as DELTA_BYTE_ARRAY, expected another" in refusal(lambda: read_trace(path, MODELS))
+
+
+def test_a_trace_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slimbench.instances.traces.MAX_TRACE_ROWS", 2)
+    rows = ["user,model,layer,experts"] + ["a,toy,0,0"] * 3
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    assert "row 3: is one too many" in refusal(lambda: read_trace(tmp_path / "a.csv", MODELS))
+    parquet(tmp_path / "a.parquet", layer=[0] * 3)
+    assert "has 3 rows, expected at most 2" in refusal(lambda: read_trace(tmp_path / "a.parquet", MODELS))
+
+
+def test_no_pickle_is_loaded_from_a_parquet_file(tmp_path: Path) -> None:
+    extension = {
+        b"ARROW:extension:name": b"arrow.py_extension_type",
+        b"ARROW:extension:metadata": pickle.dumps(Unpickled()),
+    }
+    table = pa.table({"user": ["a"], "model": ["toy"], "layer": [0], "experts": [[0]]})
+    field = pa.field("user", pa.string(), metadata=extension)
+    pq.write_table(table.cast(pa.schema([field, *list(table.schema)[1:]])), tmp_path / "a.parquet")
+    assert read_trace(tmp_path / "a.parquet", MODELS)[1] == ("a",)
+
+
+def test_many_users_and_layers_take_memory_only_where_there_are_rows(tmp_path: Path) -> None:
+    wide = [Model("toy", 10**6, 4, 2, 1)]
+    lines = [f"u{i},toy,{10**6 - 1 - i},0" for i in range(10**4)]
+    (tmp_path / "a.csv").write_text("\n".join(["user,model,layer,experts", *lines]))
+    activations, users = read_trace(tmp_path / "a.csv", wide)
+    assert len(users) == len(activations.rates) == 10**4
+    assert activations.rates.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        (
+            "a.csv",
+            "user,user,model,layer,experts\n",
+            "header: names 'user' twice, expected different columns",
+        ),
+        ("a.csv", "," * 10**6, "header: names '' twice"),  # looked at once, not column by column
+        ("a.csv", f"user,model,layer,experts\na,toy,{'9' * 5000},0\n", "row 1: layer: "),
+        ("a.csv", f"user,model,layer,experts\na,toy,0,{'0 ' * 70_000}\n", "line 2: is not CSV (field larger"),
+        ("a.jsonl", " " * (bounded.MAX_LINE_BYTES + 1), "line 1: is longer than 1048576 bytes"),
+    ],
+)
+def test_what_once_was_no_error_of_ours_is_one(name: str, content: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    assert f"{name}: {problem}" in refusal(lambda: read_trace(tmp_path / name, MODELS))
+
+
+def test_deep_nesting_beside_the_measured_counts_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"expert_popularity": [], "x": ' + "[" * 5000)
+    assert "is not JSON (maximum recursion depth" in refusal(lambda: read_fiddler_counts(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b"])
+def test_a_line_ends_at_its_newline_alone(separator: str, tmp_path: Path) -> None:
+    user = f"a{separator}b"
+    row = {"user": user, "model": "toy", "layer": 0, "experts": [0]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row, ensure_ascii=separator == "\x0b"), "utf-8")
+    (tmp_path / "a.csv").write_text(f"user,model,layer,experts\n{user},toy,0,0\n", "utf-8")
+    for name in ("a.jsonl", "a.csv"):
+        assert read_trace(tmp_path / name, MODELS)[1] == (user,)

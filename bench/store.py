@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from slimbench.bench.store_check import file_problem
+from slimbench.bench.store_check import file_problem, one_line
 
 SCHEMA_VERSION: Final = 3
 FILE_NAME: Final = "results.sqlite"
@@ -107,7 +107,7 @@ class Store:
                 raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
         except (sqlite3.Error, UnicodeDecodeError) as error:
             store.close()
-            raise StoreError(f"{path}: is not a results file ({error})") from None
+            raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
         except StoreError:
             store.close()
             raise

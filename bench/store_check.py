@@ -65,7 +65,7 @@ def file_problem(connection: sqlite3.Connection, schema: str, version: int) -> s
             return "is not a results file, expected a table meta"
         written = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         if written != (str(version),):
-            return f"schema_version: is {_shown(written[0] if written else None)}, expected {version}"
+            return f"schema_version: is {shown(written[0] if written else None)}, expected {version}"
         if found != ours:
             return f"has other tables than those of version {version}"
         if (damage := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -100,6 +100,18 @@ def instance_file(folder: Path, name: str) -> Path | None:
     return path if inside else None
 
 
+def one_line(error: Exception) -> str:
+    """What the library says, in one printable line: it quotes the file."""
+    line = " ".join(str(error).split())
+    return shown(line if line.isprintable() else repr(line))
+
+
+def shown(value: object) -> str:
+    """The text of a value that a file holds, or the beginning of a long one."""
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]} ..."
+
+
 def _statements(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
     rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall()
     return sorted(rows, key=repr)
@@ -111,7 +123,7 @@ def _table_problem(connection: sqlite3.Connection, table: str, expected: sqlite3
     for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608  (a table of our schema)
         for (_, name, *_), check, value in zip(columns, checks, row, strict=True):
             if expectation := check(value):
-                return f"{table}.{name}: is {_shown(repr(value))}, expected {expectation}"
+                return f"{table}.{name}: is {shown(repr(value))}, expected {expectation}"
     return None
 
 
@@ -130,12 +142,7 @@ def _cell_check(name: str, kind: str, required: bool) -> Callable[[Any], str | N
             try:
                 msgspec.convert(json.loads(str(value)), _JSON[name])
             except (ValueError, RecursionError) as error:
-                return f"JSON of this column ({_shown(error)})"
+                return f"JSON of this column ({shown(error)})"
         return None
 
     return check
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]} ..."

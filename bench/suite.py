@@ -15,6 +15,7 @@ import msgspec
 from slimbench.bench.toml_lines import line_of
 from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.bounded import read_content
+from slimbench.instances.errors import one_line, shortened
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
 
 
@@ -33,8 +34,10 @@ class SuiteError(ValueError):
     """
 
     def __init__(self, problem: str, place: str = "", origin: str = "", line: int | None = None) -> None:
+        problem, place = shortened(problem), shortened(place)
         self.problem, self.place = problem, place
-        super().__init__(": ".join(filter(None, (origin, f"line {line}" if line else "", place, problem))))
+        parts = (origin, f"line {line}" if line else "", place, problem)
+        super().__init__(one_line(": ".join(filter(None, parts))))
 
     def located(self, origin: str, text: str) -> SuiteError:
         """The same fault with the line of the file that it is on."""

@@ -68,13 +68,26 @@ def read_lines(path: Path) -> Generator[str, None, None]:
                 raise InstanceError(f"line {number}", f"is not UTF-8 text ({error.reason})") from None
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def refuse_irregular(path: Path) -> None:
+    """Refuse what may not be opened: a pipe would be waited for. Opening a folder fails by itself.
+
+    Raises
+    ------
+    InstanceError
+        If it is neither a file nor a folder, or its name has a NUL.
+    OSError
+        If there is nothing.
+    """
     if "\0" in str(path):
         raise InstanceError("", "has a NUL in its name, expected the name of a file")
     mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for; opening a folder fails
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InstanceError("", "is not a regular file")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    refuse_irregular(path)
     try:
         if path.suffix == ".gz":
             with gzip.open(path) as unpacked:

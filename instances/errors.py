@@ -22,15 +22,21 @@ class InstanceError(ValueError):
     """
 
     def __init__(self, field: str, problem: str, file: Path | None = None) -> None:
-        field, problem = _shortened(field), _shortened(problem)
+        field, problem = shortened(field), shortened(problem)
         self.field, self.problem, self.file = field, problem, file
         message = ": ".join([*([str(file)] if file else []), *([field] if field else []), problem])
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))  # one line
+        super().__init__(one_line(message))
 
     def in_file(self, file: Path) -> InstanceError:
         """The same error, naming the file it was found in."""
         return InstanceError(self.field, self.problem, file)
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text for a message, its middle left out if it is long."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+
+
+def one_line(message: str) -> str:
+    """A message in which line ends and what cannot be seen are written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)

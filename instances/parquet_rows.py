@@ -44,6 +44,7 @@ def parquet_rows(path: Path, max_rows: int) -> Iterator[dict[str, Any]]:
         with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
             first = 1
             for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
+                batch.validate(full=True)  # a damaged page may give numbers of texts that there are not
                 columns = [_values(name, batch.column(i), first) for i, name in enumerate(names)]
                 yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
                 first += batch.num_rows

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
+from slimbench.instances.bounded import refuse_irregular
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.thrift import ThriftError, read_struct
 
@@ -44,6 +45,7 @@ def declared_sizes(path: Path) -> tuple[int, dict[str, ColumnSize]]:
     OSError
         If it cannot be read.
     """
+    refuse_irregular(path)
     with path.open("rb") as file:
         try:
             footer = read_struct(_footer(file))[0]

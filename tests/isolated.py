@@ -24,7 +24,7 @@ from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.milp import Milp
 from slimbench.instances import Instance, Placement
 
-PATIENCE_S = 100  # of the waiting test, below pytest's own limit
+PATIENCE_S = 250  # of the waiting test, below pytest's own limit
 
 
 @functools.cache

@@ -16,7 +16,7 @@ def blocks() -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.timeout(400)  # a dozen programs one after another, with exact solves among them
+@pytest.mark.timeout(900)  # a dozen programs one after another, with exact solves among them
 def test_every_example_of_the_readme_runs_in_the_order_it_is_told(tmp_path):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     commands = []

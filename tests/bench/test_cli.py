@@ -30,7 +30,7 @@ def test_as_a_program_it_ends_with_one_line_and_code_2(cells):
     ended = program("solve", cells, "--solver", "nobody")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(
-        "slimbench: solver 'nobody': unknown, expected one of bounds, brute-force, "
+        "slimbench: solver 'nobody': unknown, expected one of annealing, bounds, brute-force, "
     )
     assert ended.stderr.count("\n") == 1
 
@@ -72,7 +72,7 @@ def test_missing_and_malformed_files_are_one_line(cells, tmp_path, command):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("nobody", ["solver 'nobody': unknown, expected one of bounds, brute-force"]),
+        ("nobody", ["solver 'nobody': unknown, expected one of annealing, bounds, brute-force"]),
         ("milp[speed=3]", ["parameter 'speed': unknown, expected one of formulation, backend"]),
         ("milp[time_limit=soon]", ["parameter time_limit: is 'soon'"]),
         ("milp[backend=cplex]", ["parameter backend: is 'cplex'"]),

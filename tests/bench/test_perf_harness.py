@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.importorskip("linopy", reason="of the extra perf")
+
 from slimbench.bench.perf import __main__ as perf
 from slimbench.bench.perf.harness import WAYS, executors, overhead
 from slimbench.bench.perf.harness_suites import jobs, long

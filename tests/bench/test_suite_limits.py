@@ -44,6 +44,19 @@ def test_a_line_of_blanks_is_looked_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "line", [f"{'a' * 5000} = 1", ".".join("a" * 5000) + " = 1\n" + ".".join("a" * 5000) + " = 2"]
+)
+def test_a_message_quotes_a_long_key_in_part(line: str, tmp_path: Path) -> None:
+    message = refused(tmp_path / "a.toml", f"{HEAD}{line}\n[[instances]]\n{ENTRY}")
+    assert len(message) < 1000 + len(str(tmp_path))
+
+
+def test_a_message_writes_out_what_cannot_be_seen(tmp_path: Path) -> None:
+    message = refused(tmp_path / "a.toml", f'{HEAD}"\\u0000\\n" = 1\n[[instances]]\n{ENTRY}')
+    assert message.endswith(r"unknown field \x00\n")
+
+
+@pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("repeats = 1000000000000", "repeats: Expected int <= 10000"),

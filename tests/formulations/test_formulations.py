@@ -116,7 +116,7 @@ def test_every_formulation_and_backend_proves_the_optimum_of_brute_force(kind, d
     none = evaluate(instance, milps["cover"].placement(np.zeros(milps["cover"].n_columns))).latency_none_s
     units = none - instance.base_latency_s
     for (formulation, backend), future in results.items():
-        result, milp = future.result(100), milps[formulation]
+        result, milp = future.result(250), milps[formulation]
         placement = milp.placement(result.values)
         assert result.termination == "optimal", (formulation, backend, result.raw_status)
         assert plain_fits(instance, placement), (formulation, backend)
@@ -258,7 +258,7 @@ def test_a_second_solver_library_in_a_process_is_refused(library):
     for backend, (other, _, _) in BACKENDS.items():
         if other != library:
             with pytest.raises(SolverError, match=f"needs {other}, but this process has used {library}"):
-                process_of(library).submit(solve_milp, milp, backend).result(100)
+                process_of(library).submit(solve_milp, milp, backend).result(250)
 
 
 def test_unknown_names_are_refused():

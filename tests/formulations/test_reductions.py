@@ -109,7 +109,7 @@ def test_every_choice_of_reductions_keeps_the_optimum(kind, dispatch):
     choices = {name: r for name, r in CHOICES.items() if kind not in ADVERSARIAL or "but" not in name}
     for formulation in (f for f in FORMULATIONS if applies(f, instance)):
         job = process_of("highspy").submit(build_and_solve, instance, formulation, choices)
-        for choice, (placement, objective, bound) in job.result(100).items():
+        for choice, (placement, objective, bound) in job.result(250).items():
             assert plain_fits(instance, placement), (formulation, choice)
             for claim in (plain_saving(instance, placement), objective, bound):
                 assert claim == pytest.approx(optimum, rel=AGREEMENT, abs=1e-12), (formulation, choice)

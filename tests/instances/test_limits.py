@@ -88,13 +88,13 @@ def test_the_field_of_a_number_that_is_not_finite_costs_nothing_where_there_are_
     assert ": is nan, expected a finite number" in refusal(lambda: read_instance(tmp_path / "a.json"))
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "a.json")
-    assert refusal(lambda: read_instance(tmp_path / "a.json")).endswith("is not a regular file")
-
-
-def test_a_name_with_a_nul_is_no_file() -> None:
-    assert "has a NUL in its name" in refusal(lambda: read_instance("a\0.json"))
+@pytest.mark.parametrize("suffix", [".json", ".json.gz", ".npz", ".csv", ".jsonl.gz", ".parquet"])
+def test_a_pipe_is_not_waited_for_and_a_name_with_a_nul_is_no_file(suffix: str, tmp_path: Path) -> None:
+    read: Any = read_instance if suffix[1:] in {"json", "json.gz", "npz"} else lambda p: read_trace(p, MODELS)
+    path = tmp_path / f"a{suffix}"
+    os.mkfifo(path)
+    assert refusal(lambda: read(path)).endswith("is not a regular file")
+    assert "has a NUL in its name" in refusal(lambda: read(tmp_path / f"a\0{suffix}"))
 
 
 def test_a_message_quotes_a_long_text_in_part(tmp_path: Path) -> None:
@@ -302,6 +302,22 @@ def test_texts_that_share_their_beginnings_are_refused(tmp_path: Path) -> None:
     table = pa.table({"user": ["a", "ab"], "model": ["toy"] * 2, "layer": [0] * 2, "experts": [[0]] * 2})
     pq.write_table(table, path, use_dictionary=False, column_encoding={"user": "DELTA_BYTE_ARRAY"})
     assert "encoded as DELTA_BYTE_ARRAY, expected another" in refusal(lambda: read_trace(path, MODELS))
+
+
+def test_a_page_that_numbers_texts_beyond_its_dictionary_is_refused(tmp_path: Path) -> None:
+    table = pa.table({"user": ["a", "b"], "model": ["toy"] * 2, "layer": [0] * 2, "experts": [[0]] * 2})
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path, compression="none")
+    content = bytearray(path.read_bytes())
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    refusals = []
+    for at in range(4, footer):  # one of these bytes is the numbers of the users
+        path.write_bytes(content[:at] + b"\xe5" + content[at + 1 :])
+        try:
+            read_trace(path, MODELS)
+        except InstanceError as error:
+            refusals.append(str(error))
+    assert any("Dictionary indices invalid" in refusal for refusal in refusals)
 
 
 def test_a_trace_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from slimbench.instances import DISPATCHES
 
 def run(instance, left_s=60.0, **parameters):
     """What the plugin returned and told, from the process of HiGHS."""
-    return process_of("highspy").submit(run_solver, "exact", instance, left_s, parameters).result(100)
+    return process_of("highspy").submit(run_solver, "exact", instance, left_s, parameters).result(250)
 
 
 def least_bound(outcome):

@@ -98,8 +98,8 @@ class Store:
             raise StoreError(f"{folder}: has no {FILE_NAME}, expected the folder of a run")
         try:
             store = cls(_connect(path))
-        except sqlite3.Error as error:
-            raise StoreError(f"{path}: is not a results file ({error})") from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
         try:
             if problem := file_problem(store._connection, _SCHEMA, SCHEMA_VERSION):
                 raise StoreError(f"{path}: {problem}")
@@ -289,7 +289,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         connection.close()
         raise
     return connection

@@ -65,7 +65,7 @@ def changed_archive(rng: Random, arrays: Mapping[str, npt.NDArray[Any]]) -> byte
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", kind) as file:
         warnings.simplefilter("ignore")  # two members of one name
         for name, content in members:
-            file.writestr(name, content)
+            file.writestr(zipfile.ZipInfo(name), content, kind)  # of no date: equal seeds, equal bytes
     content = buffer.getvalue()
     return changed_bytes(rng, content, ZIP_FRAGMENTS) if rng.random() < 0.3 else content
 

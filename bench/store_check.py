@@ -16,9 +16,10 @@ from typing import Annotated, Any, Final, get_args
 import msgspec
 
 from slimbench.bench.messages import Status
-from slimbench.instances import DISPATCHES
+from slimbench.instances import DISPATCHES, errors
 
 MAX_CELL_BYTES: Final = 2**27
+MAX_FILE_NAME: Final = 255
 MAX_SHOWN: Final = 80  # characters of a value in a message
 SUBFOLDER: Final = "instances"  # of the run folder: where its instance files are
 
@@ -35,6 +36,11 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "status": frozenset({"planned", *get_args(Status)}),
     "termination": frozenset({"none", "feasible", "optimal"}),
 }
+_FOUND_WITH: Final = (  # columns that a run has if it has something else
+    ("machine_id", "status != 'planned'", "is finished"),
+    ("latency_s", "saving_s IS NOT NULL", "has a saving"),
+    ("latency_none_s", "saving_s IS NOT NULL", "has a saving"),
+)
 _TYPES: Final = {"INTEGER": (int, "an integer"), "REAL": (float, "a finite number"), "TEXT": (str, "text"),
                  "BLOB": (bytes, "bytes")}  # fmt: skip
 
@@ -75,9 +81,10 @@ def file_problem(connection: sqlite3.Connection, schema: str, version: int) -> s
         for (table,) in expected.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             if problem := _table_problem(connection, table, expected):
                 return problem
-        unknown = "SELECT run_id FROM runs WHERE status != 'planned' AND machine_id IS NULL"
-        for (run_id,) in connection.execute(unknown):
-            return f"runs.machine_id: is missing in run {run_id}, which is finished"
+        for column, found_with, words in _FOUND_WITH:
+            missing = f"SELECT run_id FROM runs WHERE {column} IS NULL AND {found_with}"  # noqa: S608
+            for (run_id,) in connection.execute(missing):
+                return f"runs.{column}: is missing in run {run_id}, which {words}"
     finally:
         expected.close()
     return None
@@ -92,12 +99,18 @@ def instance_file(folder: Path, name: str) -> Path | None:
         Such as ``instances/0123456789abcdef.npz``.
     """
     parts = PurePosixPath(name).parts
-    if len(parts) != 2 or parts[0] != SUBFOLDER or parts[1] == ".." or not name.isprintable():
+    if not _stays_inside(name) or len(parts) != 2 or parts[0] != SUBFOLDER:
         return None
-    path = folder / SUBFOLDER / parts[1]
+    path = folder / name
     home = (folder / SUBFOLDER).resolve()
     inside = home.parent == folder.resolve() and path.resolve().parent == home  # links lead out as well
     return path if inside else None
+
+
+def _stays_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    plain = 0 < len(name) <= MAX_FILE_NAME and name.isprintable()
+    return plain and not path.is_absolute() and ".." not in path.parts
 
 
 def one_line(error: Exception) -> str:
@@ -107,9 +120,9 @@ def one_line(error: Exception) -> str:
 
 
 def shown(value: object) -> str:
-    """The text of a value that a file holds, or the beginning of a long one."""
+    """The text of a value that a file holds, or the beginning of a long one, in printable characters."""
     text = str(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]} ..."
+    return errors.one_line(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]} ...")
 
 
 def _statements(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
@@ -136,6 +149,8 @@ def _cell_check(name: str, kind: str, required: bool) -> Callable[[Any], str | N
             return words if required else None
         if not isinstance(value, python) or (isinstance(value, float) and not math.isfinite(value)):
             return words
+        if name == "file" and not _stays_inside(str(value)):
+            return "a file in the run folder"
         if name in _WORDS and value not in _WORDS[name]:
             return f"one of {', '.join(sorted(_WORDS[name]))}"
         if name in _JSON:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,7 +17,7 @@ from slimbench.bench.executor import make_executor
 from slimbench.bench.perf.benchopt_peer import benchopt_seconds
 from slimbench.bench.perf.idle_runs import INSTANCE, carry_out, idle_jobs, suite_seconds
 from slimbench.bench.perf.idle_solvers import place_nothing
-from slimbench.bench.perf.table import Cell, Table, median_s
+from slimbench.bench.perf.table import Cell, Table
 from slimbench.instances.arrays import FloatArray
 
 ROUNDS: Final = 5
@@ -52,15 +53,16 @@ OVERHEAD: Final = (
     "A solver that places nothing, on two servers and six experts. `ms_a_run` of the bare call and of one "
     "isolated run (`Workers.submit`, `collect`, `verified`; warm): the median of 200. Of suites: the slope "
     "of wall seconds from 20 to 220 repetitions, each in a fresh interpreter and folder, median of five "
-    "rounds in turn; `cpu_ms_a_run` likewise, of all processes; `start_up_s` is what the slope leaves of the "
-    "seconds of the 20, `all_s` the wall seconds of the 220 with start-up. No tool draws, prints or reports. "
-    "A command for each run: all seconds of benchopt for one repetition. Ratio: of wall milliseconds, over "
-    "SlimBench's suite with as many runs at a time."
+    "rounds in turn; `cpu_ms_a_run` likewise, of all processes. `least_ms` is the least of the 200, or the "
+    "slope between the least seconds of the five rounds: what other jobs of the machine disturb least. "
+    "`start_up_s` is what the slope leaves of the seconds of the 20, `all_s` the wall seconds of the 220. "
+    "No tool draws, prints or reports. A command for each run: all seconds of benchopt for one "
+    "repetition. Ratio: of `ms_a_run`, over SlimBench's suite with as many runs at a time."
 )
 EXECUTORS: Final = (
     "Wall milliseconds a run of 100 runs of a solver that places nothing, as many at a time as there are "
-    "slots, everything warm, each run verified; median of five rounds in turn. `dask`: a scheduler and two "
-    "workers of one thread each, all processes of this machine. Ratio: over `serial`."
+    "slots, everything warm, each run verified; median and least of five rounds in turn. `dask`: a "
+    "scheduler and two workers of one thread each, all processes of this machine. Ratio: over `serial`."
 )
 
 
@@ -80,17 +82,19 @@ def overhead(
             print(way, taken[way][-1].tolist(), file=sys.stderr, flush=True)
         commands.append(benchopt_seconds(1, {}))
     rows = [
-        _row("", "bare call", 1, _bare_call_s(isolated_runs)),
+        _row("", "bare call", 1, _bare_calls_s(isolated_runs)),
         _row("slimbench", "one isolated run", 1, _isolated_s(isolated_runs)),
     ]
     own_s: dict[int, float] = {}  # wall seconds of a run, by runs at a time
     for (tool, how, at_a_time), measured in taken.items():
         short_s, long_s = np.median(measured, axis=0)[:, 0]
         run_s, cpu_s = np.median([(long - short) / (many - few) for short, long in measured], axis=0)
+        least_short_s, least_long_s = np.min(measured, axis=0)[:, 0]
         own_s.setdefault(at_a_time, run_s)
         rows.append(
-            _row(tool, how, at_a_time, run_s)
+            _row(tool, how, at_a_time, [run_s])
             | {
+                "least_ms": MS * float(least_long_s - least_short_s) / (many - few),
                 "cpu_ms_a_run": MS * float(cpu_s),
                 "start_up_s": float(short_s - few * run_s),
                 "all_s": float(long_s),
@@ -98,17 +102,18 @@ def overhead(
             }
         )
     wall_s, cpu_s = np.median(commands, axis=0)
-    row = _row("benchopt", "a command for each run", 1, wall_s)
+    row = _row("benchopt", "a command for each run", 1, [wall for wall, _ in commands])
     rows.append(row | {"cpu_ms_a_run": MS * float(cpu_s), "ratio": float(wall_s / own_s[1])})
     return Table(OVERHEAD, rows)
 
 
-def _row(tool: str, how: str, at_a_time: int, run_s: float) -> dict[str, Cell]:
+def _row(tool: str, how: str, at_a_time: int, runs_s: Sequence[float]) -> dict[str, Cell]:
     return {
         "tool": tool,
         "how": how,
         "at_a_time": at_a_time,
-        "ms_a_run": MS * float(run_s),
+        "ms_a_run": MS * float(np.median(runs_s)),
+        "least_ms": MS * float(min(runs_s)),
         "cpu_ms_a_run": None,
         "start_up_s": None,
         "all_s": None,
@@ -116,17 +121,20 @@ def _row(tool: str, how: str, at_a_time: int, run_s: float) -> dict[str, Cell]:
     }
 
 
-def _bare_call_s(runs: int) -> float:
-    def call(context: SolveContext) -> None:
+def _bare_calls_s(runs: int) -> list[float]:
+    seconds = []
+    for _ in range(runs):
+        context = SolveContext(np.random.default_rng(0))
+        start = time.perf_counter()
         place_nothing(INSTANCE, context)
+        seconds.append(time.perf_counter() - start)
+    return seconds
 
-    return median_s(call, lambda: SolveContext(np.random.default_rng(0)), runs)[0]
 
-
-def _isolated_s(runs: int) -> float:
+def _isolated_s(runs: int) -> list[float]:
     with idle_jobs("nothing") as make, make_executor("serial", 1, 1, None) as executor:
         carry_out(executor, make(1), 1)
-        return statistics.median(carry_out(executor, [job], 1) for job in make(runs))
+        return [carry_out(executor, [job], 1) for job in make(runs)]
 
 
 def executors(runs: int = EXECUTOR_RUNS, rounds: int = ROUNDS) -> Table:
@@ -154,6 +162,7 @@ def executors(runs: int = EXECUTOR_RUNS, rounds: int = ROUNDS) -> Table:
                 "executor": name,
                 "slots": slots[name],
                 "ms_a_run": MS * seconds / runs,
+                "least_ms": MS * min(walls_s[name]) / runs,
                 "ms_a_run_and_slot": MS * seconds / runs * slots[name],
                 "ratio": seconds / medians["serial"],
             }

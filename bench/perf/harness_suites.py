@@ -35,10 +35,10 @@ BYTES_PER_MIB: Final = 2**20
 JOBS: Final = (
     "A suite of 40 runs of one fixed loop of plain Python, about half a second each, executor `processes`, "
     "its fork server warm; medians of five rounds in turn. `wall_s`: from the first start to the last row "
-    "on disk, references included; `solver_s` and `cpu_s`: sums of the runs' own wall and CPU seconds. "
-    "Efficiency: wall seconds of one job over jobs times wall seconds. `machine`: `solver_s` of one job over "
-    "`solver_s`: what is left of the efficiency as two busy cores, and other jobs of the machine, slow each "
-    "other down. `harness`: efficiency over `machine`."
+    "on disk, references included; `solver_s` and `cpu_s`: sums of the runs' own wall and CPU seconds; "
+    "`coordinator_s`: CPU seconds of the coordinator. Efficiency: wall seconds of one job over jobs times "
+    "wall seconds. `slowed`: `solver_s` over that of one job, as runs wait for each other, the coordinator "
+    "and other jobs of the machine; `rest`: efficiency times `slowed`, what starts and ends of runs leave."
 )
 LONG: Final = (
     "One suite of 10,000 runs of a solver that places nothing, one at a time, each a row on disk. Of each "
@@ -54,25 +54,26 @@ def jobs(
 ) -> Table:
     """Measure the same suite of equal runs with one job and with more."""
     steps = round(TRIAL_STEPS * spin_s / _spin_s(TRIAL_STEPS))
-    taken: dict[int, list[tuple[float, float, float]]] = {count: [] for count in slots}
+    taken: dict[int, list[tuple[float, float, float, float]]] = {count: [] for count in slots}
     for _ in range(rounds):
         for count in slots:
             taken[count].append(_suite_s(f"spin[steps={steps}]", runs, count))
             print(count, taken[count][-1], file=sys.stderr, flush=True)
     rows: list[dict[str, Cell]] = []
-    wall_1_s, solver_1_s, _ = np.median(taken[slots[0]], axis=0).tolist()
+    wall_1_s, solver_1_s, *_ = np.median(taken[slots[0]], axis=0).tolist()
     for count in slots:
-        wall_s, solver_s, cpu_s = np.median(taken[count], axis=0).tolist()
-        efficiency, machine = wall_1_s / (count * wall_s), solver_1_s / solver_s
+        wall_s, solver_s, cpu_s, coordinator_s = np.median(taken[count], axis=0).tolist()
+        efficiency, slowed = wall_1_s / (count * wall_s), solver_s / solver_1_s
         rows.append(
             {
                 "jobs": count,
                 "wall_s": wall_s,
                 "solver_s": solver_s,
                 "cpu_s": cpu_s,
+                "coordinator_s": coordinator_s,
                 "efficiency": efficiency,
-                "machine": machine,
-                "harness": efficiency / machine,
+                "slowed": slowed,
+                "rest": efficiency * slowed,
             }
         )
     return Table(JOBS, rows)
@@ -85,8 +86,8 @@ def _spin_s(steps: int) -> float:
     return median_s(call, lambda: SolveContext(np.random.default_rng(0)), ROUNDS)[0]
 
 
-def _suite_s(solver: str, runs: int, slots: int) -> tuple[float, float, float]:
-    """Wall seconds of a suite on warm workers, and the sums of its runs' own wall and CPU seconds."""
+def _suite_s(solver: str, runs: int, slots: int) -> tuple[float, float, float, float]:
+    """Wall seconds of a suite on warm workers, its runs' own wall and CPU seconds, the coordinator's CPU."""
     solver_s, cpu_s = [], []
 
     def on_finish(row: Row, _reference: Reference) -> None:
@@ -99,7 +100,7 @@ def _suite_s(solver: str, runs: int, slots: int) -> tuple[float, float, float]:
         request = Request(str(suite), out=Path(folder, "runs", "idle"), plugin_files=[PLUGIN])
         with opened(request) as benchmark, make_executor("processes", slots, 1, None) as workers:
             carry_out(workers, make(slots), slots)
-            start = time.perf_counter()
+            start, before_s = time.perf_counter(), time.process_time()
             execute(
                 benchmark.folder,
                 benchmark.store,
@@ -108,8 +109,8 @@ def _suite_s(solver: str, runs: int, slots: int) -> tuple[float, float, float]:
                 workers,
                 on_finish,
             )
-            wall_s = time.perf_counter() - start
-    return wall_s, math.fsum(solver_s), math.fsum(cpu_s)
+            wall_s, coordinator_s = time.perf_counter() - start, time.process_time() - before_s
+    return wall_s, math.fsum(solver_s), math.fsum(cpu_s), coordinator_s
 
 
 def long(runs: int = LONG_SUITE, chunk: int = CHUNK) -> Table:

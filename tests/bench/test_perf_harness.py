@@ -34,10 +34,10 @@ def test_every_executor_is_measured_on_the_same_runs():
 
 def test_one_job_and_two_do_the_same_suite():
     one, two = jobs(runs=2, rounds=1, spin_s=0.01).rows
-    assert (one["jobs"], one["efficiency"], one["machine"], one["harness"]) == (1, 1, 1, 1)
+    assert (one["jobs"], one["efficiency"], one["slowed"], one["rest"]) == (1, 1, 1, 1)
     assert two["jobs"] == 2
-    assert two["efficiency"] == pytest.approx(two["machine"] * two["harness"])
-    assert all(two[column] > 0 for column in ("wall_s", "solver_s", "cpu_s", "efficiency", "machine"))
+    assert two["efficiency"] == pytest.approx(two["rest"] / two["slowed"])
+    assert all(two[column] > 0 for column in ("wall_s", "solver_s", "cpu_s", "coordinator_s", "slowed"))
 
 
 def test_a_long_suite_is_measured_piece_by_piece():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -35,6 +36,8 @@ def main(descriptor: int) -> None:
     solvers = find_solvers()
     for name in solvers:
         warm_up(parse_call(name, solvers))
+    gc.collect()
+    gc.freeze()  # a collection in a worker would copy every page of what is shared
     with socket.socket(fileno=descriptor) as control:
         _serve(control)
 

@@ -68,6 +68,7 @@ class Workers:
         self.threads = threads
         self._cores = _shared_out(slots, threads)
         self._runs: dict[int, _Run] = {}
+        self._looked_at = time.monotonic()
 
     def __enter__(self) -> Self:
         self._groups = ControlGroups.find()
@@ -105,7 +106,8 @@ class Workers:
         """Wait until at least one run has ended; yields all that have."""
         while self._runs and not (ended := [r for r in self._runs.values() if self._has_ended(r)]):
             self._listen()
-            self._enforce_limits()
+            if time.monotonic() > self._looked_at + POLL_S:  # it costs as much as a short run
+                self._enforce_limits()
         for run in ended if self._runs else ():
             del self._runs[run.job.key]
             self._kill(run)  # what the solver may have left running
@@ -146,7 +148,7 @@ class Workers:
     # Limits
 
     def _enforce_limits(self) -> None:
-        now = time.monotonic()
+        now = self._looked_at = time.monotonic()
         for run in self._runs.values():
             if run.pid is None or run.killed or run.exit_code is not None:
                 continue  # one that has sent its result may still hang on its way out

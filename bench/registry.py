@@ -7,6 +7,7 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -43,14 +44,27 @@ def find_solvers(plugin_files: Iterable[Path] = ()) -> dict[str, Solver]:
 
 
 def _plugin_modules(plugin_files: Iterable[Path]) -> Iterator[tuple[str, ModuleType]]:
+    yield from _installed_modules(tuple(sys.path))
+    for path in plugin_files:
+        yield str(path), _imported_file(path)
+
+
+@lru_cache(maxsize=1)
+def _installed_modules(_search_path: tuple[str, ...]) -> list[tuple[str, ModuleType]]:
+    """Those shipped and those of entry points: looking for them costs more than a fork."""
+    return [*_shipped_modules(), *_announced_modules()]
+
+
+def _shipped_modules() -> Iterator[tuple[str, ModuleType]]:
     shipped = slimbench.bench.solvers
     for info in pkgutil.iter_modules(shipped.__path__, f"{shipped.__name__}."):
         yield info.name, _imported(info.name, info.name)
+
+
+def _announced_modules() -> Iterator[tuple[str, ModuleType]]:
     for entry in entry_points(group=ENTRY_POINTS):
         origin = f"entry point {entry.name} = {entry.value}"
         yield origin, _imported(origin, entry.module)
-    for path in plugin_files:
-        yield str(path), _imported_file(path)
 
 
 def _imported(origin: str, module: str) -> ModuleType:

@@ -172,7 +172,8 @@ def _write_plan(
         "planned": now(),
         **facts,
     }
-    return store.plan(map(_instance_row, plan.instances), plan.runs, meta, concerns=plan.wanted, anew=anew)
+    instances = [_instance_row(named, plan.suite) for named in plan.instances]
+    return store.plan(instances, plan.runs, meta, concerns=plan.wanted, anew=anew)
 
 
 def _runs_of(
@@ -229,7 +230,7 @@ def _file_of(named: NamedInstance) -> str:
     return f"instances/{named.instance.sha256[:16]}.npz"
 
 
-def _instance_row(named: NamedInstance) -> dict[str, Any]:
+def _instance_row(named: NamedInstance, suite: Suite) -> dict[str, Any]:
     instance = named.instance
     models = instance.models
     return {
@@ -244,5 +245,7 @@ def _instance_row(named: NamedInstance) -> dict[str, Any]:
         "experts": ", ".join(sorted({str(model.experts_per_layer) for model in models})),
         "top_k": max(model.top_k for model in models),
         "activations": instance.n_activations,
+        "capacity_share": float(instance.capacities_bytes.mean() / instance.expert_bytes.sum()),
+        "suite": suite.name,
         "note": named.note,
     }

@@ -51,6 +51,9 @@ class Results:
     references : DataFrame
         A row for every instance: the bracket of its optimum (``Reference``).
     instances : DataFrame
+        A row for each: its ``file`` in the run folder, its sizes, ``capacity_share`` = mean over the servers
+        of capacity / bytes of all experts, the ``suite`` that planned it, and a ``note`` on where its numbers
+        come from.
     provenance : dict of str
         Facts about the run and about the machines that its rows were made on, each after its ``machine_id``
         where there are several; ``code of SOLVER`` for every solver measured; ``stale results of SOLVER``.
@@ -103,7 +106,7 @@ def load_results(folder: Path) -> Results:
             {key: row[key] for key in ("instance", "instance_hash")} | asdict(brackets[row["instance_hash"]])
             for row in instances
         ),
-        instances=pd.DataFrame(instances).drop(columns="file"),
+        instances=pd.DataFrame(instances).astype({"capacity_share": float}),
         provenance=_provenance(meta, machines, rows, stale),
         trajectories=_trajectories(measured),
     )

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from slimbench.bench.store_check import file_problem, one_line
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 FILE_NAME: Final = "results.sqlite"
 LOCK_NAME: Final = "running.lock"
 
@@ -27,7 +27,7 @@ CREATE TABLE machines (machine_id TEXT PRIMARY KEY, facts TEXT NOT NULL);
 CREATE TABLE instances (
     instance_hash TEXT PRIMARY KEY, instance TEXT NOT NULL, file TEXT NOT NULL, dispatch TEXT NOT NULL,
     servers INTEGER, users INTEGER, models TEXT, layers INTEGER, experts TEXT, top_k INTEGER,
-    activations INTEGER, note TEXT NOT NULL
+    activations INTEGER, capacity_share REAL, suite TEXT NOT NULL, note TEXT NOT NULL
 );
 CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY, role TEXT NOT NULL, instance_hash TEXT NOT NULL REFERENCES instances,

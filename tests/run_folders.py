@@ -45,7 +45,7 @@ def write_run(
         {
             "instance_hash": f"hash-{name}", "instance": name, "file": f"instances/{name}.npz",
             "dispatch": "single", "servers": 2, "users": 3, "models": "toy", "layers": 1, "experts": "4",
-            "top_k": 2, "activations": 5, "note": "",
+            "top_k": 2, "activations": 5, "capacity_share": 0.25, "suite": meta.get("suite", "s"), "note": "",
         }
         for name in names
     ]  # fmt: skip

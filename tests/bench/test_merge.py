@@ -219,3 +219,13 @@ def test_bad_merges_are_one_line(tmp_path, command):
     two = write_run(tmp_path / "two", [{}])
     assert_bad_input(command("merge", one, two, "--out", two), two, "has results already")
     assert_bad_input(command("merge", one, two, "--out", tmp_path / "out", "--keep", "best"), "keep", "best")
+
+
+def test_a_merged_instance_keeps_the_suite_that_planned_it(merged, tmp_path):
+    merged(
+        [{"instance": "x"}], [{"instance": "x", "solver": "b"}, {"instance": "y"}],
+        metas=[{"suite": "first"}, {"suite": "second"}],
+    )  # fmt: skip
+    instances = load_results(tmp_path / "out").instances
+    assert instances[["instance", "suite"]].to_numpy().tolist() == [["x", "first"], ["y", "second"]]
+    assert instances["file"].tolist() == ["instances/x.npz", "instances/y.npz"]

@@ -1,11 +1,13 @@
 """The plan of a run: references first, seeds, what is left out, and what is left as it is."""
 
 import pytest
+from samples import two_cells
 from suite_text import ENTRY, HEAD
 
 from slimbench.bench.plan import begin, make_plan
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.store import StoreError
+from slimbench.instances import write_instance
 
 SOLVERS = find_solvers()
 
@@ -61,3 +63,11 @@ def test_a_folder_with_results_is_left_as_it_is(suite_of, tmp_path):
     with pytest.raises(StoreError, match="has results already"):
         plan(suite_of, tmp_path / "run", ENTRY.replace('"a"', '"b"'))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+
+def test_an_instance_knows_its_suite_and_what_share_of_its_experts_a_server_holds(suite_of, tmp_path):
+    write_instance(two_cells(), tmp_path / "cells.json")  # capacities of 2 and 1 bytes, three experts of one
+    store = begin(tmp_path / "run", make_plan(suite_of('file = "cells.json"'), SOLVERS, None), {})
+    (row,) = store.instances()
+    store.close()
+    assert (row["suite"], row["capacity_share"]) == ("mine", 0.5)

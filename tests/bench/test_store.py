@@ -16,6 +16,7 @@ INSTANCE = {
     "file": "f",
     "dispatch": "single",
     "top_k": 2,
+    "suite": "s",
     "note": "",
 }
 RUN = {
@@ -63,9 +64,10 @@ def test_every_planned_run_is_a_row_before_anything_ran(store):
 def test_a_finished_run_is_on_disk_at_once_and_the_others_stay_planned(store, folder, tmp_path):
     store.finish(
         2,
-        {"status": "ok", "saving_s": 0.1, "figures": '{"n": 1}', "placement": b"\x01", "machine_id": "m1"},
+        {"status": "ok", "saving_s": 0.1, "latency_s": 0.9, "latency_none_s": 1.0, "figures": '{"n": 1}',
+         "placement": b"\x01", "machine_id": "m1"},
         MACHINE,
-    )
+    )  # fmt: skip
     copy = shutil.copytree(folder, tmp_path / "as a kill would leave it")  # the store is still open
     other = Store.open(copy)
     rows = other.runs()

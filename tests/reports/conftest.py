@@ -115,6 +115,7 @@ def _instance(name: str) -> Row:
     return {
         "instance": name,
         "instance_hash": f"hash-{name}",
+        "file": f"instances/{name}.npz",
         "dispatch": "single",
         "servers": 3,
         "users": 10,
@@ -123,5 +124,7 @@ def _instance(name: str) -> Row:
         "experts": "8",
         "top_k": 2,
         "activations": 120,
+        "capacity_share": 0.1,
+        "suite": "by-hand",
         "note": "popularity drawn from Zipf 1.1; latencies from the radio model",
     }

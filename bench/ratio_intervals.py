@@ -75,9 +75,13 @@ def best_savings(results: Results) -> FloatArray:
 def worthwhile_savings(results: Results) -> FloatArray:
     """The same; NaN also where nothing can be saved, so that a quotient by it says something."""
     best = best_savings(results)
+    return np.where(best > ZERO_SAVING * latencies_none(results), best, np.nan)
+
+
+def latencies_none(results: Results) -> FloatArray:
+    """Latency with no expert cached on the instance of each run, from anyone who has a placement there."""
     own = results.runs.groupby("instance_hash")["latency_none_s"].transform("max").to_numpy(float)
-    none = np.fmax(own, _references_of_runs(results)["latency_none_s"].to_numpy(float))
-    return np.where(best > ZERO_SAVING * none, best, np.nan)
+    return np.asarray(np.fmax(own, _references_of_runs(results)["latency_none_s"].to_numpy(float)))
 
 
 def _optimum_brackets(results: Results) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:

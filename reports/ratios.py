@@ -15,6 +15,8 @@ from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 
 TIME_SHIFT_S: Final = 1.0
 STATISTICS: Final = ("min", "gmean", "median", "max")
+ENDS: Final = ("low", "high")
+COUNT_COLUMNS: Final = ("solver", "exact", "n_planned", "n_ok", "n_failed", "n_not_run")
 
 
 def per_instance(results: Results) -> pd.DataFrame:
@@ -67,16 +69,16 @@ def ratio_table(results: Results) -> pd.DataFrame:
         placed = own[own["n_placed"] > 0]
         row = counts | {"n_instances": len(own), "n_placed": len(placed)}
         for statistic in STATISTICS:
-            for end in ("low", "high"):
-                row[f"{statistic}_{end}"] = _statistic(statistic, placed[f"ratio_{end}"].to_numpy(float))
-        for end in ("low", "high"):
+            for end in ENDS:
+                row[f"{statistic}_{end}"] = statistic_of(statistic, placed[f"ratio_{end}"].to_numpy(float))
+        for end in ENDS:
             row[f"optimal_{end}"] = int((placed[f"ratio_{end}"] >= 1 - AGREEMENT).sum()) / len(own)
-        for end in ("low", "high"):
-            row[f"latency_max_{end}"] = _statistic("max", placed[f"latency_ratio_{end}"].to_numpy(float))
+        for end in ENDS:
+            row[f"latency_max_{end}"] = statistic_of("max", placed[f"latency_ratio_{end}"].to_numpy(float))
         worst = placed.sort_values(["ratio_low", "ratio_high"], kind="stable")["instance"]
         row["worst_instance"] = worst.iloc[0] if len(worst) else ""
         rows.append(row)
-    columns = (*_COUNT_COLUMNS, "n_instances", "n_placed", *(f"{s}_{e}" for s in STATISTICS for e in _ENDS),
+    columns = (*COUNT_COLUMNS, "n_instances", "n_placed", *(f"{s}_{e}" for s in STATISTICS for e in ENDS),
                "optimal_low", "optimal_high", "latency_max_low", "latency_max_high",
                "worst_instance")  # fmt: skip
     table = pd.DataFrame(rows, columns=pd.Index(columns))
@@ -95,22 +97,18 @@ def runtime_table(results: Results) -> pd.DataFrame:
         rows.append(
             counts
             | {
-                "median_s": _statistic("median", wall),
+                "median_s": statistic_of("median", wall),
                 "shifted_gmean_s": shifted_gmean(wall),
-                "max_s": _statistic("max", wall),
+                "max_s": statistic_of("max", wall),
                 "total_s": float(wall.sum()),
                 "cpu_median_s": runs["cpu_s"].median(),
                 "peak_memory_mb": runs["peak_memory_mb"].max(),
             }
         )
-    columns = (*_COUNT_COLUMNS, "median_s", "shifted_gmean_s", "max_s", "total_s", "cpu_median_s",
+    columns = (*COUNT_COLUMNS, "median_s", "shifted_gmean_s", "max_s", "total_s", "cpu_median_s",
                "peak_memory_mb")  # fmt: skip
     table = pd.DataFrame(rows, columns=pd.Index(columns))
     return table.sort_values("median_s", kind="stable", na_position="last").reset_index(drop=True)
-
-
-_ENDS: Final = ("low", "high")
-_COUNT_COLUMNS: Final = ("solver", "exact", "n_planned", "n_ok", "n_failed", "n_not_run")
 
 
 def run_counts(results: Results) -> Iterator[dict[str, Any]]:
@@ -143,7 +141,8 @@ def geometric_mean(values: FloatArray) -> float:
 _REDUCTIONS: Final[dict[str, Callable[[FloatArray], Any]]] = {"min": min, "median": np.median, "max": max}
 
 
-def _statistic(name: str, values: FloatArray) -> float:
+def statistic_of(name: str, values: FloatArray) -> float:
+    """One of ``STATISTICS``; NaN of nothing."""
     if name == "gmean":
         return geometric_mean(values)
     reduce = _REDUCTIONS[name]

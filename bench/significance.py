@@ -12,13 +12,13 @@ import numpy.typing as npt
 Verdict = Literal["worse", "better", "changed, not significant", "same", "too few to test"]
 
 
-def signed_rank_p(log_factors: npt.NDArray[np.float64]) -> float:
+def signed_rank_p(changes: npt.NDArray[np.float64]) -> float:
     """Two-sided p-value of Wilcoxon's signed-rank test that paired changes centre on none.
 
     Parameters
     ----------
-    log_factors : (n,) float64
-        Logarithm of after / before, 0 where nothing changed; those are left out, as Wilcoxon did.
+    changes : (n,) float64
+        Differences of pairs, such as logarithms of after / before; those of 0 are left out, as Wilcoxon did.
 
     References
     ----------
@@ -27,8 +27,8 @@ def signed_rank_p(log_factors: npt.NDArray[np.float64]) -> float:
     """
     from scipy.stats import wilcoxon  # noqa: PLC0415 - takes a second, and few commands need it
 
-    changes = log_factors[log_factors != 0]
-    return float(wilcoxon(changes).pvalue) if len(changes) else 1.0
+    others = changes[changes != 0]
+    return float(wilcoxon(others).pvalue) if len(others) else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -27,6 +27,7 @@ from slimbench.instances.traces import TraceRouting, read_trace
 from slimbench.instances.validation import Dispatch, check_sizes
 from slimbench.instances.zoo import zoo_model
 
+POSITION_DECIMALS: Final = 3  # millimetres
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
 
 Routing = ZipfRouting | MixtralFiddler | QwenVllm | TraceRouting
@@ -125,6 +126,8 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
         rates=rates[rates > 0],
         group_offsets=kept.group_offsets,
         group_indices=kept.group_indices,
+        server_positions_m=np.round(radio.server_positions_m, POSITION_DECIMALS),
+        user_positions_m=np.round(radio.user_positions_m, POSITION_DECIMALS),
     )
     return instance, routed.note
 

@@ -83,6 +83,10 @@ class Instance:
     group_offsets : (A + 1,) int64
     group_indices : (G,) int32
         Experts as index within their layer.
+    server_positions_m : (N, 2) float64, optional
+        Where the servers are, metres; None where that is not known.
+    user_positions_m : (U, 2) float64, optional
+        Where the users are, metres; None where that is not known.
 
     Raises
     ------
@@ -105,6 +109,8 @@ class Instance:
     rates: FloatArray
     group_offsets: IntArray
     group_indices: IndexArray
+    server_positions_m: FloatArray | None = None
+    user_positions_m: FloatArray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
@@ -114,7 +120,11 @@ class Instance:
         object.__setattr__(self, "base_latency_s", float(self.base_latency_s) + 0.0)  # no negative zero
         for field, dtype in validation.ARRAY_TYPES.items():
             object.__setattr__(self, field, validation.frozen_field(field, getattr(self, field), dtype))
+        for field in validation.POSITIONS:
+            if (positions_m := getattr(self, field)) is not None:
+                object.__setattr__(self, field, frozen(positions_m, np.float64))
         validation.check_latencies(self)
+        validation.check_positions(self)
         validation.check_activations(self)
         object.__setattr__(self, "group_indices", validation.sorted_groups(self))
 
@@ -240,7 +250,12 @@ class Instance:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the content: the same for every file format and every order of the activations."""
+        """Hash of the content: the same for every file format and every order of the activations.
+
+        Positions take no part: no latency, saving or bound depends on them. So what is kept by hash
+        (results, references) holds for an instance whether its positions are known or not, and of two
+        that differ in positions alone a run folder keeps the file of the first.
+        """
         groups = padded_groups(self.group_offsets, self.group_experts)
         order = np.lexsort((self.rates, *groups.T[::-1], self.group_layers, self.activation_users))
         digest = hashlib.sha256()

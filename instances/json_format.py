@@ -6,12 +6,13 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from slimbench.instances.arrays import FloatArray, offsets_of
 from slimbench.instances.errors import InstanceError
@@ -37,6 +38,7 @@ class _Header(msgspec.Struct):
 class _Server(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     capacity_bytes: _Capacity
+    position_m: tuple[float, float] | UnsetType = UNSET
 
 
 class _Model(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,6 +51,7 @@ class _Model(msgspec.Struct, forbid_unknown_fields=True):
 
 class _User(msgspec.Struct, forbid_unknown_fields=True):
     name: str
+    position_m: tuple[float, float] | UnsetType = UNSET
 
 
 class _Activation(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -117,6 +120,8 @@ def decode_instance(content: bytes) -> Instance:
         rates=np.array([a.rate for a in file.activations], np.float64),
         group_offsets=offsets_of(np.array([len(g) for g in groups], np.int64)),
         group_indices=np.fromiter(chain.from_iterable(groups), np.int32),
+        server_positions_m=_positions("servers", file.servers),
+        user_positions_m=_positions("users", file.users),
     )
 
 
@@ -132,13 +137,23 @@ def encode_instance(instance: Instance) -> bytes:
         dispatch=instance.dispatch,
         base_latency_s=instance.base_latency_s,
         servers=[
-            _Server(name, capacity)
-            for name, capacity in zip(instance.server_names, instance.capacities_bytes.tolist(), strict=True)
+            _Server(name, capacity, position_m)
+            for name, capacity, position_m in zip(
+                instance.server_names,
+                instance.capacities_bytes.tolist(),
+                _optional(instance.server_positions_m, instance.n_servers),
+                strict=True,
+            )
         ],
         models=[
             _Model(m.name, m.layers, m.experts_per_layer, m.top_k, m.expert_bytes) for m in instance.models
         ],
-        users=[_User(name) for name in instance.user_names],
+        users=[
+            _User(name, position_m)
+            for name, position_m in zip(
+                instance.user_names, _optional(instance.user_positions_m, instance.n_users), strict=True
+            )
+        ],
         edge_latency_s=[[[None if t == math.inf else t for t in row] for row in table] for table in edge],
         cloud_latency_s=instance.cloud_latency_s.tolist(),
         activations=[
@@ -261,6 +276,22 @@ def _rows(field: str, rows: list[Any], expected: int, of_what: str) -> enumerate
     if len(rows) != expected:
         raise InstanceError(field, f"has {len(rows)} entries, expected {expected}, one a {of_what}")
     return enumerate(rows)
+
+
+def _positions(field: str, holders: Sequence[_Server | _User]) -> FloatArray | None:
+    """(len(holders), 2) float64; None if none of them has a position."""
+    positions_m = [holder.position_m for holder in holders if holder.position_m is not UNSET]
+    if not positions_m:
+        return None
+    for i, holder in enumerate(holders):
+        if holder.position_m is UNSET:
+            raise InstanceError(f"{field}[{i}].position_m", f"is missing, expected it in all {field} or none")
+    return np.array(positions_m, np.float64)
+
+
+def _optional(positions_m: FloatArray | None, count: int) -> Iterable[tuple[float, float] | UnsetType]:
+    """A position for each of ``count`` holders, or none for any."""
+    return repeat(UNSET, count) if positions_m is None else map(tuple, positions_m.tolist())
 
 
 def _reachable(table: list[list[list[float | None]]]) -> FloatArray:

@@ -16,7 +16,7 @@ from slimbench.instances.npz_archive import Archive, opened_archive, refuse_larg
 from slimbench.instances.validation import Dispatch, check_sizes
 
 # Kind of the values, and a letter a dimension: N servers, M models, U users, A activations, O = A + 1,
-# G experts of all groups.
+# G experts of all groups, 2 coordinates.
 FIELDS: Final = {
     "format": ("U", ""),
     "version": ("i", ""),
@@ -39,7 +39,10 @@ FIELDS: Final = {
     "activations.experts": ("i", "G"),
     "edge_latency_s": ("f", "UNM"),
     "cloud_latency_s": ("f", "UM"),
+    "servers.position_m": ("f", "N2"),
+    "users.position_m": ("f", "U2"),
 }
+OPTIONAL: Final = frozenset({"servers.position_m", "users.position_m"})
 
 
 def encode_instance(instance: Instance) -> bytes:
@@ -67,6 +70,10 @@ def encode_instance(instance: Instance) -> bytes:
         "activations.offsets": instance.group_offsets,
         "activations.experts": instance.group_indices,
     }
+    if instance.server_positions_m is not None:
+        fields["servers.position_m"] = instance.server_positions_m
+    if instance.user_positions_m is not None:
+        fields["users.position_m"] = instance.user_positions_m
     size = sum(np.asarray(values).nbytes for values in fields.values())
     if size > MAX_ARRAY_BYTES:
         raise InstanceError("", f"would have {size} bytes of arrays, expected at most {MAX_ARRAY_BYTES}")
@@ -110,6 +117,8 @@ def decode_instance(content: bytes) -> Instance:
         rates=fields["activations.rate"],
         group_offsets=fields["activations.offsets"],
         group_indices=fields["activations.experts"],
+        server_positions_m=fields.get("servers.position_m"),
+        user_positions_m=fields.get("users.position_m"),
     )
 
 
@@ -119,11 +128,12 @@ def _checked_fields(archive: Archive) -> dict[str, npt.NDArray[Any]]:
         archive.header(name, *_kind(name))
     if len(identity) == 2:
         check_header(str(archive.array("format")), int(archive.array("version")), INSTANCE_FORMAT)
-    for name in sorted(FIELDS.keys() - archive.names):
+    for name in sorted(FIELDS.keys() - OPTIONAL - archive.names):
         raise InstanceError(name, "is missing")
     for name in sorted((archive.names - FIELDS.keys()) | archive.others):
         raise InstanceError(name, "is not a field of this format")
-    headers = {name: archive.header(name, *_kind(name)) for name in FIELDS}
+    present = [name for name in FIELDS if name in archive.names]
+    headers = {name: archive.header(name, *_kind(name)) for name in present}
     lengths = {
         letter: headers[name].shape[0]
         for letter, name in {
@@ -134,14 +144,14 @@ def _checked_fields(archive: Archive) -> dict[str, npt.NDArray[Any]]:
             "G": "activations.experts",
         }.items()
     }
-    lengths["O"] = lengths["A"] + 1
-    for name, (_, letters) in FIELDS.items():
-        expected = tuple(lengths[letter] for letter in letters)
+    lengths |= {"O": lengths["A"] + 1, "2": 2}
+    for name in present:
+        expected = tuple(lengths[letter] for letter in FIELDS[name][1])
         if headers[name].shape != expected:
             raise InstanceError(name, f"has shape {headers[name].shape}, expected {expected}")
     check_sizes(lengths["N"], lengths["U"], lengths["M"], lengths["A"])
     refuse_large(headers)
-    return {name: archive.array(name) for name in FIELDS}
+    return {name: archive.array(name) for name in present}
 
 
 def _kind(name: str) -> tuple[str, int]:

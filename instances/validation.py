@@ -25,6 +25,7 @@ MAX_LATENCIES: Final = 2**27  # of users, servers and models together: a gigabyt
 MAX_HOLDS: Final = 2**30  # servers times experts: a gigabyte as a placement
 MAX_ACTIVATIONS: Final = 2**26
 MAX_NAME: Final = 1000  # characters
+MAX_POSITION_M: Final = 1e9  # either way; distances between such positions are finite
 
 ARRAY_TYPES: Final[dict[str, type[np.generic]]] = {
     "capacities_bytes": np.int64,
@@ -37,6 +38,8 @@ ARRAY_TYPES: Final[dict[str, type[np.generic]]] = {
     "group_offsets": np.int64,
     "group_indices": np.int32,
 }
+
+POSITIONS: Final = ("server_positions_m", "user_positions_m")  # arrays that an instance may lack
 
 FILE_FIELDS: Final[dict[str, str]] = {  # the array's name in a file
     "capacities_bytes": "servers.capacity_bytes",
@@ -128,6 +131,22 @@ def check_latencies(instance: Instance) -> None:
         raise InstanceError(_at("edge_latency_s", bad), f"is {edge[bad]}, expected a number >= 0 or null")
     if (bad := _first(~((cloud >= 0) & np.isfinite(cloud)))) is not None:
         raise InstanceError(_at("cloud_latency_s", bad), f"is {cloud[bad]}, expected a finite number >= 0")
+
+
+def check_positions(instance: Instance) -> None:
+    """Check positions as far as they are known."""
+    for of, names, positions_m in (
+        ("servers", instance.server_names, instance.server_positions_m),
+        ("users", instance.user_names, instance.user_positions_m),
+    ):
+        if positions_m is None:
+            continue
+        _check_shape(f"{of}.position_m", positions_m, (len(names), 2))
+        if (bad := _first(~(np.abs(positions_m) <= MAX_POSITION_M))) is not None:  # NaN too
+            raise InstanceError(
+                f"{of}[{bad[0]}].position_m[{bad[1]}]",
+                f"is {positions_m[bad]}, expected a number within {MAX_POSITION_M:g} m of 0",
+            )
 
 
 def check_activations(instance: Instance) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +78,15 @@ TWO_CELLS_PLACEMENT = {
     "format": "slimbench.placement", "version": 1, "instance": "two-cells",
     "experts": {"edge-0": [[0, 0, 0], [0, 0, 1]], "edge-1": [[0, 0, 2]]},
 }  # fmt: skip
+
+
+def placed(document: dict[str, Any]) -> dict[str, Any]:
+    """A document of two servers and two users, with positions."""
+    document = copy.deepcopy(document)
+    for holders, positions_m in (("servers", [[0, 0], [120.5, -3]]), ("users", [[10.0, 0.25], [1e-3, 90]])):
+        for holder, position_m in zip(document[holders], positions_m, strict=True):
+            holder["position_m"] = position_m
+    return document
 
 
 def with_fields(instance: Instance, **changes: object) -> Instance:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import strategies as st
-from samples import build
+from samples import build, with_fields
 
 from slimbench.instances import DISPATCHES, Dispatch, Instance, Model, Placement
 
 _TIMES = st.sampled_from([0.0, 0.01, 0.02, 0.05, 0.1]) | st.floats(0, 0.2, allow_subnormal=False)
+_METRES = st.sampled_from([0.0, -1e9, 1e9]) | st.floats(-1e9, 1e9)
 _RATES = st.sampled_from([0.0, 0.25, 1.0]) | st.floats(0, 2, allow_subnormal=False)
 
 
@@ -31,7 +32,8 @@ def instances(
     """Small valid instances with the awkward cases in them.
 
     Ties and zeros in latencies, unreachable servers and ones slower than the cloud, zero rates, empty servers
-    and ones with room for all, repeated (user, group) pairs, no activations at all.
+    and ones with room for all, repeated (user, group) pairs, no activations at all, positions of servers or
+    users that are known or not.
     """
     n_servers, n_users = draw(st.integers(1, max_servers)), draw(st.integers(1, max_users))
     models = []
@@ -55,7 +57,7 @@ def instances(
         return np.reshape(draw(st.lists(cell, min_size=count, max_size=count)), shape)
 
     capacity = st.sampled_from([0, total]) | st.integers(0, total)
-    return build(
+    instance = build(
         dispatch=draw(st.sampled_from(list(dispatches))),
         capacities=draw(st.lists(capacity, min_size=n_servers, max_size=n_servers)),
         models=models,
@@ -65,6 +67,12 @@ def instances(
         base=draw(st.sampled_from([0.0, 0.5])),
         name=draw(st.sampled_from(["test", "", "naïve 測試"])),
     )
+    positions_m = {
+        field: table(_METRES, count, 2)
+        for field, count in (("server_positions_m", n_servers), ("user_positions_m", n_users))
+        if draw(st.booleans())
+    }
+    return with_fields(instance, **positions_m)
 
 
 @st.composite

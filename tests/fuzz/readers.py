@@ -19,14 +19,22 @@ from fuzz.mutation import changed_bytes
 from fuzz.reader import Reader
 from fuzz.rows import JSON_FRAGMENTS, changed_csv, changed_json_lines, changed_parquet
 from fuzz.run_folders import changed_results, run_folder
-from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, two_cells
+from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, placed, two_cells
 from suite_text import ENTRY, HEAD
 
 from slimbench.bench import suite
 from slimbench.bench.results import load_results
 from slimbench.bench.store import FILE_NAME, StoreError
 from slimbench.bench.verification import verify_run
-from slimbench.instances import Instance, InstanceError, Model, npz_format, read_instance, read_placement
+from slimbench.instances import (
+    Instance,
+    InstanceError,
+    Model,
+    json_format,
+    npz_format,
+    read_instance,
+    read_placement,
+)
 from slimbench.instances.generate import Recipe, make_instance
 from slimbench.instances.measured import read_fiddler_counts, read_vllm_routes
 from slimbench.instances.traces import read_trace
@@ -54,9 +62,14 @@ def _document(rng: Random, document: Any) -> bytes:
     return changed_document(rng, document)
 
 
+def _instance_document(rng: Random) -> bytes:
+    return _document(rng, placed(TWO_CELLS) if rng.random() < 0.5 else TWO_CELLS)
+
+
 @functools.cache
 def _arrays() -> Mapping[str, Any]:
-    with np.load(io.BytesIO(npz_format.encode_instance(two_cells()))) as file:
+    instance = json_format.decode_instance(json.dumps(placed(TWO_CELLS)).encode())
+    with np.load(io.BytesIO(npz_format.encode_instance(instance))) as file:
         return dict(file)
 
 
@@ -92,12 +105,10 @@ def _make_small(recipe: Recipe, data: Path) -> tuple[Instance, str]:
 
 
 READERS: dict[str, Reader] = {
-    "instance-json": Reader(
-        "fuzzed.json", lambda rng: _document(rng, TWO_CELLS), lambda path: _use(read_instance(path))
-    ),
+    "instance-json": Reader("fuzzed.json", _instance_document, lambda path: _use(read_instance(path))),
     "instance-json-gz": Reader(
         "fuzzed.json.gz",
-        lambda rng: changed_gzip(rng, _document(rng, TWO_CELLS)),
+        lambda rng: changed_gzip(rng, _instance_document(rng)),
         lambda path: _use(read_instance(path)),
     ),
     "instance-npz": Reader(

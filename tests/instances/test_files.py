@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, two_cells, with_fields
+from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, placed, two_cells, with_fields
 from strategies import instances, placed_instances
 
 from slimbench.instances import (
@@ -101,6 +101,30 @@ def test_integers_where_a_number_is_due_are_read_as_numbers() -> None:
     instance = json_format.decode_instance(json.dumps(document).encode())
     assert instance.base_latency_s == 1.0
     assert instance.cloud_latency_s.tolist() == [[1.0], [0.0]]
+
+
+# Positions
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("holders", [["servers", "users"], ["servers"], ["users"], []])
+def test_positions_are_kept_where_they_are_known(suffix: str, holders: list[str], tmp_path: Path) -> None:
+    document = placed(TWO_CELLS)
+    document |= {key: TWO_CELLS[key] for key in ("servers", "users") if key not in holders}
+    instance = json_format.decode_instance(json.dumps(document).encode())
+    write_instance(instance, tmp_path / f"a{suffix}")
+    again = read_instance(tmp_path / f"a{suffix}")
+    assert_same(again, instance)
+    known = {"servers": again.server_positions_m, "users": again.user_positions_m}
+    for key in ("servers", "users"):
+        positions_m = known[key]
+        assert (positions_m is not None) == (key in holders)
+        if positions_m is not None:
+            assert positions_m.tolist() == [holder["position_m"] for holder in document[key]]
+
+
+def test_an_instance_without_positions_is_written_as_before_there_were_any() -> None:
+    assert json.loads(json_format.encode_instance(two_cells())) == TWO_CELLS
 
 
 # Atomic writing

@@ -110,6 +110,20 @@ def test_an_instance_has_what_its_recipe_asks_for() -> None:
         assert instance.rates[instance.group_layers == layer].sum() == pytest.approx(1)
 
 
+def test_positions_are_those_the_network_was_drawn_with() -> None:
+    instance = made(RADIO, network={"servers": 3, "users": 10, "shadowing_db": 0})
+    servers_m, users_m = instance.server_positions_m, instance.user_positions_m
+    assert servers_m is not None
+    assert users_m is not None
+    distances_m = np.linalg.norm(users_m[:, None] - servers_m[None], axis=2)
+    fastest = np.argmin(instance.edge_latency_s[:, :, 0], axis=1)
+    assert np.array_equal(np.argmin(distances_m, axis=1), fastest)  # the nearest, without shadowing
+    reached = np.isfinite(instance.edge_latency_s[:, :, 0])
+    reached[np.arange(10), fastest] = False
+    assert (distances_m[reached] <= 200).all()
+    assert 0 < users_m.min() < users_m.max() < 400
+
+
 def test_a_device_that_holds_experts_never_asks_for_them() -> None:
     whole, rest = made(TWO_MODELS | {"routing": {"kind": "zipf"}}), made(TWO_MODELS)
     assert whole.base_latency_s == 0 < rest.base_latency_s

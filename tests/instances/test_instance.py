@@ -16,7 +16,7 @@ from slimbench.instances import Instance, Model
 
 ARRAYS = [
     "capacities_bytes", "edge_latency_s", "cloud_latency_s", "activation_users", "activation_models",
-    "activation_layers", "rates", "group_offsets", "group_indices",
+    "activation_layers", "rates", "group_offsets", "group_indices", "server_positions_m", "user_positions_m",
 ]  # fmt: skip
 DERIVED = [
     "group_sizes", "model_layer_starts", "layer_starts", "layer_models", "expert_layers", "expert_bytes",
@@ -25,8 +25,8 @@ DERIVED = [
 
 
 def two_models() -> Instance:
-    """Two models, two layers each, so that every numbering differs from every other."""
-    return build(
+    """Two models, two layers each, so that every numbering differs from every other; positions are known."""
+    instance = build(
         dispatch="single",
         capacities=[4, 0],
         models=[Model("a", 2, 3, 2, 5), Model("b", 2, 2, 1, 7)],
@@ -34,6 +34,7 @@ def two_models() -> Instance:
         cloud=[[0.5, 0.5], [0.5, 0.5]],
         activations=[(0, 0, 1, (2, 0), 0.5), (1, 1, 0, (1,), 0.2), (1, 1, 1, (0,), 0.1)],
     )
+    return with_fields(instance, server_positions_m=[[0, 0], [9, 0]], user_positions_m=[[2, 3], [4, 5]])
 
 
 # Immutability
@@ -188,6 +189,12 @@ def test_hash_changes_with_any_content(change: dict[str, Any]) -> None:
 def test_changes_give_different_hashes_among_themselves() -> None:
     hashes = {with_fields(two_models(), **change).sha256 for change in EVERY_CHANGE.values()}
     assert len(hashes) == len(EVERY_CHANGE)
+
+
+@pytest.mark.parametrize("field", ["server_positions_m", "user_positions_m"])
+@pytest.mark.parametrize("positions_m", [None, [[7, 7], [8, 8]]])
+def test_hash_does_not_depend_on_positions(field: str, positions_m: list[list[float]] | None) -> None:
+    assert with_fields(two_models(), **{field: positions_m}).sha256 == two_models().sha256
 
 
 @pytest.mark.parametrize("field", ["base_latency_s", "edge_latency_s", "cloud_latency_s", "rates"])

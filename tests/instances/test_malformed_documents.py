@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from damage import EXTRA, REMOVE, assert_refused, put
-from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, two_cells
+from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, placed, two_cells
 
 from slimbench.instances import (
     InstanceError,
@@ -171,6 +171,30 @@ def test_fault_in_json_is_named_with_file_and_field(
     document = put(TWO_CELLS, where, value) if where else {**TWO_CELLS, **value}
     path = tmp_path / "instance.json"
     path.write_text(json.dumps(document))
+    assert_refused(lambda: read_instance(path), path, field, problem)
+
+
+POSITION_FAULTS: list[tuple[str, str, tuple[Any, ...], Any]] = [
+    ("servers[0].position_m", "is missing, expected it in all servers or none", ("servers", 0, "position_m"), REMOVE),
+    ("users[1].position_m", "is missing, expected it in all users or none", ("users", 1, "position_m"), REMOVE),
+    ("users[1].position_m", "expected array, got null", ("users", 1, "position_m"), None),
+    ("users[1].position_m", "expected array of length 2", ("users", 1, "position_m"), [1.0, 2.0, 3.0]),
+    ("users[1].position_m", "expected array of length 2", ("users", 1, "position_m"), []),
+    ("servers[1].position_m[0]", "expected float, got str", ("servers", 1, "position_m", 0), "1"),
+    ("servers[1].position_m[0]", "expected float, got bool", ("servers", 1, "position_m", 0), True),
+    ("servers[1].position_m[1]", "is nan, expected a finite number", ("servers", 1, "position_m", 1), math.nan),
+    ("servers[1].position_m[1]", "is -inf, expected a finite number", ("servers", 1, "position_m", 1), -math.inf),
+    ("servers[1].position_m[1]", "is -2000000000.0, expected a number within 1e+09 m of 0", ("servers", 1, "position_m", 1), -2e9),
+    ("models[0].position_m", EXTRA, ("models", 0, "position_m"), [0, 0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "problem", "where", "value"), POSITION_FAULTS)
+def test_fault_of_a_position_is_named_with_file_and_field(
+    field: str, problem: str, where: tuple[Any, ...], value: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "instance.json"
+    path.write_text(json.dumps(put(placed(TWO_CELLS), where, value)))
     assert_refused(lambda: read_instance(path), path, field, problem)
 
 

@@ -9,7 +9,7 @@ import pytest
 from damage import REMOVE, VALID, archive, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, two_cells
+from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, placed, two_cells
 
 from slimbench.instances import (
     InstanceError,
@@ -71,7 +71,9 @@ def places(document: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
 @settings(max_examples=200)
 @given(data=st.data())
 def test_changed_documents_give_an_instance_error_or_what_they_say(kind: str, data: st.DataObject) -> None:
+    with_positions = kind == "instance" and data.draw(st.booleans())
     document: Any = TWO_CELLS if kind == "instance" else TWO_CELLS_PLACEMENT
+    document = placed(document) if with_positions else document
     for _ in range(data.draw(st.integers(1, 2))):
         where = data.draw(st.sampled_from(places(document)))
         document = put(document, where, data.draw(JSON_VALUES | st.just(REMOVE)))

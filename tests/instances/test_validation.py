@@ -106,6 +106,21 @@ FAULTS = [
         (f"rate {v}", "activations[2].rate", f"is {v}, expected a finite number >= 0", edited("rates", 2, v))
         for v in (-0.5, math.nan, math.inf)
     ),
+    (
+        "positions short", "servers.position_m", "has shape (1, 2), expected (2, 2)",
+        {"server_positions_m": [[0, 0]]},
+    ),
+    (
+        "positions in space", "users.position_m", "has shape (2, 3), expected (2, 2)",
+        {"user_positions_m": np.zeros((2, 3))},
+    ),
+    *(
+        (
+            f"position {v}", "users[1].position_m[0]", f"is {v}, expected a number within 1e+09 m of 0",
+            {"user_positions_m": [[0, 0], [v, 0]]},
+        )
+        for v in (math.nan, math.inf, -math.inf, 1.5e9, -1.5e9)
+    ),
     ("user high", "activations[1].user", "is 2, expected 0 to 1", edited("activation_users", 1, 2)),
     ("user negative", "activations[1].user", "is -1, expected 0 to 1", edited("activation_users", 1, -1)),
     ("model high", "activations[0].model", "is 1, expected 0 to 0", edited("activation_models", 0, 1)),

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pandas as pd
 
 from slimbench.bench.references import ZERO_SAVING, Reference, reference_of
-from slimbench.bench.store import Store
+from slimbench.bench.store import Store, StoreError
 from slimbench.bench.trajectory import gap_integral, primal_integral
 from slimbench.formulations import ContradictionError
 
@@ -61,6 +62,8 @@ class Results:
         Measured runs over time, a row wherever the best verified saving or the least claimed bound
         improves: ``seconds`` since the solver's start, ``saving_s`` and ``bound_saving_s`` so far, NaN
         before the first.
+    plugin_files : tuple of str
+        Files whose solvers the run was made with.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Results:
     instances: pd.DataFrame
     provenance: dict[str, str]
     trajectories: pd.DataFrame = field(default_factory=lambda: _trajectories([]))
+    plugin_files: tuple[str, ...] = ()
 
 
 def load_results(folder: Path) -> Results:
@@ -109,7 +113,15 @@ def load_results(folder: Path) -> Results:
         instances=pd.DataFrame(instances).astype({"capacity_share": float}),
         provenance=_provenance(meta, machines, rows, stale),
         trajectories=_trajectories(measured),
+        plugin_files=_plugin_files(folder, meta),
     )
+
+
+def _plugin_files(folder: Path, meta: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        return msgspec.json.decode(meta.get("plugin_files", "[]"), type=tuple[str, ...])
+    except msgspec.DecodeError:
+        raise StoreError(f"{folder}: meta: plugin_files: expected a JSON list of texts") from None
 
 
 def _trajectories(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

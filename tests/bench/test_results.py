@@ -8,7 +8,7 @@ from run_folders import MACHINE, PLANNED, write_run
 
 from slimbench.bench import load_results
 from slimbench.bench.results import RUN_COLUMNS, TRAJECTORY_COLUMNS
-from slimbench.bench.store import Store
+from slimbench.bench.store import Store, StoreError
 
 STEPS = [[0.1, None, 2.0], [0.2, 0.5, 2.0], [0.4, 0.5, 1.0]]
 
@@ -104,3 +104,12 @@ def test_what_is_of_no_use_to_a_reader_is_not_told(tmp_path):
     results = load_results(write_run(tmp_path, [{}], meta=meta))
     assert results.name == "mine"
     assert set(results.provenance) == {"finished", *MACHINE, "code of a"}
+
+
+def test_files_with_solvers_are_known_and_must_be_a_list(tmp_path):
+    known = write_run(tmp_path / "a", [{}], meta={"plugin_files": '["/x/y.py"]'})
+    assert load_results(known).plugin_files == ("/x/y.py",)
+    for i, text in enumerate(("", "{", "[1]", '"x"', "null")):
+        folder = write_run(tmp_path / f"bad-{i}", [{}], meta={"plugin_files": text})
+        with pytest.raises(StoreError, match="plugin_files: expected a JSON list of texts"):
+            load_results(folder)

@@ -72,17 +72,35 @@ def gap_text(saving: float, bound: float, proven: bool) -> str:
 
 
 def percent_text(share: float) -> str:
-    """A gap as ``2.436 %``, rounded up; 0 to 1e-6, the precision of exact methods."""
+    """A gap or a loss as ``2.436 %``, rounded up; 0 to 1e-6, the precision of exact methods."""
     if not math.isfinite(share):
         return NOTHING
-    if share <= EXACT:
+    if abs(share) <= EXACT:
         return "0 %"
-    return f"{(Decimal(100 * share) - _NOISE).quantize(Decimal('0.001'), ROUND_CEILING):,} %"
+    rounded = (Decimal(100 * share) - _NOISE).quantize(Decimal("0.001"), ROUND_CEILING)
+    return f"{rounded + 0:,} %"  # no -0
 
 
-def times_text(factor: float) -> str:
+def p_value_text(p_value: float) -> str:
+    """``0.0123``, rounded up: never more significant than it is."""
+    return NOTHING if math.isnan(p_value) else _rounded(p_value, ROUND_CEILING)
+
+
+def estimate_text(value: float, low: float, high: float) -> str:
+    """``1.02 (0.98–1.06)``: an estimate and its confidence interval, rounded outwards, if there is one."""
+    if not math.isfinite(value):
+        return NOTHING
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{value:.2f}"
+    digits = Decimal("0.01")
+    first = (Decimal(low) + _NOISE).quantize(digits, ROUND_FLOOR) + 0
+    last = (Decimal(high) - _NOISE).quantize(digits, ROUND_CEILING) + 0
+    return f"{value:.2f} ({first}{DASH}{last})"
+
+
+def times_text(factor: float, digits: int = 2) -> str:
     """``1.47×`` of a factor."""
-    return f"{factor:,.2f}\N{MULTIPLICATION SIGN}" if math.isfinite(factor) else NOTHING
+    return f"{factor:,.{digits}f}\N{MULTIPLICATION SIGN}" if math.isfinite(factor) else NOTHING
 
 
 def tally_text(count: float) -> str:

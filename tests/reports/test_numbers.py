@@ -5,8 +5,10 @@ import math
 import pytest
 
 from slimbench.reports.numbers import (
+    estimate_text,
     factor_text,
     gap_text,
+    p_value_text,
     percent_text,
     ratio_text,
     share_text,
@@ -77,3 +79,22 @@ def test_percentage_is_rounded_up_beyond_the_precision_of_exact_methods(share, t
 def test_factors_and_tallies_are_rounded():
     assert [times_text(x) for x in (1.0, 0.996, 1234.5, NAN)] == ["1.00×", "1.00×", "1,234.50×", "–"]  # noqa: RUF001
     assert [tally_text(x) for x in (0.0, 6.6, 12345.0, NAN)] == ["0", "7", "12,345", "–"]  # noqa: RUF001
+
+
+def test_a_loss_below_zero_is_a_gain_and_rounded_to_be_a_smaller_one():
+    assert [percent_text(x) for x in (-0.25, -0.123456789, -5e-7, -2e-6)] == [
+        "-25.000 %", "-12.345 %", "0 %", "0.000 %",
+    ]  # fmt: skip
+
+
+def test_a_p_value_is_never_rounded_to_be_more_significant():
+    assert [p_value_text(p) for p in (0.04991, 0.05, 1e-9, 1.0, NAN)] == [
+        "0.0500", "0.0500", "0.0001", "1.0000", "–",  # noqa: RUF001
+    ]  # fmt: skip
+
+
+def test_an_estimate_has_its_interval_rounded_outwards_if_there_is_one():
+    texts = [estimate_text(1.024, 0.989, 1.061), estimate_text(1.5, NAN, NAN), estimate_text(NAN, NAN, NAN)]
+    assert texts == ["1.02 (0.98–1.07)", "1.50", "–"]  # noqa: RUF001
+    assert estimate_text(0.0, -0.004, 1.0) == "0.00 (-0.01–1.00)"  # noqa: RUF001
+    assert times_text(0.99876, 4) == "0.9988×"  # noqa: RUF001

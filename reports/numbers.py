@@ -82,8 +82,8 @@ def percent_text(share: float) -> str:
 
 
 def p_value_text(p_value: float) -> str:
-    """``0.0123``, rounded up: never more significant than it is."""
-    return NOTHING if math.isnan(p_value) else _rounded(p_value, ROUND_CEILING)
+    """``0.0123``, rounded up: never more significant than it is, and never 0."""
+    return NOTHING if math.isnan(p_value) else _rounded(max(p_value, float(RATIO_DIGITS)), ROUND_CEILING)
 
 
 def estimate_text(value: float, low: float, high: float) -> str:

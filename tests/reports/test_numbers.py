@@ -88,8 +88,8 @@ def test_a_loss_below_zero_is_a_gain_and_rounded_to_be_a_smaller_one():
 
 
 def test_a_p_value_is_never_rounded_to_be_more_significant():
-    assert [p_value_text(p) for p in (0.04991, 0.05, 1e-9, 1.0, NAN)] == [
-        "0.0500", "0.0500", "0.0001", "1.0000", "–",  # noqa: RUF001
+    assert [p_value_text(p) for p in (0.04991, 0.05, 1e-9, 0.0, 1.0, NAN)] == [
+        "0.0500", "0.0500", "0.0001", "0.0001", "1.0000", "–",  # noqa: RUF001
     ]  # fmt: skip
 
 

@@ -160,7 +160,7 @@ def front(results: Results) -> Table:
             Cell(str(row["n_instances"])),
             Cell(_ratio(row)),
             Cell(time_text(row["seconds"])),
-            Cell("on the front", "good") if row["on_front"] else Cell("beaten in both", "text"),
+            Cell("on the front", "good") if row["on_front"] else Cell("dominated", "text"),
         ]
         for row in records(pareto_front(results))
     ]

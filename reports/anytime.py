@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from slimbench.bench.ratio_intervals import FloatArray, worthwhile_savings
 from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import NOT_RUN, Results
-from slimbench.reports.drawing import INK, Style, plain
-from slimbench.reports.numbers import time_text
 from slimbench.reports.reductions import split_reductions
 
 CLOCK_S: Final = 1e-3  # earlier is drawn as this
 MOST_POINTS: Final = 200  # of one curve
-LINEAR: Final = 1e-4  # the axis is linear below this gap and logarithmic above
-LARGEST: Final = 10.0  # gaps above this are not drawn
-GAP_TICKS: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 _COLUMNS: Final = ("dispatch", "solver", "seconds", "bound_gap", "saving_gap", "n_runs")
 
 
@@ -58,31 +49,6 @@ def anytime_curves(results: Results) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(_COLUMNS))
 
 
-def draw(curves: pd.DataFrame, looks: Mapping[str, Style]) -> Figure:
-    """One plot a dispatch: bounds above the line of the best known saving, incumbents below."""
-    dispatches = curves["dispatch"].unique()
-    figure = Figure(figsize=(max(7.6, 1.0 + 3.9 * len(dispatches)), 5.2), layout="constrained")
-    plots = figure.subplots(1, len(dispatches), sharey=True, squeeze=False)[0]
-    for axes, dispatch in zip(plots, dispatches, strict=True):
-        axes.set_title(plain(dispatch), fontsize=10)
-        axes.axhline(0, color=INK, linewidth=0.8)
-        own_dispatch = curves[curves["dispatch"] == dispatch]
-        for solver, own in own_dispatch.groupby("solver", sort=False):
-            style = looks[str(solver)]
-            seconds = own["seconds"].to_numpy(float)
-            for side in (own["bound_gap"], -own["saving_gap"]):
-                gap = side.where(side <= LARGEST).to_numpy(float)
-                axes.step(
-                    seconds, gap, where="post", color=style.color, linestyle=style.dashes, linewidth=1.6
-                )
-                axes.plot(
-                    seconds[-1:], gap[-1:], style.marker, color=style.color, markersize=5, clip_on=False
-                )
-        _time_axis(axes)
-    _gap_axis(plots[0], curves)
-    return figure
-
-
 def _tells(trail: pd.DataFrame) -> bool:
     """Whether there is a bound, or a second incumbent."""
     return bool(trail["bound_gap"].notna().any() or len(trail["saving_gap"].dropna().unique()) > 1)
@@ -115,23 +81,3 @@ def _thinned(seconds: FloatArray) -> FloatArray:
     grid = np.geomspace(seconds[0], seconds[-1], MOST_POINTS)
     grid[-1] = seconds[-1]
     return seconds[np.unique(np.searchsorted(seconds, grid, side="right") - 1)]
-
-
-def _time_axis(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.set_xlabel("wall time (log scale)")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: time_text(x, 1)))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-
-
-def _gap_axis(axes: Axes, curves: pd.DataFrame) -> None:
-    """From -100 % (nothing saved) over 0 (the best known saving) to the largest bound drawn."""
-    bounds = curves["bound_gap"].to_numpy(float)
-    highest = max((float(gap) for gap in bounds if gap <= LARGEST), default=LINEAR)
-    top = next((tick for tick in GAP_TICKS if tick >= highest), LARGEST)
-    axes.set_yscale("symlog", linthresh=LINEAR, linscale=0.5)
-    axes.set_ylim(-1, top)
-    axes.yaxis.set_major_locator(FixedLocator([*(-t for t in GAP_TICKS), 0, *GAP_TICKS]))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda gap, _: f"{100 * gap:+g} %" if gap else "0"))
-    axes.set_ylabel("incumbent below, bound above the best known saving")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -10,6 +11,7 @@ DASH: Final = "\N{EN DASH}"
 NOTHING: Final = DASH
 RATIO_DIGITS: Final = Decimal("0.0001")
 EXACT: Final = 1e-6
+_NUMBER: Final = re.compile(r"(?P<sign>[+-]?)(?P<number>\d[\d,]*(\.\d+)?)( (?P<unit>ms)$)?")
 _NOISE: Final = Decimal("1e-9")  # 0.95 computed as 0.9499999999999999 is 0.9500
 
 
@@ -106,6 +108,18 @@ def times_text(factor: float, digits: int = 2) -> str:
 def tally_text(count: float) -> str:
     """``1,234`` of a median of counts, rounded."""
     return f"{count:,.0f}" if math.isfinite(count) else NOTHING
+
+
+def order_value(text: str) -> float | str:
+    """What a column of texts of this module is sorted by: seconds, megabytes, the low end of an interval.
+
+    A text that starts with no number is sorted as it stands.
+    """
+    found = _NUMBER.match(text)
+    if not found:
+        return -math.inf if text == NOTHING else text
+    number = float(found["number"].replace(",", "")) * (-1 if found["sign"] == "-" else 1)
+    return number / 1000 if found["unit"] == "ms" else number
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -17,23 +17,21 @@ from slimbench.bench.results import Results
 from slimbench.instances.files import write_atomically
 from slimbench.reports import exact_tables, tables
 from slimbench.reports.audit import guarantee_audit, violations
-from slimbench.reports.drawing import FAINT, INK, PAPER
+from slimbench.reports.bundles import datatables, vega
+from slimbench.reports.chart import Chart, renderings
+from slimbench.reports.charts import charts
 from slimbench.reports.exact_methods import exact_table
-from slimbench.reports.figures import Chart, charts
+from slimbench.reports.interactive import interactive
+from slimbench.reports.numbers import order_value
 from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
 from slimbench.reports.summary import summary
 
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
-_VARIABLES: Final = {
-    INK: "var(--ink)",
-    FAINT: "var(--line)",
-    PAPER: "var(--page)",
-}  # figures follow light and dark
 
 
 def write_report(results: Results, folder: Path) -> Path:
-    """Write ``report.html``, ``report.md``, ``figures/*.svg`` and ``tables/*.csv`` into ``folder``.
+    """Write ``report.html``, ``report.md``, ``figures`` (SVG, PDF, PNG) and ``tables`` (CSV, LaTeX).
 
     Every file is replaced as a whole; equal results give equal bytes.
 
@@ -43,16 +41,18 @@ def write_report(results: Results, folder: Path) -> Path:
         Of ``report.html``, which shows everything on its own, without a network.
     """
     figures = charts(results)
+    shown = _tables(results)
     for inner in ("figures", "tables"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
-    for chart in figures:
-        write_atomically(folder / "figures" / f"{chart.name}.svg", chart.svg)
+    for figure in figures:
+        for suffix, content in renderings(figure).items():
+            write_atomically(folder / "figures" / f"{figure.name}.{suffix}", content)
     for name, frame in _data(results, figures).items():
         write_atomically(
             folder / "tables" / f"{name}.csv",
             _encoded(spreadsheet_safe(frame).to_csv(index=False, lineterminator="\n")),
         )
-    for name, text in _pages(results, figures).items():
+    for name, text in _pages(results, figures, shown, folder).items():
         write_atomically(folder / name, _encoded(text))
     return folder / "report.html"
 
@@ -73,7 +73,24 @@ def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
     } | {chart.name: chart.data for chart in figures}
 
 
-def _pages(results: Results, figures: list[Chart]) -> dict[str, str]:
+def _tables(results: Results) -> dict[str, tables.Table]:
+    return {
+        "violations": tables.violations_table(results),
+        "ratios": tables.ratios(results),
+        "audit": tables.audit(results),
+        "runtimes": tables.runtimes(results),
+        "exact_methods": exact_tables.exact_methods(results),
+        "reductions": exact_tables.reductions(results),
+        "references": tables.references(results),
+        "instances": tables.instances(results),
+        "failures": tables.failures(results),
+        "provenance": tables.provenance(results),
+    }
+
+
+def _pages(
+    results: Results, figures: list[Chart], shown: Mapping[str, tables.Table], folder: Path
+) -> dict[str, str]:
     environment = Environment(
         loader=PackageLoader("slimbench.reports", "templates"),
         autoescape=select_autoescape(["html.j2"]),
@@ -83,38 +100,29 @@ def _pages(results: Results, figures: list[Chart]) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     environment.filters["md"] = _markdown
-    loader = environment.loader
-    style = loader.get_source(environment, "report.css")[0] if loader else ""
+    environment.filters["order"] = order_value
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     content = {
         "name": results.name,
         "summary": summary(results),
-        "violations": tables.violations_table(results),
-        "ratios": tables.ratios(results),
-        "audit": tables.audit(results),
-        "runtimes": tables.runtimes(results),
-        "exact_methods": exact_tables.exact_methods(results),
-        "reductions": exact_tables.reductions(results),
-        "charts": [(chart, _inline(chart)) for chart in figures],
-        "references": tables.references(results),
-        "instances": tables.instances(results),
-        "failures": tables.failures(results),
-        "provenance": tables.provenance(results),
-        "style": Markup(style),  # noqa: S704  # ours
+        "charts": figures,
+        "interactive": interactive(results, figures, folder),
+        "asset": lambda name: _asset(environment, name),
+        **shown,
     }
     return {
         name: environment.get_template(f"{name}.j2").render(content) for name in ("report.html", "report.md")
     }
 
 
-def _inline(chart: Chart) -> Markup:
-    """The figure as an element of the page: ids that no other figure has, colours that follow its theme."""
-    svg = chart.svg.decode()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{chart.name}-", svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    label = Markup('<svg role="img" aria-label="{}"').format(chart.title)
-    return Markup(svg.replace("<svg", label, 1))  # noqa: S704  # matplotlib escapes the names in it
+def _asset(environment: Environment, name: str) -> Markup:
+    """A style sheet or script of ours, or of the libraries that a page carries."""
+    if name == "vega.js":
+        return Markup(vega())  # noqa: S704
+    if name in ("datatables.js", "datatables.css"):
+        return Markup(datatables()[name.endswith("css")])  # noqa: S704
+    loader = environment.loader
+    return Markup(loader.get_source(environment, name)[0] if loader else "")  # noqa: S704
 
 
 def _markdown(text: object) -> str:

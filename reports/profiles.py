@@ -64,6 +64,24 @@ def time_profile(results: Results) -> pd.DataFrame:
     return _joined(parts, ("solver", "tau", "share"))
 
 
+def time_distribution(results: Results) -> pd.DataFrame:
+    """Share of instances that a solver finished within a wall time.
+
+    Returns
+    -------
+    DataFrame
+        ``solver``, ``seconds`` (where its share changes), ``share`` of all planned instances; a repeat that
+        did not end ``ok`` is never finished.
+    """
+    parts = []
+    for solver, own in per_instance(results).groupby("solver", sort=False):
+        times = np.maximum(own["finished_s"].to_numpy(float), CLOCK_S)
+        seconds = np.unique(times[np.isfinite(times)])
+        share = _share(times[:, None] <= seconds)
+        parts.append(pd.DataFrame({"solver": solver, "seconds": seconds, "share": share}))
+    return _joined(parts, ("solver", "seconds", "share"))
+
+
 def _steps(curve: pd.DataFrame) -> pd.DataFrame:
     """Only the points where the curve steps, and its two ends."""
     shares = curve.drop(columns=["solver", "tau"])

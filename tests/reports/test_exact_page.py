@@ -78,12 +78,12 @@ def test_reductions_are_named_by_what_is_left_out(written):
     assert "| all | milp | 0 of 1 | 1.00× | 1.00× | 2.000 % | 1.00× | 1.00× |" in markdown  # noqa: RUF001
     assert "| all but merge, symmetry | milp | 1 of 1 | 2.00× |" in markdown  # noqa: RUF001
     assert "| merge, symmetry | milp | 0 of 1 | 1.00× |" in markdown  # noqa: RUF001
-    assert '<td class="number good">2.00×</td>' in html  # noqa: RUF001
+    assert '<td class="number good" data-order="2.0">2.00×</td>' in html  # noqa: RUF001
 
 
 def test_calls_with_all_reductions_have_no_second_table(written):
     for text in written(run("milp"), run("milp[backend=scip]")):
-        assert "all but" not in text
+        assert "all but merge" not in text
         assert "reductions.csv" not in text
 
 
@@ -98,13 +98,13 @@ def test_curves_are_drawn_once_for_each_dispatch(written, tmp_path):
     assert "figures/anytime.svg" in markdown
     assert "Gap over time: 1 solver" in html
     figure = ET.parse(tmp_path / "figures" / "anytime.svg")
-    ids = [element.get("id", "") for element in figure.iter()]
-    assert sum(bool(re.fullmatch(r"axes_\d+", name)) for name in ids) == 2
+    drawn = [element.text for element in figure.iter() if element.tag.endswith("text")]
+    assert [text for text in drawn if text in {"single", "serial"}] == ["single", "serial"]
 
 
 def test_runs_without_a_trajectory_have_no_curves(written, tmp_path):
     html, _ = written(run("milp", steps=[]), run("slim-dp", exact=False, steps=[(0.1, 0.9, NAN)]))
-    assert "anytime" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    assert 'id="anytime"' not in html
     assert not (tmp_path / "figures" / "anytime.svg").exists()
 
 
@@ -118,7 +118,7 @@ def test_curves_reach_from_nothing_to_very_loose_bounds(written):
 def test_names_are_text_in_tables_and_figure(written, tmp_path):
     runs = [run(EVIL, EVIL), run("milp", EVIL, saving=1.1), run(f"{EVIL}[reductions=none]", EVIL)]
     html, markdown = written(*(r | {"dispatch": EVIL} for r in runs))
-    assert "<script" not in html + markdown
+    assert "<script>alert" not in html + markdown
     for table in re.findall(r"(?:^\|.*\n)+", markdown, flags=re.MULTILINE):
         assert len({len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
     figure = ET.parse(tmp_path / "figures" / "anytime.svg")

@@ -1,0 +1,51 @@
+"""The figures of the report, each with a line that says how to read it and the data that it draws."""
+
+from __future__ import annotations
+
+from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
+from slimbench.reports.chart import Chart
+from slimbench.reports.charts.anytime import anytime
+from slimbench.reports.charts.cells import cells, labels
+from slimbench.reports.charts.heat_map import heat_map
+from slimbench.reports.charts.profiles import ratio_profiles, time_distributions, time_profiles
+from slimbench.reports.charts.sweeps import latency_sweep, ratio_sweep, scaling
+from slimbench.reports.charts.trade_off import trade_off
+from slimbench.reports.numbers import count_text
+from slimbench.reports.ratios import ratio_table
+
+__all__ = ["charts"]
+
+
+def charts(results: Results) -> list[Chart]:
+    """All figures; none of a plan in which no run has ended yet."""
+    if results.runs.empty or results.runs["status"].eq(NOT_RUN).all():
+        return []
+    rows = cells(results)
+    names = labels(results.runs["solver"])
+    solvers = list(names.values())
+    worst_first = [names[solver] for solver in ratio_table(results)["solver"][::-1]]
+    extent = _extent(results)
+    drawn = (
+        trade_off(rows, solvers, extent),
+        ratio_profiles(results, rows, solvers, extent),
+        time_profiles(results, rows, solvers, extent),
+        time_distributions(results, rows, solvers, extent),
+        ratio_sweep(rows, solvers, extent),
+        latency_sweep(rows, solvers, extent),
+        scaling(rows, rows, solvers, extent),
+        anytime(results, solvers),
+        heat_map(rows, worst_first),
+    )
+    return [chart for chart in drawn if chart is not None]
+
+
+def _extent(results: Results) -> str:
+    runs = results.runs
+    ended = int(runs["status"].ne(NOT_RUN).sum())
+    failed = ended - int(runs["status"].eq(FINISHED_WELL).sum())
+    limits = sorted(set(runs["time_limit_s"]))
+    return (
+        f"{count_text(runs['instance_hash'].nunique(), 'instance')}, "
+        f"{count_text(runs['solver'].nunique(), 'solver')}, {count_text(ended, 'run')} ({failed:,} failed), "
+        f"limit {' to '.join(f'{s:g} s' for s in dict.fromkeys([limits[0], limits[-1]]))}"
+    )

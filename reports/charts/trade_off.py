@@ -1,0 +1,90 @@
+"""Ratio against time, with the front of solvers that no other one beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from slimbench.reports.chart import Chart
+from slimbench.reports.charts.cells import CELLS, NOT_REACHED
+from slimbench.reports.charts.style import (
+    HEIGHT,
+    WIDTH,
+    filtered,
+    gap_axis,
+    gap_scale,
+    live,
+    seconds_axis,
+    solver_look,
+)
+
+
+def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
+    """Each solver by its median time and the geometric mean of its ratio, and each instance behind it."""
+    known = rows["runtime_s"].notna() & (rows["gap_low"] < NOT_REACHED)
+    worst = float(rows.loc[known, "gap_low"].max()) if known.any() else 1.0
+    look = solver_look(solvers, lines=False)
+    drawn = live(CELLS).transform_filter(f"datum.runtime_s != null && datum.gap_low < {NOT_REACHED}")
+    x = alt.X(
+        "runtime_s:Q", scale=alt.Scale(type="log"), axis=seconds_axis("wall time of the solver (log scale)")
+    )
+    y = alt.Y(
+        "gap_low:Q",
+        scale=_upwards(gap_scale(worst)),
+        axis=gap_axis("ratio (axis stretched towards the optimum)"),
+    )
+    instances = drawn.mark_point(filled=True, opacity=0.3, size=22).encode(
+        x=x,
+        y=y,
+        tooltip=[alt.Tooltip(f"{name}:N") for name in ("solver", "instance", "ratio")]
+        + [alt.Tooltip("runtime_s:Q", format=".3~s")],
+        **look,
+    )
+    wholes = (
+        # of a solver with a ratio of 0 somewhere the geometric mean is 0
+        drawn.transform_calculate(log_low="datum.log_ratio_low == null ? -1e9 : datum.log_ratio_low")
+        .transform_calculate(log_high="datum.log_ratio_high == null ? -1e9 : datum.log_ratio_high")
+        .transform_aggregate(
+            runtime_s="median(runtime_s)",
+            low="mean(log_low)",
+            high="mean(log_high)",
+            n="count()",
+            groupby=["solver"],
+        )
+        .transform_calculate(gap_low="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))")
+    )
+    bars = wholes.mark_rule(strokeWidth=2).encode(x=x, y=y, y2=alt.Y2("gap_high:Q"), color=look["color"])
+    marks = wholes.mark_point(filled=True, size=150, stroke="#1b1f24", strokeWidth=1, opacity=1).encode(
+        x=x,
+        y=y,
+        tooltip=[alt.Tooltip("solver:N"), alt.Tooltip("gap_low:Q", title="1 - ratio", format=".4f"),
+                 alt.Tooltip("runtime_s:Q", format=".3~s"), alt.Tooltip("n:Q", title="instances")],
+        **look,
+    )  # fmt: skip
+    front = (
+        wholes.transform_window(
+            least="min(gap_low)", sort=[alt.SortField("runtime_s"), alt.SortField("gap_low")], frame=[None, 0]
+        )
+        .transform_window(before="lag(least)", sort=[alt.SortField("runtime_s"), alt.SortField("gap_low")])
+        .transform_filter("datum.before == null || datum.gap_low < datum.before")
+        .mark_line(interpolate="step-after", strokeDash=[4, 3], color="#777777", strokeWidth=1.5)
+        .encode(x=x, y=y, order=alt.Order("runtime_s:Q"))
+    )
+    data = rows[known][["solver", "instance", "runtime_s", "gap_low", "gap_high", "ratio"]]
+    return Chart(
+        "ratio_against_time",
+        f"Ratio against time: {extent}",
+        "Up and to the left is better. Each small mark is a solver on one instance (medians over repeats), "
+        "each large one its geometric mean of the ratio and its median time. Marks show the proven end of a "
+        "ratio; a bar reaches up to what is possible where the optimum is not proven. The dashed line is the "
+        "Pareto front: no solver shown is both faster and closer to the optimum than one on it.",
+        data,
+        filtered(alt.layer(instances, front, bars, marks).properties(width=WIDTH, height=HEIGHT)),
+        {CELLS: rows},
+    )
+
+
+def _upwards(scale: alt.Scale) -> alt.Scale:
+    return alt.Scale(**(scale.to_dict() | {"reverse": True}))

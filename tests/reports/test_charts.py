@@ -1,0 +1,69 @@
+"""Figures: what is drawn of which run, names that a figure can show, bytes that do not change."""
+
+import pytest
+
+from slimbench.reports.chart import renderings
+from slimbench.reports.charts import charts
+from slimbench.reports.charts.cells import NOT_REACHED, cells, labels
+from slimbench.reports.charts.style import solver_look
+
+PROVEN = (1.0, 1.0, True)
+
+
+def run(solver, instance, saving, **more):
+    return {"solver": solver, "instance": instance, "saving_s": saving, **more}
+
+
+def test_cells_are_medians_over_repeats_with_gaps_to_both_ends(make_results):
+    runs = [run("s", "open", saving, repeat=r) for r, saving in enumerate((0.4, 0.6, 0.5))]
+    (cell,) = cells(make_results(runs, {"open": (0.8, 1.0, False)})).to_dict("records")
+    assert (cell["gap_low"], cell["gap_high"]) == pytest.approx((1 - 0.5, 1 - 0.5 / 0.8))
+    assert cell["latency_share"] == pytest.approx((2.0 - 0.5) / 2.0)
+
+
+def test_a_solver_without_a_placement_is_beyond_every_gap(make_results, failed):
+    (cell,) = cells(make_results([run("s", "i", 0.0) | failed], {"i": PROVEN})).to_dict("records")
+    assert cell["gap_low"] == cell["gap_high"] == NOT_REACHED
+    assert cell["finished_s"] != cell["finished_s"]
+
+
+def test_names_that_look_alike_are_told_apart():
+    long = "x" * 100
+    shown = labels(["a\x00", "a\x01", long + "1", long + "2", "a\ufffd (2)"])
+    assert len(set(shown.values())) == 5
+    assert shown["a\x00"] == "a\ufffd"
+
+
+def test_of_36_solvers_no_two_lines_are_alike_and_of_72_no_two_marks():
+    def looks(count, kind):
+        look = solver_look([str(i) for i in range(count)], lines=kind == "strokeDash")
+        scales = [look[name].to_dict()["scale"]["range"] for name in ("color", kind)]
+        return set(zip(scales[0], map(str, scales[1]), strict=True))
+
+    assert len(looks(36, "strokeDash")) == 36
+    assert len(looks(72, "shape")) == 72
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_sweeps_are_drawn_over_what_varies(make_results, count):
+    names = [f"i{k}" for k in range(count)]
+    results = make_results([run("s", name, 0.5) for name in names], dict.fromkeys(names, PROVEN))
+    results.instances["servers"] = range(2, 2 + count)
+    drawn = {chart.name for chart in charts(results)}
+    assert ("ratio_by_size" in drawn) == ("latency_by_size" in drawn) == (count > 1)
+    assert "time_by_size" not in drawn  # all have the same activations
+
+
+def test_equal_figures_give_equal_bytes_whatever_was_drawn_before(make_results):
+    results = make_results([run("s", "a", 0.5), run("t", "a", 0.9), run("s", "b", 0.2)], {"a": PROVEN})
+    first = [renderings(chart) for chart in charts(results)]
+    assert [renderings(chart) for chart in charts(results)[::-1]][::-1] == first
+    assert all(
+        pdf.startswith(b"%PDF") and png.startswith(b"\x89PNG") for _, pdf, png in map(dict.values, first)
+    )
+
+
+def test_every_figure_says_how_to_read_it_and_how_many_there_are(make_results):
+    for chart in charts(make_results([run("s", "a", 0.5)], {"a": PROVEN})):
+        assert "1 instance" in chart.title
+        assert len(chart.how_to_read) > 80

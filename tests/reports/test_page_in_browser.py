@@ -1,0 +1,160 @@
+"""The page in a real browser: no error, no request, filters that select what pandas selects."""
+
+import shutil
+from functools import partial
+
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+
+from slimbench.reports import ratio_profile, write_report
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+SOLVERS = {"slim-dp": 0.9, "slim-greedy": 0.4, "</script><script>throw 1</script>": 0.7}
+SIZES = [10, 20, 40, 80, 160, 320]
+INSTANCES = [f"i-{size}" for size in SIZES]
+READY = "body[data-tables=ready]"
+LIMIT_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def results(make_results, failed):
+    rng = np.random.default_rng(1)
+    runs = [
+        {"solver": solver, "instance": name, "saving_s": quality + 0.1 * rng.random(),
+         "dispatch": "single" if i % 2 else "serial", "runtime_s": 0.01 * (i + 1),
+         "steps": [(0.001, 0.2, 2.0), (0.01, quality, 1.5)]}
+        for solver, quality in SOLVERS.items() for i, name in enumerate(INSTANCES)
+    ]  # fmt: skip
+    runs[0] |= failed
+    results = make_results(runs, dict.fromkeys(INSTANCES, (1.0, 1.0, True)), name="in the browser")
+    results.instances["dispatch"] = ["single" if i % 2 else "serial" for i in range(len(INSTANCES))]
+    results.instances["activations"] = SIZES
+    return results
+
+
+@pytest.fixture
+def opened(browser, results, tmp_path):
+    """Return a function that opens the report of ``results``; the page may not complain or ask for more."""
+    complaints = []
+
+    def listen(page):
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked(request.url))
+
+    def asked(url):
+        if not url.startswith(("file:", "blob:", "data:")):
+            complaints.append(url)
+
+    def open_page(scheme="light", width=1280):
+        path = write_report(results, tmp_path)
+        page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+        listen(page)
+        page.goto(path.as_uri())
+        page.wait_for_selector(READY, timeout=LIMIT_MS)
+        for figure in page.locator("[data-figure]").all():
+            figure.scroll_into_view_if_needed()
+            figure.locator("svg.marks").wait_for(timeout=LIMIT_MS)
+        return page
+
+    yield open_page
+    assert not complaints
+
+
+def drawn(page, figure, kind):
+    """The rows behind the marks of one kind in a figure."""
+    return page.evaluate(
+        """([figure, kind]) => {
+            const inside = (mark) => mark.marktype === "group"
+                ? mark.items.flatMap((group) => (group.items ?? []).flatMap(inside))
+                : mark.marktype === kind ? mark.items.map((item) => item.datum) : [];
+            return inside(views.get(figure).view.scenegraph().root).filter((row) => row?.solver);
+        }""",
+        [figure, kind],
+    )
+
+
+def untick(page, label):
+    page.get_by_label(label, exact=True).uncheck()
+    page.wait_for_timeout(300)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_page_draws_every_figure_without_a_complaint(opened, scheme, width):
+    page = opened(scheme, width)
+    assert page.locator("[data-figure] svg.marks").count() == page.locator("[data-figure]").count() >= 6
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_names_are_text(opened):
+    page = opened()
+    assert page.get_by_label("</script><script>throw 1</script>", exact=True).count() == 1
+    assert page.locator("#runs-table td", has_text="</script><script>throw 1</script>").count() > 0
+
+
+def test_filters_change_figures_and_the_table_of_runs(opened, results):
+    page = opened()
+    everything = drawn(page, "ratio_by_instance", "rect")
+    untick(page, "slim-greedy")
+    untick(page, "serial")
+    shown = drawn(page, "ratio_by_instance", "rect")
+    assert {row["solver"] for row in everything} == set(SOLVERS)
+    assert {row["solver"] for row in shown} == set(SOLVERS) - {"slim-greedy"}
+    assert {row["dispatch"] for row in shown} == {"single"}
+    assert page.locator("#runs-table tbody tr").count() == 2 * 3
+    page.get_by_role("button", name="all").first.click()
+    page.wait_for_timeout(300)
+    assert page.locator("#runs-table tbody tr").count() == 3 * 3
+
+
+def test_curves_of_the_page_are_those_of_the_data_beside_it(opened, results):
+    page = opened()
+    curves = drawn(page, "ratio_profile", "line")
+    table = ratio_profile(results)
+    low = [row for row in curves if row["end"] == "gap_low"]
+    assert len(low) == len(INSTANCES) * len(SOLVERS) - 1
+    for row in low:
+        own = table[(table["solver"] == row["solver"]) & (table["tau"] >= 1 - row["gap"] - 1e-9)]
+        assert row["share"] == pytest.approx(own["share_low"].max())
+
+
+def test_tables_sort_by_their_numbers_with_the_keyboard(opened):
+    page = opened()
+    header = (
+        page.locator("#runtimes thead th", has_text="max").locator("[role=button], .dt-column-order").first
+    )
+    times = partial(
+        page.eval_on_selector_all, "#runtimes tbody tr", "rows => rows.map(r => r.cells[6].dataset.order)"
+    )
+    header.focus()
+    page.keyboard.press("Enter")
+    rising = [float(value) for value in times()]
+    assert rising == sorted(rising)
+
+
+def test_link_to_a_run_finds_its_row(opened):
+    page = opened()
+    page.evaluate("location.hash = '#run-7'")
+    page.wait_for_selector("#run-7")
+    assert page.locator("#runs-table tbody tr").count() == 1
+
+
+def test_figures_follow_the_theme(opened):
+    page = opened()
+    before = page.locator("[data-figure=ratio_profile] .role-axis-label text").first.get_attribute("fill")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(1500)
+    assert (
+        page.locator("[data-figure=ratio_profile] .role-axis-label text").first.get_attribute("fill")
+        != before
+    )

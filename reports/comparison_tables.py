@@ -7,8 +7,15 @@ from collections import defaultdict
 from typing import Final
 
 from slimbench.bench.results import Results
-from slimbench.reports.comparisons import DIFFERENT, average_ranks, cliques, friedman_test, pairwise
-from slimbench.reports.numbers import NOTHING, count_text, p_value_text, times_text
+from slimbench.reports.comparisons import (
+    DIFFERENT,
+    TOO_FEW,
+    average_ranks,
+    cliques,
+    friedman_test,
+    pairwise,
+)
+from slimbench.reports.numbers import count_text, p_value_text, times_text
 from slimbench.reports.tables import Cell, Table, records
 
 FACTOR_DIGITS: Final = 4
@@ -40,6 +47,7 @@ def pairs(results: Results) -> Table:
 def ranks(results: Results) -> Table:
     """Average ranks; solvers that share a letter are not shown to differ."""
     letters: defaultdict[str, list[str]] = defaultdict(list)
+    no_letter = "not tested" if pairwise(results)["verdict"].eq(TOO_FEW).any() else "none"
     for row in records(cliques(results)):
         letters[row["solver"]].append(_letters(row["clique"]))
     rows = [
@@ -47,7 +55,7 @@ def ranks(results: Results) -> Table:
             Cell(row["solver"], "name"),
             Cell(f"{row['average_rank']:.2f}"),
             Cell(str(row["n_blocks"])),
-            Cell(" ".join(letters[row["solver"]]) or NOTHING, "text"),
+            Cell(" ".join(letters[row["solver"]]) or no_letter, "text"),
         ]
         for row in records(average_ranks(results))
     ]

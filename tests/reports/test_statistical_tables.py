@@ -86,6 +86,7 @@ def test_what_is_too_little_to_fit_or_to_test_has_no_number(results, make_result
     few = make_results([{"solver": s, "instance": "i", "saving_s": 0.5} for s in "ab"], {"i": ONE})
     (row,) = texts(comparison_tables.pairs(few))
     assert row[-3:] == ["–", "–", "too few to test"]  # noqa: RUF001
+    assert column(comparison_tables.ranks(few), "not shown to differ") == ["not tested"] * 2
 
 
 def test_pairs_name_the_better_one_and_ranks_share_letters(make_results):
@@ -102,7 +103,7 @@ def test_pairs_name_the_better_one_and_ranks_share_letters(make_results):
         "no difference shown", "a is better", "b is better",
     ]  # fmt: skip
     assert texts(comparison_tables.ranks(results)) == [
-        ["a", "1.50", "9", "a"], ["b", "1.50", "9", "a"], ["c", "3.00", "9", "–"],  # noqa: RUF001
+        ["a", "1.50", "9", "a"], ["b", "1.50", "9", "a"], ["c", "3.00", "9", "none"],
     ]  # fmt: skip
     assert comparison_tables.friedman_sentence(results) == (
         "Over 9 instances on which all 3 have a placement, Friedman's test gives chi-square 18.00, "

@@ -14,7 +14,7 @@ from slimbench.instances.arrays import FloatArray
 
 MARKS: Final = {BOTH: "#", ONLY_FIRST: "<", ONLY_OTHER: ">", NEITHER: "."}
 MOST_CELLS: Final = 4000  # servers times experts drawn one by one; more are counted by layer
-MOST_SERVERS: Final = 40
+MOST_SERVERS: Final = 20
 MOST_LAYERS: Final = 64
 MAP_SIZE: Final = (60, 20)  # columns and rows: a character is about twice as high as wide
 _NAME: Final = 24  # characters of a server's name

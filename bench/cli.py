@@ -9,6 +9,7 @@ from typing import Final
 import typer
 
 from slimbench.bench.cli_attack import attack
+from slimbench.bench.cli_inspect import inspect
 from slimbench.bench.cli_instances import instance_app
 from slimbench.bench.cli_report import report, sys_info, verify
 from slimbench.bench.cli_results import compare, export, merge
@@ -54,6 +55,10 @@ EXAMPLES: Final[dict[Callable[..., None], tuple[str, ...]]] = {
     export: ("slimbench export runs/mine --out tables",),
     solve: ("slimbench solve cells.json.gz --solver exact --json",),
     evaluate_placement: ("slimbench evaluate cells.json.gz placement.json",),
+    inspect: (
+        "slimbench inspect cells.json.gz optimum.json placement.json --html inside.html",
+        "slimbench inspect runs/mine --instance cells -s slim-dp",
+    ),
     solvers: ("slimbench solvers --plugin busiest.py",),
     check: ("slimbench check busiest-first --plugin busiest.py",),
     attack: ("slimbench attack slim-dp --rounds 5 --out worst",),

@@ -7,11 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from slimbench.instances import Instance, InstanceError, read_instance, write_instance
-from slimbench.instances.arrays import FloatArray
+from slimbench.bench.instance_facts import facts_of
+from slimbench.instances import InstanceError, read_instance, write_instance
 from slimbench.instances.generate import make_instance, read_recipe
 
 instance_app = typer.Typer(help="Make and look at instances.", no_args_is_help=True)
@@ -61,7 +60,7 @@ def _write_new(fields: dict[str, Any], settings: list[str] | None, data: Path | 
         table[name] = [value] if name == "models" and not value.startswith("[") else _toml_value(value)
     instance, note = make_instance(read_recipe(fields), data)
     write_instance(instance, out)
-    print_facts({"file": str(out), **_facts(instance), "note": note})
+    print_facts({"file": str(out), **facts_of(instance), "note": note})
 
 
 def _toml_value(text: str) -> Any:
@@ -75,37 +74,8 @@ def _toml_value(text: str) -> Any:
 @instance_app.command()
 def show(instance: InstanceFile, as_json: Json = False) -> None:
     """Say what an instance is: sizes, capacities, latencies, hash."""
-    facts = _facts(read_instance(instance))
+    facts = facts_of(read_instance(instance))
     print(json.dumps(facts)) if as_json else print_facts(facts)
-
-
-def _facts(instance: Instance) -> dict[str, Any]:
-    reachable = instance.edge_latency_s < instance.cloud_latency_s[:, None, :]
-    times = instance.edge_latency_s[reachable]
-    total = int(instance.expert_bytes.sum())
-    return {
-        "name": instance.name,
-        "sha256": instance.sha256,
-        "dispatch": instance.dispatch,
-        "servers": instance.n_servers,
-        "users": instance.n_users,
-        "models": ", ".join(
-            f"{m.name} ({m.layers} layers x {m.experts_per_layer} experts, top-{m.top_k}, {m.expert_bytes} B)"
-            for m in instance.models
-        ),
-        "activations": instance.n_activations,
-        "capacity_share": (instance.capacities_bytes / total).round(4).tolist(),
-        "useful_links": f"{reachable.mean():.1%} of user-server pairs are faster than the cloud",
-        "edge_latency_ms": f"{_range_ms(times)} (least, median, greatest of the useful)",
-        "cloud_latency_ms": f"{_range_ms(instance.cloud_latency_s)} (least, median, greatest)",
-    }
-
-
-def _range_ms(seconds: FloatArray) -> str:
-    """Least, median and greatest, in milliseconds."""
-    if not seconds.size:
-        return "none"
-    return " / ".join(f"{1e3 * t:.3g}" for t in np.quantile(seconds, [0, 0.5, 1]))
 
 
 def print_facts(facts: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""``slimbench report``, ``verify``, ``sys-info``. It may look up to ``reports``, as nothing else here may."""
+"""``slimbench report``, ``verify``, ``sys-info``. It may look up to ``reports``."""
 
 from __future__ import annotations
 

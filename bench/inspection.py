@@ -11,6 +11,7 @@ import pandas as pd
 
 from slimbench.instances import Evaluation, Instance, InstanceError, Placement, evaluate
 from slimbench.instances.arrays import BoolArray, FloatArray
+from slimbench.instances.errors import one_line
 
 NOTHING: Final = "no expert cached"
 BOTH, ONLY_FIRST, ONLY_OTHER, NEITHER = range(4)
@@ -43,19 +44,20 @@ class Inspection:
 
 
 def inspect_placements(instance: Instance, placements: Mapping[str, Placement]) -> Inspection:
-    """Evaluate placements, feasible or not.
+    """Evaluate placements, feasible or not. What cannot be seen of their names is written out.
 
     Raises
     ------
     InstanceError
-        If one is of another shape than the instance, or is called as having none is.
+        If one is of another shape than the instance, or called as another one or as having none is.
     """
-    if NOTHING in placements:
-        raise InstanceError("placement", f"is called {NOTHING!r}, expected another name")
+    shown = {one_line(name): placement for name, placement in placements.items()}
+    if NOTHING in shown or len(shown) < len(placements):
+        raise InstanceError("placement", f"is called {NOTHING!r} or as another, expected a name of its own")
     return Inspection(
         instance,
-        dict(placements),
-        {name: evaluate(instance, placement) for name, placement in placements.items()},
+        shown,
+        {name: evaluate(instance, placement) for name, placement in shown.items()},
         evaluate(instance, Placement.empty(instance)),
     )
 
@@ -71,6 +73,7 @@ def overall(inspection: Inspection) -> pd.DataFrame:
         does not fit, or None.
     """
     none = inspection.nothing
+    violations = [None, *(p.violation(inspection.instance) for p in inspection.placements.values())]
     worths = {NOTHING: none, **inspection.worths}
     baseline = next(iter(inspection.worths.values())).latency_s if inspection.worths else np.nan
     savings = np.array([worth.saving_s for worth in worths.values()])
@@ -81,7 +84,7 @@ def overall(inspection: Inspection) -> pd.DataFrame:
             "saving_s": savings,
             "saving_share": savings / none.latency_none_s if none.latency_none_s > 0 else np.nan,
             "worse_s": [worth.latency_s - baseline for worth in worths.values()],
-            "violation": [None, *(p.violation(inspection.instance) for p in inspection.placements.values())],
+            "violation": pd.Series(violations, dtype=object),  # else None becomes NaN beside a text
         }
     )
 

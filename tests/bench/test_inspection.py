@@ -92,9 +92,16 @@ def test_shares_of_the_users_add_up_to_the_latency(seen: Inspection) -> None:
         assert [latencies[user] for user in seen.instance.user_names] == expected.tolist()
 
 
-def test_a_placement_may_not_be_called_as_having_none_is() -> None:
-    with pytest.raises(InstanceError, match="is called 'no expert cached', expected another name"):
-        inspect_placements(two_cells(), {NOTHING: Placement.empty(two_cells())})
+@pytest.mark.parametrize("names", [[NOTHING], ["a\n", "a\\n"]])
+def test_a_placement_may_not_be_called_as_another_or_as_having_none_is(names: list[str]) -> None:
+    with pytest.raises(InstanceError, match="placement: is called 'no expert cached' or as another"):
+        inspect_placements(two_cells(), dict.fromkeys(names, Placement.empty(two_cells())))
+
+
+def test_what_cannot_be_seen_of_a_name_is_written_out() -> None:
+    seen = inspect_placements(two_cells(), {"a\x1b\udcff": Placement.empty(two_cells())})
+    assert list(seen.placements) == list(seen.worths) == [r"a\x1b\udcff"]
+    assert inspection.overall(seen)["placement"][1] == r"a\x1b\udcff"
 
 
 # Storage and differences

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -25,10 +26,14 @@ def signed_rank_p(changes: npt.NDArray[np.float64]) -> float:
     Wilcoxon, Individual comparisons by ranking methods, Biometrics Bulletin 1, 1945; for comparing
     algorithms over instances: Demšar, Statistical comparisons of classifiers, JMLR 7, 2006.
     """
+    return _signed_rank_p(tuple(np.sort(changes[changes != 0]).tolist()))
+
+
+@lru_cache(maxsize=10_000)  # with ties among few pairs every assignment of signs is looked at
+def _signed_rank_p(changes: tuple[float, ...]) -> float:
     from scipy.stats import wilcoxon  # noqa: PLC0415 - takes a second, and few commands need it
 
-    others = changes[changes != 0]
-    return float(wilcoxon(others).pvalue) if len(others) else 1.0
+    return float(wilcoxon(changes).pvalue) if changes else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -90,10 +90,12 @@ def svg(chart: Chart) -> bytes:
 
 
 def _numbered_anew(drawn: str) -> str:
-    """The SVG with its clip paths numbered from 0: the converter goes on counting from the last figure."""
+    """The SVG with its ids numbered from 0: the converter goes on counting from the last figure."""
     numbers: dict[str, int] = {}
     return re.sub(
-        r'(id="clip|url\(#clip)(\d+)', lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", drawn
+        r'((?:id="|url\(#)(?:clip|gradient_))(\d+)',
+        lambda found: f"{found[1]}{numbers.setdefault(found[2], len(numbers))}",
+        drawn,
     )
 
 

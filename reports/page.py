@@ -15,17 +15,26 @@ from slimbench.bench.export import spreadsheet_safe
 from slimbench.bench.ratio_intervals import with_ratios
 from slimbench.bench.results import Results
 from slimbench.instances.files import write_atomically
-from slimbench.reports import exact_tables, tables
+from slimbench.reports.aggregates import aggregate_table
 from slimbench.reports.audit import guarantee_audit, violations
 from slimbench.reports.bundles import datatables, vega
+from slimbench.reports.by_top_k import by_top_k
 from slimbench.reports.chart import Chart, renderings
 from slimbench.reports.charts import charts
+from slimbench.reports.comparisons import average_ranks, pairwise
 from slimbench.reports.exact_methods import exact_table
 from slimbench.reports.interactive import interactive
+from slimbench.reports.latex import write_latex
 from slimbench.reports.numbers import order_value
+from slimbench.reports.pareto import pareto_front
 from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
+from slimbench.reports.runtime_fits import runtime_fits
+from slimbench.reports.sections import FIGURES, Section, sections
+from slimbench.reports.solver_pairs import pair_summary, solver_pair
 from slimbench.reports.summary import summary
+from slimbench.reports.tables import provenance
+from slimbench.reports.worst_cases import worst_cases
 
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
 
@@ -41,26 +50,45 @@ def write_report(results: Results, folder: Path) -> Path:
         Of ``report.html``, which shows everything on its own, without a network.
     """
     figures = charts(results)
-    shown = _tables(results)
+    parts = sections(results, folder)
     for inner in ("figures", "tables"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
     for figure in figures:
         for suffix, content in renderings(figure).items():
             write_atomically(folder / "figures" / f"{figure.name}.{suffix}", content)
-    for name, frame in _data(results, figures).items():
+    data = _data(results, figures) | {"worst_cases": worst_cases(results, folder)}
+    for name, frame in data.items():
         write_atomically(
             folder / "tables" / f"{name}.csv",
             _encoded(spreadsheet_safe(frame).to_csv(index=False, lineterminator="\n")),
         )
-    for name, text in _pages(results, figures, shown, folder).items():
+    write_latex(
+        {
+            part.table.data: (part.caption, part.table)
+            for section in parts
+            for part in section.parts
+            if part.table.rows
+        },
+        folder / "tables",
+    )
+    for name, text in _pages(results, figures, parts, folder).items():
         write_atomically(folder / name, _encoded(text))
     return folder / "report.html"
 
 
 def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
+    pair = solver_pair(results)
     return {
         "ratios": ratio_table(results),
+        "aggregates": aggregate_table(results),
         "runtimes": runtime_table(results),
+        "runtime_fits": runtime_fits(results),
+        "pareto_front": pareto_front(results),
+        "by_top_k": by_top_k(results),
+        "solver_pair": pair,
+        "solver_pair_summary": pair_summary(pair),
+        "pairwise": pairwise(results),
+        "average_ranks": average_ranks(results),
         "guarantee_audit": guarantee_audit(results),
         "violations": violations(results),
         "per_instance": per_instance(results),
@@ -73,24 +101,7 @@ def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
     } | {chart.name: chart.data for chart in figures}
 
 
-def _tables(results: Results) -> dict[str, tables.Table]:
-    return {
-        "violations": tables.violations_table(results),
-        "ratios": tables.ratios(results),
-        "audit": tables.audit(results),
-        "runtimes": tables.runtimes(results),
-        "exact_methods": exact_tables.exact_methods(results),
-        "reductions": exact_tables.reductions(results),
-        "references": tables.references(results),
-        "instances": tables.instances(results),
-        "failures": tables.failures(results),
-        "provenance": tables.provenance(results),
-    }
-
-
-def _pages(
-    results: Results, figures: list[Chart], shown: Mapping[str, tables.Table], folder: Path
-) -> dict[str, str]:
+def _pages(results: Results, figures: list[Chart], parts: list[Section], folder: Path) -> dict[str, str]:
     environment = Environment(
         loader=PackageLoader("slimbench.reports", "templates"),
         autoescape=select_autoescape(["html.j2"]),
@@ -106,9 +117,10 @@ def _pages(
         "name": results.name,
         "summary": summary(results),
         "charts": figures,
+        "sections": [part for part in parts if part.id != FIGURES or figures],
         "interactive": interactive(results, figures, folder),
         "asset": lambda name: _asset(environment, name),
-        **shown,
+        "provenance": provenance(results),
     }
     return {
         name: environment.get_template(f"{name}.j2").render(content) for name in ("report.html", "report.md")

@@ -28,10 +28,14 @@ SAVING_DIGITS = 6
 
 @dataclass(frozen=True)
 class Cell:
-    """Text with what it is: ``name``, ``number`` or ``text``, and ``good``, ``open`` or ``bad``."""
+    """Text with what it is: ``name``, ``number`` or ``text``, and ``good``, ``open`` or ``bad``.
+
+    ``href`` is where it leads, relative to the report.
+    """
 
     text: str
     kind: str = "number"
+    href: str = ""
 
 
 @dataclass(frozen=True)

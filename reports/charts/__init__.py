@@ -6,12 +6,14 @@ from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.chart import Chart
 from slimbench.reports.charts.anytime import anytime
 from slimbench.reports.charts.cells import cells, labels
+from slimbench.reports.charts.comparison import against, critical_differences
 from slimbench.reports.charts.heat_map import heat_map
 from slimbench.reports.charts.profiles import ratio_profiles, time_distributions, time_profiles
 from slimbench.reports.charts.sweeps import latency_sweep, ratio_sweep, scaling
 from slimbench.reports.charts.trade_off import trade_off
 from slimbench.reports.numbers import count_text
 from slimbench.reports.ratios import ratio_table
+from slimbench.reports.runtime_fits import runtime_fits
 
 __all__ = ["charts"]
 
@@ -32,8 +34,10 @@ def charts(results: Results) -> list[Chart]:
         time_distributions(results, rows, solvers, extent),
         ratio_sweep(rows, solvers, extent),
         latency_sweep(rows, solvers, extent),
-        scaling(rows, rows, solvers, extent),
+        scaling(runtime_fits(results), rows, solvers, extent),
         anytime(results, solvers),
+        against(results),
+        critical_differences(results, names),
         heat_map(rows, worst_first),
     )
     return [chart for chart in drawn if chart is not None]

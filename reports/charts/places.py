@@ -20,7 +20,7 @@ MOST_USERS: Final = 2000
 MOST_SERVERS: Final = 1000
 SIDE: Final = 320  # of a map's longer side, pixels
 MARGIN: Final = 0.05  # around all places, of the longer side
-SERVER_COLOUR: Final = "#0072b2"
+SERVER_COLOUR: Final = "#2f8fcf"  # on light and dark
 
 
 def place_map(seen: Inspection) -> Chart | None:
@@ -55,7 +55,7 @@ def place_map(seen: Inspection) -> Chart | None:
     colour, told = _user_colours(seen)
     squares = (
         base.transform_filter("datum.kind == 'server'")
-        .mark_square(filled=False, strokeWidth=2, color=SERVER_COLOUR)
+        .mark_square(filled=False, opacity=1, strokeWidth=2, color=SERVER_COLOUR)
         .encode(
             size=alt.Size(
                 "capacity_bytes:Q",

@@ -131,10 +131,15 @@ def test_curves_of_the_page_are_those_of_the_data_beside_it(opened, results):
 def test_tables_sort_by_their_numbers_with_the_keyboard(opened):
     page = opened()
     header = (
-        page.locator("#runtimes thead th", has_text="max").locator("[role=button], .dt-column-order").first
+        page.get_by_label("Times by solver")
+        .locator("thead th", has_text="max")
+        .locator("[role=button], .dt-column-order")
+        .first
     )
     times = partial(
-        page.eval_on_selector_all, "#runtimes tbody tr", "rows => rows.map(r => r.cells[6].dataset.order)"
+        page.eval_on_selector_all,
+        "[aria-label='Times by solver'] tbody tr",
+        "rows => rows.map(r => r.cells[6].dataset.order)",
     )
     header.focus()
     page.keyboard.press("Enter")

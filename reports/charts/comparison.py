@@ -1,0 +1,100 @@
+"""Solvers against each other: average ranks with what is not shown to differ, and two calls compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import altair as alt
+
+from slimbench.bench.results import Results
+from slimbench.reports.chart import Chart
+from slimbench.reports.charts.style import HEIGHT, WIDTH
+from slimbench.reports.comparisons import average_ranks, cliques, friedman_test
+from slimbench.reports.numbers import count_text, p_value_text
+from slimbench.reports.solver_pairs import FAST, SLOW, solver_pair
+
+ROW: Final = 22  # height of a solver or a clique
+
+
+def critical_differences(results: Results, names: Mapping[str, str]) -> Chart | None:
+    """Demšar's diagram, on its side; None where there are too few instances for a test of all solvers."""
+    test = friedman_test(results)
+    if test.remark:
+        return None
+    ranks = average_ranks(results)
+    order = [names[solver] for solver in ranks["solver"]]
+    rows = ranks.assign(solver=order)[["solver", "average_rank"]]
+    of_rank = dict(zip(ranks["solver"], ranks["average_rank"], strict=True))
+    groups = cliques(results)
+    bars = (
+        groups.assign(rank=groups["solver"].map(of_rank), place=groups["solver"].map(names))
+        .groupby("clique")
+        .agg(
+            low=("rank", "min"),
+            high=("rank", "max"),
+            top=("place", "first"),
+            bottom=("place", "last"),
+            n=("rank", "size"),
+        )
+        .reset_index()
+    )
+    bars = bars[bars["n"] > 1]
+    x = alt.X(
+        "average_rank:Q",
+        scale=alt.Scale(domain=[1, max(2, len(order))], nice=False),
+        axis=alt.Axis(title="average rank (1 is best)", tickMinStep=1),
+    )
+    rows_scale = alt.Scale(domain=order)
+    y = alt.Y("solver:N", scale=rows_scale, axis=alt.Axis(title=None, grid=True))
+    marks = alt.Chart(alt.NamedData("ranks")).mark_point(filled=True, size=90, color="#0072b2", opacity=1)
+    joined = alt.Chart(alt.NamedData("cliques")).mark_rule(strokeWidth=3, color="#d55e00", opacity=0.7)
+    layers = (
+        marks.encode(x=x, y=y, tooltip=["solver:N", alt.Tooltip("average_rank:Q", format=".2f")]),
+        *(  # a clique is drawn at the ranks of its best and its worst
+            joined.encode(x=f"{edge}:Q", y=alt.Y("top:N", scale=rows_scale), y2="bottom:N")
+            for edge in ("low", "high")
+        ),
+    )
+    return Chart(
+        "critical_differences",
+        f"Average ranks: {count_text(test.n_solvers, 'solver')}, {count_text(test.n_blocks, 'instance')} on "
+        f"which all have a placement, Friedman p = {p_value_text(test.p_value)}",
+        "Further left is better. Solvers whose rows one vertical bar joins are not shown to differ by "
+        "Wilcoxon's signed-rank tests of pairs, corrected by Holm, at 5 %. Ranks depend on who takes part; "
+        "the pairs do not.",
+        ranks,
+        alt.layer(*layers).properties(width=WIDTH, height=ROW * len(order)),
+        {"ranks": rows, "cliques": bars},
+    )
+
+
+def against(results: Results, slow: str = SLOW, fast: str = FAST) -> Chart | None:
+    """How many times as fast one call is and what saving that costs; None without a common instance."""
+    data = solver_pair(results, slow, fast)
+    rows = data[["instance", "activations", "time_factor", "loss"]].dropna()
+    if rows.empty:
+        return None
+    drawing = (
+        alt.Chart(alt.NamedData("pair"))
+        .mark_point(filled=True, size=60, color="#0072b2", opacity=0.7)
+        .encode(
+            x=alt.X(
+                "time_factor:Q",
+                scale=alt.Scale(type="log"),
+                axis=alt.Axis(title=f"time of {slow} ÷ time of {fast} (log scale)", tickCount=6, format="~g"),
+            ),
+            y=alt.Y("loss:Q", axis=alt.Axis(title=f"share of the saving that {fast} loses", format=".2~%")),
+            tooltip=["instance:N", "activations:Q", alt.Tooltip("time_factor:Q", format=".2f"),
+                     alt.Tooltip("loss:Q", format=".4%")],
+        )
+    )  # fmt: skip
+    return Chart(
+        "time_against_loss",
+        f"{slow} against {fast}: {count_text(len(rows), 'instance')}",
+        f"Further right {fast} is the faster one; at 0 it loses nothing, below 0 it saves more. Each mark "
+        "is an instance on which both have a placement (medians over repeats).",
+        data,
+        drawing.properties(width=WIDTH, height=HEIGHT),
+        {"pair": rows.assign(instance=rows["instance"].astype(str))},
+    )

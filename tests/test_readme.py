@@ -36,6 +36,7 @@ def test_every_example_of_the_readme_runs_in_the_order_it_is_told(tmp_path):
         "merge",
         "export",
         "instance",
+        "inspect",
         "solve",
         "evaluate",
         "run",

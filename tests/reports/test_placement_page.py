@@ -162,5 +162,7 @@ def test_a_browser_draws_every_figure_without_a_complaint_or_a_request(count, sc
             timeout=LIMIT_MS,
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        colours = "e => getComputedStyle(e).backgroundColor"
+        assert page.eval_on_selector(".dt-container", colours) == page.eval_on_selector("body", colours)
         browser.close()
     assert complaints == []

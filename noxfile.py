@@ -1,5 +1,6 @@
 """Every job of the project, each in an environment that nox makes: ``nox -s bench``, ``nox -s tests``."""
 
+import pathlib
 import shutil
 
 import nox
@@ -20,6 +21,17 @@ def bench(session: nox.Session) -> None:
     """Run a suite (default: quick) and write its report; arguments go to ``slimbench run``."""
     install_as_users_do(session)
     session.run("slimbench", "run", *(session.posargs or ["quick"]))
+
+
+@nox.session
+def example(session: nox.Session) -> None:
+    """Make the published example report anew: suite quick into docs/example."""
+    install_as_users_do(session)
+    made, published = pathlib.Path("runs", "example"), pathlib.Path("docs", "example")
+    for folder in (made, published):
+        shutil.rmtree(folder, ignore_errors=True)
+    session.run("slimbench", "run", "quick", "--out", str(made))
+    shutil.copytree(made, published, ignore=shutil.ignore_patterns("*.sqlite*", "*.lock", "logs"))
 
 
 @nox.session

@@ -21,7 +21,7 @@ from slimbench.reports.numbers import (
 from slimbench.reports.pareto import pareto_front
 from slimbench.reports.runtime_fits import runtime_fits
 from slimbench.reports.solver_pairs import FAST, SLOW, pair_summary, solver_pair
-from slimbench.reports.tables import Cell, Table, records
+from slimbench.reports.tables import Cell, Table, instance_links, records
 from slimbench.reports.worst_cases import worst_cases
 
 
@@ -33,11 +33,12 @@ def worst(results: Results, folder: Path) -> Table:
     folder : Path
         The run folder, as the commands are to name it.
     """
+    links = instance_links(results)
     rows = [
         [
             Cell(row["solver"], "name"),
             Cell("no placement", "number bad") if row["n_unplaced"] == row["n_ended"] else Cell(_ratio(row)),
-            Cell(row["instance"], "name"),
+            Cell(row["instance"], "name", links.get(row["instance"], "")),
             Cell("proven" if row["proven"] else "open", "good" if row["proven"] else "open"),
             Cell(str(row["seed"])),
             Cell(row["status"].replace("_", " "), "text"),

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from slimbench.bench.export import spreadsheet_safe
 from slimbench.bench.ratio_intervals import with_ratios
@@ -17,15 +15,14 @@ from slimbench.bench.results import Results
 from slimbench.instances.files import write_atomically
 from slimbench.reports.aggregates import aggregate_table
 from slimbench.reports.audit import guarantee_audit, violations
-from slimbench.reports.bundles import datatables, vega
 from slimbench.reports.by_top_k import by_top_k
 from slimbench.reports.chart import Chart, renderings
 from slimbench.reports.charts import charts
 from slimbench.reports.comparisons import average_ranks, pairwise
 from slimbench.reports.exact_methods import exact_table
+from slimbench.reports.inside import inside
 from slimbench.reports.interactive import interactive
 from slimbench.reports.latex import write_latex
-from slimbench.reports.numbers import order_value
 from slimbench.reports.pareto import pareto_front
 from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
@@ -34,6 +31,7 @@ from slimbench.reports.sections import FIGURES, Section, sections
 from slimbench.reports.solver_pairs import pair_summary, solver_pair
 from slimbench.reports.summary import summary
 from slimbench.reports.tables import provenance
+from slimbench.reports.templating import page_environment
 from slimbench.reports.worst_cases import worst_cases
 
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
@@ -49,7 +47,7 @@ def write_report(results: Results, folder: Path) -> Path:
     Path
         Of ``report.html``, which shows everything on its own, without a network.
     """
-    figures = charts(results)
+    figures = [*charts(results), *inside(results, folder)]
     parts = sections(results, folder)
     for inner in ("figures", "tables"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
@@ -102,39 +100,19 @@ def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
 
 
 def _pages(results: Results, figures: list[Chart], parts: list[Section], folder: Path) -> dict[str, str]:
-    environment = Environment(
-        loader=PackageLoader("slimbench.reports", "templates"),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = page_environment()
     environment.filters["md"] = _markdown
-    environment.filters["order"] = order_value
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     content = {
         "name": results.name,
         "summary": summary(results),
         "charts": figures,
         "sections": [part for part in parts if part.id != FIGURES or figures],
         "interactive": interactive(results, figures, folder),
-        "asset": lambda name: _asset(environment, name),
         "provenance": provenance(results),
     }
     return {
         name: environment.get_template(f"{name}.j2").render(content) for name in ("report.html", "report.md")
     }
-
-
-def _asset(environment: Environment, name: str) -> Markup:
-    """A style sheet or script of ours, or of the libraries that a page carries."""
-    if name == "vega.js":
-        return Markup(vega())  # noqa: S704
-    if name in ("datatables.js", "datatables.css"):
-        return Markup(datatables()[name.endswith("css")])  # noqa: S704
-    loader = environment.loader
-    return Markup(loader.get_source(environment, name)[0] if loader else "")  # noqa: S704
 
 
 def _markdown(text: object) -> str:

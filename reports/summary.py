@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -50,20 +51,32 @@ def _worst_case(placed: pd.DataFrame) -> str:
 
 
 def _best_sentence(results: Results, placed: pd.DataFrame) -> str:
-    """Of the heuristics that answered everywhere (else of all), the one with the best worst case."""
+    best, kind = best_worst_case(placed)
+    if best is None:
+        return ""
+    times = runtime_table(results).set_index("solver")
+    return (
+        f"The {kind} with the best worst case is {best['solver']}: {_ratio(best, 'min')} on "
+        f"{best['worst_instance']}, {_ratio(best, 'gmean')} in the geometric mean of "
+        f"{best['n_placed']} of {count_text(int(best['n_instances']), 'instance')}, "
+        f"in a median time of {time_text(float(times.loc[best['solver'], 'median_s']))}."
+    )
+
+
+def best_worst_case(placed: pd.DataFrame) -> tuple[pd.Series[Any] | None, str]:
+    """The row of the heuristic that answered everywhere (else of any, else of any solver), and its kind.
+
+    Parameters
+    ----------
+    placed : DataFrame
+        Rows of ``ratio_table`` with a placement, the best worst case first.
+    """
     heuristics = placed[~placed["exact"].astype(bool)]
     everywhere = heuristics[heuristics["n_placed"] == heuristics["n_instances"]]
     for candidates, kind in ((everywhere, "heuristic"), (heuristics, "heuristic"), (placed, "solver")):
         if not candidates.empty:
-            best = candidates.iloc[0]
-            times = runtime_table(results).set_index("solver")
-            return (
-                f"The {kind} with the best worst case is {best['solver']}: {_ratio(best, 'min')} on "
-                f"{best['worst_instance']}, {_ratio(best, 'gmean')} in the geometric mean of "
-                f"{best['n_placed']} of {count_text(int(best['n_instances']), 'instance')}, "
-                f"in a median time of {time_text(float(times.loc[best['solver'], 'median_s']))}."
-            )
-    return ""
+            return candidates.iloc[0], kind
+    return None, "solver"
 
 
 def _ratio(row: pd.Series[float], statistic: str) -> str:

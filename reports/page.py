@@ -48,13 +48,13 @@ def write_report(results: Results, folder: Path) -> Path:
         Of ``report.html``, which shows everything on its own, without a network.
     """
     figures = [*charts(results), *inside(results, folder)]
-    parts = sections(results, folder)
+    parts = sections(results)
     for inner in ("figures", "tables"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
     for figure in figures:
         for suffix, content in renderings(figure).items():
             write_atomically(folder / "figures" / f"{figure.name}.{suffix}", content)
-    data = _data(results, figures) | {"worst_cases": worst_cases(results, folder)}
+    data = _data(results, figures)
     for name, frame in data.items():
         write_atomically(
             folder / "tables" / f"{name}.csv",
@@ -77,6 +77,7 @@ def write_report(results: Results, folder: Path) -> Path:
 def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
     pair = solver_pair(results)
     return {
+        "worst_cases": worst_cases(results),
         "ratios": ratio_table(results),
         "aggregates": aggregate_table(results),
         "runtimes": runtime_table(results),

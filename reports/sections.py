@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from slimbench.bench.results import Results
@@ -44,17 +43,11 @@ class Section:
         return [part for part in self.parts if part.table.rows or part.empty]
 
 
-def sections(results: Results, folder: Path) -> list[Section]:
-    """All of them, worst things first.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder, as commands are to name it.
-    """
+def sections(results: Results) -> list[Section]:
+    """All of them, worst things first."""
     every = (
         *_promises(results),
-        *_ratios(results, folder),
+        *_ratios(results),
         _guarantees(results),
         Section(FIGURES, "Figures"),
         *_story(results),
@@ -73,17 +66,16 @@ def _promises(results: Results) -> Iterator[Section]:
     )
 
 
-def _ratios(results: Results, folder: Path) -> Iterator[Section]:
+def _ratios(results: Results) -> Iterator[Section]:
     yield Section(
         "worst",
         "Worst cases",
         [
             Part(
                 "Worst case of each solver",
-                aggregate_tables.worst(results, folder),
+                aggregate_tables.worst(results),
                 "The lowest certified ratio of each solver over all its runs, the worst first: what an "
-                "approximation claim is about. The command does that run again from the instance in the run "
-                "folder.",
+                "approximation claim is about. The command does that run again, from within the run folder.",
                 "No run has ended.",
             )
         ],

@@ -167,7 +167,7 @@ def failures(results: Results) -> Table:
     runs = results.runs[~results.runs["status"].isin([FINISHED_WELL, NOT_RUN])]
     rows = [
         [
-            Cell(str(row["run_id"])),
+            Cell(str(row["run_id"]), "number", f"#run-{row['run_id']}"),
             Cell(row["solver"], "name"),
             Cell(row["instance"], "text"),
             Cell(str(row["repeat"])),

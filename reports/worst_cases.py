@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -18,17 +17,11 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-def worst_cases(results: Results, folder: Path) -> pd.DataFrame:
+def worst_cases(results: Results) -> pd.DataFrame:
     """One row for each solver: its run with the lowest certified ratio, the lowest of all first.
 
     Of equal ones the first in the plan; single runs are looked at, not medians over repeats. A solver that
     has no placement at all stands above all others, with the first of its runs.
-
-    Parameters
-    ----------
-    results : Results
-    folder : Path
-        The run folder, as the commands are to name it.
 
     Columns
     -------
@@ -40,8 +33,8 @@ def worst_cases(results: Results, folder: Path) -> pd.DataFrame:
         Runs of the solver that have ended, of those the ones that did not end ``ok``, and the ones without a
         verified placement, which have no ratio.
     command
-        A line for the shell that makes the run anew, on one thread. A solver that is stopped by the clock may
-        end with another placement.
+        A line for the shell that makes the run anew from within the run folder, on one thread. A solver that
+        is stopped by the clock may end with another placement.
     """
     runs = with_ratios(results)
     runs = runs[runs["status"].ne(NOT_RUN)]
@@ -56,7 +49,7 @@ def worst_cases(results: Results, folder: Path) -> pd.DataFrame:
             "n_ended": len(own),
             "n_failed": int(own["status"].ne(FINISHED_WELL).sum()),
             "n_unplaced": int(own["ratio_low"].isna().sum()),
-            "command": _command(case, folder / str(files[case["instance_hash"]]), results.plugin_files),
+            "command": _command(case, str(files[case["instance_hash"]]), results.plugin_files),
         }
         rows.append(case)
     table = pd.DataFrame(rows, columns=pd.Index(_COLUMNS))
@@ -65,10 +58,9 @@ def worst_cases(results: Results, folder: Path) -> pd.DataFrame:
     )
 
 
-def _command(run: Mapping[str, Any], file: Path, plugin_files: tuple[str, ...]) -> str:
-    name = str(file)
+def _command(run: Mapping[str, Any], file: str, plugin_files: tuple[str, ...]) -> str:
     return shlex.join([
-        "slimbench", "solve", f"./{name}" if name.startswith("-") else name,  # else an option
+        "slimbench", "solve", f"./{file}" if file.startswith("-") else file,  # else an option
         "--solver", run["solver"], "--seed", str(run["seed"]),
         "--time-limit", f"{run['time_limit_s']:.15g}", "--memory-limit", f"{run['memory_limit_mb']:.15g}",
         *(part for path in plugin_files for part in ("--plugin", path)),

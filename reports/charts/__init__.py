@@ -35,10 +35,10 @@ def charts(results: Results) -> list[Chart]:
         ratio_sweep(rows, solvers, extent),
         latency_sweep(rows, solvers, extent),
         scaling(runtime_fits(results), rows, solvers, extent),
-        anytime(results, solvers),
+        anytime(results, solvers, extent),
         against(results),
         critical_differences(results, names),
-        heat_map(rows, worst_first),
+        heat_map(rows, worst_first, extent),
     )
     return [chart for chart in drawn if chart is not None]
 

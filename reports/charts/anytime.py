@@ -21,7 +21,7 @@ LARGEST: Final = 10.0  # gaps above this are not drawn
 TICKS: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 
 
-def anytime(results: Results, solvers: Sequence[str]) -> Chart | None:
+def anytime(results: Results, solvers: Sequence[str], extent: str) -> Chart | None:
     """One plot a dispatch; None where nobody told of a bound, or of a second incumbent."""
     data = anytime_curves(results)
     if data.empty:
@@ -59,7 +59,7 @@ def anytime(results: Results, solvers: Sequence[str]) -> Chart | None:
         plots.append(alt.layer(middle, *sides).properties(width=PANEL, height=PANEL, title=str(dispatch)))
     return Chart(
         "anytime",
-        f"Gap over time: {count_text(data['solver'].nunique(), 'solver')}",
+        f"Gap over time: {count_text(data['solver'].nunique(), 'solver')} of {extent}",
         "The sooner both curves of a solver meet the middle line, the better. The upper one is its bound, "
         "the lower one its incumbent, both relative to the best known saving, as medians over the instances "
         "of one dispatch on which the solver ran; at the bottom, -100 %, it has no placement yet. The axis "

@@ -12,7 +12,6 @@ import pandas as pd
 from slimbench.reports.chart import Chart
 from slimbench.reports.charts.cells import CELLS, NOT_REACHED
 from slimbench.reports.charts.style import filtered, live
-from slimbench.reports.numbers import count_text
 
 MOST_ROWS: Final = 40
 CELL_WIDTH: Final = 84
@@ -23,7 +22,7 @@ COLOURS: Final = ("#e3eef7", "#fff3cf", "#fed98e", "#fe9929", "#d95f0e", "#a6360
 MISSING: Final = "#9aa1a9"
 
 
-def heat_map(rows: pd.DataFrame, worst_first: Sequence[str]) -> Chart:
+def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Chart:
     """The worst instances of those shown, the solver with the lowest worst case on the left.
 
     Parameters
@@ -82,10 +81,10 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str]) -> Chart:
         .then(alt.value("#fefefe"))
         .otherwise(alt.value("#111111")),
     )
-    limited = f"the {shown} worst of {total} instances" if shown < total else count_text(total, "instance")
+    limited = f"the {shown} worst of " if shown < total else ""
     return Chart(
         "ratio_by_instance",
-        f"Ratio by instance: {limited}, {count_text(len(worst_first), 'solver')}",
+        f"Ratio by instance: {limited}{extent}",
         "Worst first: the instance with the lowest ratio of any solver is on top, the solver with the lowest "
         "worst case is on the left. A cell shows the median over repeats; the darker, the further from the "
         "optimum. Two numbers are an interval; a cross is a solver without any placement there.",

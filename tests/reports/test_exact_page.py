@@ -2,7 +2,6 @@
 
 import math
 import re
-import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -134,11 +133,10 @@ def test_names_are_text_in_tables_and_figure(written, tmp_path):
 def test_equal_results_give_equal_bytes(make_results, tmp_path):
     runs = [run("milp"), run("milp[reductions=none]"), run("milp[backend=cbc]", "j", dispatch="serial")]
     files = []
-    for _ in range(2):
-        write_report(make_results(runs, {"i": PROVEN, "j": PROVEN}), tmp_path / "run")
-        paths = sorted(path for path in (tmp_path / "run").rglob("*") if path.is_file())
+    for name in ("first", "second"):
+        write_report(make_results(runs, {"i": PROVEN, "j": PROVEN}), tmp_path / name)
+        paths = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         files.append({path.name: path.read_bytes() for path in paths})
-        shutil.rmtree(tmp_path / "run")
     assert files[0] == files[1]
     assert {"anytime.svg", "anytime.csv", "exact_methods.csv", "reductions.csv", "trajectories.csv"} <= set(
         files[0]

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import shutil
 import xml.etree.ElementTree as ET
 from collections import Counter
 from html.parser import HTMLParser
@@ -57,11 +56,10 @@ def test_nearly_optimal_is_not_shown_as_optimal(results, tmp_path):
 
 def test_equal_results_give_equal_bytes(results, tmp_path):
     files = []
-    folder = tmp_path / "run"
-    for _ in range(2):
+    for name in ("first", "second"):
+        folder = tmp_path / name
         write_report(results, folder)
         files.append({str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()})
-        shutil.rmtree(folder)
     assert files[0] == files[1]
     suffixes = Counter(name.rpartition(".")[2] for name in files[0] if name.startswith("figures"))
     assert suffixes == {"svg": 5, "pdf": 5, "png": 5}

@@ -48,6 +48,14 @@ FAILED: Row = {
 PROVENANCE = {"suite": "by-hand", "seed": "1", "slimbench": "0.1.0"}
 
 
+@pytest.fixture(autouse=True)
+def figures_are_files(request, monkeypatch):
+    """Leave the figure files of reports empty but in tests marked ``drawn``: drawing takes seconds."""
+    if not request.node.get_closest_marker("drawn"):
+        empty = {"svg": b"", "pdf": b"", "png": b""}
+        monkeypatch.setattr("slimbench.reports.page.renderings", lambda _figure: empty)
+
+
 @pytest.fixture
 def make_results() -> MakeResults:
     """Return a builder: ``make_results([run, ...], {instance: (best, bound, proven)})``.

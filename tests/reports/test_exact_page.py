@@ -92,6 +92,7 @@ def test_calls_with_all_reductions_have_no_second_table(written):
         assert "reductions.csv" not in text
 
 
+@pytest.mark.drawn
 def test_curves_are_drawn_once_for_each_dispatch(written, tmp_path):
     runs = [
         run("milp"),
@@ -120,6 +121,7 @@ def test_curves_reach_from_nothing_to_very_loose_bounds(written):
     )
 
 
+@pytest.mark.drawn
 def test_names_are_text_in_tables_and_figure(written, tmp_path):
     runs = [run(EVIL, EVIL), run("milp", EVIL, saving=1.1), run(f"{EVIL}[reductions=none]", EVIL)]
     html, markdown = written(*(r | {"dispatch": EVIL} for r in runs))
@@ -130,6 +132,7 @@ def test_names_are_text_in_tables_and_figure(written, tmp_path):
     assert not [element for element in figure.iter() if element.tag.endswith("script")]
 
 
+@pytest.mark.drawn
 def test_equal_results_give_equal_bytes(make_results, tmp_path):
     runs = [run("milp"), run("milp[reductions=none]"), run("milp[backend=cbc]", "j", dispatch="serial")]
     files = []

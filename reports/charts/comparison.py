@@ -14,7 +14,8 @@ from slimbench.reports.comparisons import average_ranks, cliques, friedman_test
 from slimbench.reports.numbers import count_text, p_value_text
 from slimbench.reports.solver_pairs import FAST, SLOW, solver_pair
 
-ROW: Final = 22  # height of a solver or a clique
+ROW: Final = 22  # height of a solver
+LANE: Final = 0.5  # between two cliques, in ranks
 
 
 def critical_differences(results: Results, names: Mapping[str, str]) -> Chart | None:
@@ -25,47 +26,37 @@ def critical_differences(results: Results, names: Mapping[str, str]) -> Chart | 
     ranks = average_ranks(results)
     order = [names[solver] for solver in ranks["solver"]]
     rows = ranks.assign(solver=order)[["solver", "average_rank"]]
-    of_rank = dict(zip(ranks["solver"], ranks["average_rank"], strict=True))
+    places = {solver: place for place, solver in enumerate(ranks["solver"])}
     groups = cliques(results)
-    bars = (
-        groups.assign(rank=groups["solver"].map(of_rank), place=groups["solver"].map(names))
-        .groupby("clique")
-        .agg(
-            low=("rank", "min"),
-            high=("rank", "max"),
-            top=("place", "first"),
-            bottom=("place", "last"),
-            n=("rank", "size"),
-        )
-        .reset_index()
-    )
-    bars = bars[bars["n"] > 1]
+    groups = groups[groups.groupby("clique")["solver"].transform("size") > 1]
+    groups = groups.assign(
+        solver=groups["solver"].map(names),
+        place=groups["solver"].map(places),
+        lane=len(order) + LANE * (1 + groups["clique"].rank(method="dense")),
+    ).sort_values(["clique", "place"])[["clique", "solver", "lane"]]
     x = alt.X(
         "average_rank:Q",
-        scale=alt.Scale(domain=[1, max(2, len(order))], nice=False),
-        axis=alt.Axis(title="average rank (1 is best)", tickMinStep=1),
+        scale=alt.Scale(domain=[1, groups["lane"].max() + LANE if len(groups) else len(order)], nice=False),
+        axis=alt.Axis(title="average rank (1 is best)", values=list(range(1, len(order) + 1))),
     )
-    rows_scale = alt.Scale(domain=order)
-    y = alt.Y("solver:N", scale=rows_scale, axis=alt.Axis(title=None, grid=True))
+    y = alt.Y("solver:N", scale=alt.Scale(domain=order), axis=alt.Axis(title=None, grid=True))
     marks = alt.Chart(alt.NamedData("ranks")).mark_point(filled=True, size=90, color="#0072b2", opacity=1)
-    joined = alt.Chart(alt.NamedData("cliques")).mark_rule(strokeWidth=3, color="#d55e00", opacity=0.7)
+    members = alt.Chart(alt.NamedData("cliques"))
     layers = (
         marks.encode(x=x, y=y, tooltip=["solver:N", alt.Tooltip("average_rank:Q", format=".2f")]),
-        *(  # a clique is drawn at the ranks of its best and its worst
-            joined.encode(x=f"{edge}:Q", y=alt.Y("top:N", scale=rows_scale), y2="bottom:N")
-            for edge in ("low", "high")
-        ),
+        members.mark_line(strokeWidth=2, color="#d55e00").encode(x="lane:Q", y=y, detail="clique:N"),
+        members.mark_point(filled=True, size=45, color="#d55e00", opacity=1).encode(x="lane:Q", y=y),
     )
     return Chart(
         "critical_differences",
         f"Average ranks: {count_text(test.n_solvers, 'solver')}, {count_text(test.n_blocks, 'instance')} on "
         f"which all have a placement, Friedman p = {p_value_text(test.p_value)}",
-        "Further left is better. Solvers whose rows one vertical bar joins are not shown to differ by "
-        "Wilcoxon's signed-rank tests of pairs, corrected by Holm, at 5 %. Ranks depend on who takes part; "
-        "the pairs do not.",
+        "Further left is better. Solvers with a dot on one vertical line, on the right, are not shown to "
+        "differ by Wilcoxon's signed-rank tests of pairs, corrected by Holm, at 5 %. Ranks depend on who "
+        "takes part; the pairs do not.",
         ranks,
         alt.layer(*layers).properties(width=WIDTH, height=ROW * len(order)),
-        {"ranks": rows, "cliques": bars},
+        {"ranks": rows, "cliques": groups},
     )
 
 

@@ -67,3 +67,26 @@ def test_every_figure_says_how_to_read_it_and_how_many_there_are(make_results):
     for chart in charts(make_results([run("s", "a", 0.5)], {"a": PROVEN})):
         assert "1 instance" in chart.title
         assert len(chart.how_to_read) > 80
+
+
+def test_ranks_are_drawn_with_whom_nothing_tells_apart(make_results):
+    names = [f"i{k}" for k in range(12)]
+    runs = [
+        run(solver, name, saving)
+        for k, name in enumerate(names)
+        for solver, saving in (
+            ("a", 0.8 + 0.01 * (k % 2)),
+            ("b", 0.81 - 0.01 * (k % 2)),
+            ("c", 0.1 + 0.01 * k),
+        )
+    ]
+    drawn = {c.name: c for c in charts(make_results(runs, dict.fromkeys(names, PROVEN)))}
+    chart = drawn["critical_differences"]
+    assert chart.sources["ranks"].set_index("solver")["average_rank"].to_dict() == {
+        "a": 1.5,
+        "b": 1.5,
+        "c": 3.0,
+    }
+    assert sorted(chart.sources["cliques"]["solver"]) == ["a", "b"]
+    few = charts(make_results(runs[:6], dict.fromkeys(names[:2], PROVEN)))
+    assert "critical_differences" not in {chart.name for chart in few}

@@ -87,7 +87,7 @@ def test_limits_and_isolation_hold_there_and_logs_come_back(write_suite, plugin,
         plugin("eats", "kept = np.ones(120 * 2**20)\nwhile True: pass"),
         plugin("good", EMPTY),
     ]
-    more = f"[limits]\ntime_s = 5\nmemory_mb = 700\n{REFERENCE}"
+    more = f"[limits]\ntime_s = 15\nmemory_mb = 700\n{REFERENCE}"
     suite = write_suite(tmp_path, ["hangs", "dies", "eats", "good"], more=more)
     results = run(suite, out=tmp_path / "run", executor="dask", scheduler=cluster.address, plugin_files=files)
     status = dict(zip(results.runs["solver"], results.runs["status"], strict=True))

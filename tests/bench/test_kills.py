@@ -28,6 +28,7 @@ PATIENCE_S = 60
 @pytest.fixture
 def start():
     """Return what starts the command line as a process of its own."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits deafness
 
     def starting(*arguments, **more):
         return subprocess.Popen(

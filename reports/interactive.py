@@ -75,7 +75,7 @@ def _run_rows(results: Results, folder: Path) -> list[list[Any]]:
                 instances[key],
                 plain(str(suites.loc[key])),
                 plain(str(run["dispatch"])),
-                int(run["top_k"]),
+                None if pd.isna(run["top_k"]) else int(run["top_k"]),
                 int(run["repeat"]),
                 int(run["seed"]),
                 run["status"],

@@ -96,9 +96,7 @@ def _log(ratios: pd.Series[float]) -> FloatArray:
     return np.log(ratios.where(ratios > 0).to_numpy(float))
 
 
-def _all_experts(instances: pd.DataFrame) -> list[float]:
-    """Experts of all models and layers together; ``experts`` is text where models differ."""
-    return [
-        float(layers) * float(experts) if str(experts).isdigit() else np.nan
-        for layers, experts in zip(instances["layers"], instances["experts"], strict=True)
-    ]
+def _all_experts(instances: pd.DataFrame) -> pd.Series[float]:
+    """Experts of all models and layers together; NaN where models differ, as ``experts`` is text then."""
+    layers, experts = (pd.to_numeric(instances[name], errors="coerce") for name in ("layers", "experts"))
+    return layers.astype(float) * experts.astype(float)

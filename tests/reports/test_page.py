@@ -209,3 +209,13 @@ def test_tightest_and_worst_instances_lead_to_their_files(make_results, tmp_path
     results.instances["file"] = "javascript:alert(1)"
     write_report(results, tmp_path)
     assert texts(tmp_path)[0].count('<a href="javascript%3Aalert%281%29">i</a>') == 2
+
+
+def test_facts_of_instances_that_are_not_known_leave_a_report(make_results, tmp_path):
+    runs = [{"solver": "s", "instance": name, "saving_s": 0.6} for name in ("i", "j")]
+    results = make_results(runs, {"i": PROVEN, "j": PROVEN})
+    facts = ["servers", "users", "models", "layers", "experts", "top_k", "activations", "capacity_share"]
+    results.instances[facts] = None
+    results.runs["top_k"] = None
+    write_report(results, tmp_path)
+    assert "0.6000" in texts(tmp_path)[0]

@@ -23,6 +23,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 
@@ -30,7 +31,6 @@ from slimbench.bench.ratio_intervals import FloatArray
 from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
 from slimbench.bench.significance import fewest_pairs, holm, signed_rank_p
-from slimbench.reports.maximal_cliques import maximal_cliques
 from slimbench.reports.numbers import count_text
 from slimbench.reports.ratios import per_instance
 
@@ -185,7 +185,7 @@ def cliques(results: Results) -> pd.DataFrame:
     position = {solver: i for i, solver in enumerate(ranks["solver"])}
     joined = pairs[pairs["verdict"].ne(DIFFERENT)]
     edges = [(position[a], position[b]) for a, b in zip(joined["first"], joined["second"], strict=True)]
-    found = sorted(sorted(clique) for clique in maximal_cliques(len(ranks), edges) if len(clique) > 1)
+    found = sorted(sorted(clique) for clique in nx.find_cliques(nx.Graph(edges)))
     rows = [
         (number, ranks["solver"][i], ranks["average_rank"][i])
         for number, clique in enumerate(found)

@@ -15,8 +15,7 @@ from slimbench.reports.charts.cells import CELLS, instance_labels, labels
 from slimbench.reports.charts.style import SHOWN
 from slimbench.reports.numbers import memory_text, ratio_text, time_text
 
-FILTERS: Final = {"solver": "Solver", "dispatch": "Dispatch", "top_k": "K", "suite": "Suite"}
-_SELECTED: Final = {"solver": "solver", "dispatch": "dispatch", "top_k": "K", "suite": "suite"}
+_FILTERED: Final = {"solver": "solver", "dispatch": "dispatch", "top_k": "K", "suite": "suite"}  # titles
 _TITLES: Final = ("run", "solver", "instance", "suite", "dispatch", "K", "repeat", "seed", "status", "ratio",
                   "time", "CPU", "memory", "message", "log")  # fmt: skip
 
@@ -29,13 +28,14 @@ class Interactive:
     ----------
     specifications : Vega-Lite specification of each figure, by its name
     sources : rows of the tables that the figures name
-    filters : for each column that can be filtered by and has several values: its title and its values
-    runs : titles, rows, and the column of each filter
+    filters : for each column that has several values: its title, the values, the parameter of figures that
+        selects by it, and the column of ``runs``
+    runs : titles and rows
     """
 
     specifications: dict[str, Any]
     sources: dict[str, list[dict[str, Any]]]
-    filters: dict[str, tuple[str, list[Any]]]
+    filters: list[dict[str, Any]]
     runs: dict[str, Any]
 
 
@@ -45,16 +45,20 @@ def interactive(results: Results, figures: list[Chart], folder: Path) -> Interac
     for figure in figures:
         sources |= figure.sources
     cells = sources.get(CELLS, pd.DataFrame(columns=list(SHOWN.values())))
-    values = {column: list(dict.fromkeys(cells[column].dropna().tolist())) for column in FILTERS}
+    filters: list[dict[str, Any]] = [
+        {
+            "title": _FILTERED[column],
+            "values": list(dict.fromkeys(cells[column].dropna().tolist())),
+            "parameter": parameter,
+            "run_column": _TITLES.index(_FILTERED[column]),
+        }
+        for parameter, column in SHOWN.items()
+    ]
     return Interactive(
         {figure.name: figure.specification for figure in figures},
         {name: records(frame) for name, frame in sources.items()},
-        {column: (FILTERS[column], of) for column, of in values.items() if len(of) > 1},
-        {
-            "titles": _TITLES,
-            "rows": _run_rows(results, folder),
-            "selected": {column: _TITLES.index(title) for column, title in _SELECTED.items()},
-        },
+        [of for of in filters if len(of["values"]) > 1],
+        {"titles": _TITLES, "rows": _run_rows(results, folder)},
     )
 
 

@@ -143,8 +143,8 @@ def _story(results: Results) -> Iterator[Section]:
             Part(
                 "Runtime against activations",
                 aggregate_tables.fits(results),
-                "Exponent b of time = a · activations^b, fitted on logarithms over instances (medians over "
-                "repeats), with its 95 % interval.",
+                "Exponent b of time = a · activations^b, by Theil and Sen on logarithms over instances "
+                "(medians over repeats), with its 95 % interval.",
             ),
             Part(
                 "Ratio against time",

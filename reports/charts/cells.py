@@ -17,6 +17,7 @@ from slimbench.reports.ratios import per_instance
 
 CELLS: Final = "cells"
 NOT_REACHED: Final = 2.0  # gap of a solver without a placement: beyond every real one
+LOG_OF_ZERO: Final = -1e9  # JSON has no infinity; a geometric mean with it is 0 all the same
 FACTORS: Final = {
     "capacity_share": "capacity ÷ all experts",
     "servers": "servers",
@@ -38,7 +39,7 @@ def cells(results: Results) -> pd.DataFrame:
         1 - ratio for the proven end of the ratio and for the possible one, medians over repeats;
         ``NOT_REACHED`` where a median repeat has no placement.
     log_ratio_low, log_ratio_high
-        Natural logarithms of the ratio; null of a ratio of 0 and where there is no placement.
+        Natural logarithms of the ratio, ``LOG_OF_ZERO`` of 0; null where there is no placement.
     latency_share
         Median latency per token ÷ that with no expert cached.
     runtime_s, finished_s
@@ -93,7 +94,9 @@ def _distinct(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _log(ratios: pd.Series[float]) -> FloatArray:
-    return np.log(ratios.where(ratios > 0).to_numpy(float))
+    values = ratios.to_numpy(float)
+    known = np.log(values, out=np.full(len(values), LOG_OF_ZERO), where=values > 0)
+    return np.where(np.isnan(values), np.nan, known)
 
 
 def _all_experts(instances: pd.DataFrame) -> pd.Series[float]:

@@ -10,7 +10,7 @@ import altair as alt
 from slimbench.bench.results import Results
 from slimbench.reports.chart import Chart
 from slimbench.reports.charts.style import HEIGHT, WIDTH
-from slimbench.reports.comparisons import average_ranks, cliques, friedman_test
+from slimbench.reports.comparisons import TOO_FEW, average_ranks, cliques, friedman_test, pairwise
 from slimbench.reports.numbers import count_text, p_value_text
 from slimbench.reports.solver_pairs import FAST, SLOW, solver_pair
 
@@ -19,16 +19,15 @@ LANE: Final = 0.5  # between two cliques, in ranks
 
 
 def critical_differences(results: Results, names: Mapping[str, str]) -> Chart | None:
-    """Demšar's diagram, on its side; None where there are too few instances for a test of all solvers."""
+    """Demšar's diagram, on its side; None where there are too few instances for its tests."""
     test = friedman_test(results)
-    if test.remark:
-        return None
+    if test.remark or pairwise(results)["verdict"].eq(TOO_FEW).any():
+        return None  # without tests of pairs, no line between two would look like a difference
     ranks = average_ranks(results)
     order = [names[solver] for solver in ranks["solver"]]
     rows = ranks.assign(solver=order)[["solver", "average_rank"]]
     places = {solver: place for place, solver in enumerate(ranks["solver"])}
     groups = cliques(results)
-    groups = groups[groups.groupby("clique")["solver"].transform("size") > 1]
     groups = groups.assign(
         solver=groups["solver"].map(names),
         place=groups["solver"].map(places),

@@ -85,9 +85,10 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
     return Chart(
         "ratio_by_instance",
         f"Ratio by instance: {limited}{extent}",
-        "Worst first: the instance with the lowest ratio of any solver is on top, the solver with the lowest "
-        "worst case is on the left. A cell shows the median over repeats; the darker, the further from the "
-        "optimum. Two numbers are an interval; a cross is a solver without any placement there.",
+        "Worst first: the instance with the lowest ratio of any solver is on top, the solver with the "
+        "lowest worst case is on the left. A cell shows the median over repeats; the darker, the further "
+        "from the optimum. Two numbers are an interval; a cross is a solver without a placement in half of "
+        "its repeats or more.",
         rows[["solver", "instance", "dispatch", "gap_low", "gap_high", "ratio", "runtime_s"]],
         filtered(
             alt.layer(squares, numbers).properties(width=alt.Step(CELL_WIDTH), height=alt.Step(CELL_HEIGHT))

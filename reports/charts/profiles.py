@@ -10,18 +10,8 @@ import pandas as pd
 
 from slimbench.bench.results import Results
 from slimbench.reports.chart import Chart
+from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import CELLS, NOT_REACHED
-from slimbench.reports.charts.style import (
-    HEIGHT,
-    WIDTH,
-    filtered,
-    gap_axis,
-    gap_scale,
-    live,
-    seconds_axis,
-    share_axis,
-    solver_look,
-)
 from slimbench.reports.profiles import ratio_profile, time_distribution, time_profile
 
 NEVER: Final = 1e300  # seconds of a run that did not finish: it sorts last, and is not drawn
@@ -31,7 +21,7 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
     """Share of instances on which a ratio of at least tau is reached: the distribution of the ratio."""
     worst = rows.loc[rows["gap_high"] < NOT_REACHED, "gap_low"]
     curves = (
-        live(CELLS)
+        style.live(CELLS)
         .transform_fold(["gap_low", "gap_high"], as_=["end", "gap"])
         .transform_window(share="cume_dist()", sort=[alt.SortField("gap")], groupby=["solver", "end"])
         .transform_filter(f"datum.gap < {NOT_REACHED}")
@@ -46,8 +36,8 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
         "gap",
         alt.X(
             "gap:Q",
-            scale=gap_scale(float(worst.max()) if len(worst) else 1.0),
-            axis=gap_axis("at least this ratio, τ (axis stretched towards the optimum)"),
+            scale=style.gap_scale(float(worst.max()) if len(worst) else 1.0),
+            axis=style.gap_axis("at least this ratio, τ (axis stretched towards the optimum)"),
         ),
         solvers,
         groupby=["solver", "end"],
@@ -69,7 +59,7 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
 def time_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
     """Dolan and Moré's performance profile of wall time."""
     curves = (
-        live(CELLS)
+        style.live(CELLS)
         .transform_calculate(seconds=f"datum.finished_s == null ? {NEVER} : datum.finished_s")
         .transform_joinaggregate(fastest="min(seconds)", groupby=["instance"])
         .transform_calculate(factor="datum.seconds / datum.fastest")
@@ -102,13 +92,13 @@ def time_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str], 
 def time_distributions(results: Results, rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
     """Empirical distribution of wall time."""
     curves = (
-        live(CELLS)
+        style.live(CELLS)
         .transform_calculate(seconds=f"datum.finished_s == null ? {NEVER} : datum.finished_s")
         .transform_window(share="cume_dist()", sort=[alt.SortField("seconds")], groupby=["solver"])
         .transform_filter(f"datum.seconds < {NEVER}")
     )
     x = alt.X(
-        "seconds:Q", scale=alt.Scale(type="log", nice=False), axis=seconds_axis("wall time (log scale)")
+        "seconds:Q", scale=alt.Scale(type="log", nice=False), axis=style.seconds_axis("wall time (log scale)")
     )
     return Chart(
         "time_distribution",
@@ -132,8 +122,8 @@ def _steps(
     opacity: alt.Opacity | alt.OpacityValue = alt.OpacityValue(1),  # noqa: B008 - a constant
 ) -> alt.TopLevelMixin:
     """Curves that rise where the share does, each drawn on to the right edge of the plot."""
-    look = solver_look(solvers, lines=True)
-    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=share_axis())
+    look = style.solver_look(solvers, lines=True)
+    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=style.share_axis())
     detail = [alt.Detail(f"{name}:N") for name in groupby]
     lines = curves.mark_line(interpolate="step-after", strokeWidth=2, clip=True).encode(
         x=x, y=y, detail=detail, opacity=opacity, **look
@@ -159,4 +149,4 @@ def _steps(
             alt.Tooltip(f"{field}:Q", format=".4g"),
         ],
     )
-    return filtered(alt.layer(lines, ends, points).properties(width=WIDTH, height=HEIGHT))
+    return style.filtered(alt.layer(lines, ends, points).properties(width=style.WIDTH, height=style.HEIGHT))

@@ -62,10 +62,13 @@ def filtered(drawing: Any) -> alt.TopLevelMixin:
     return with_params
 
 
-def gap_scale(worst: float) -> alt.Scale:
-    """Of 1 - ratio, from the optimum to at least the worst: logarithmic but for what is next to 0."""
+def gap_scale(worst: float, *, upwards: bool = False) -> alt.Scale:
+    """Of 1 - ratio, from the optimum to at least the worst: logarithmic but for what is next to 0.
+
+    ``upwards`` puts the optimum on top of a vertical axis.
+    """
     end = next((tick for tick in GAP_TICKS[2:] if tick >= worst), 1)
-    return alt.Scale(type="symlog", constant=STRETCH, domain=[0, end], clamp=True)
+    return alt.Scale(type="symlog", constant=STRETCH, domain=[0, end], clamp=True, reverse=upwards)
 
 
 def gap_axis(title: str) -> alt.Axis:

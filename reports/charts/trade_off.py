@@ -8,32 +8,25 @@ import altair as alt
 import pandas as pd
 
 from slimbench.reports.chart import Chart
+from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import CELLS, NOT_REACHED
-from slimbench.reports.charts.style import (
-    HEIGHT,
-    WIDTH,
-    filtered,
-    gap_axis,
-    gap_scale,
-    live,
-    seconds_axis,
-    solver_look,
-)
 
 
 def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
     """Each solver by its median time and the geometric mean of its ratio, and each instance behind it."""
     known = rows["runtime_s"].notna() & (rows["gap_low"] < NOT_REACHED)
     worst = float(rows.loc[known, "gap_low"].max()) if known.any() else 1.0
-    look = solver_look(solvers, lines=False)
-    drawn = live(CELLS).transform_filter(f"datum.runtime_s != null && datum.gap_low < {NOT_REACHED}")
+    look = style.solver_look(solvers, lines=False)
+    drawn = style.live(CELLS).transform_filter(f"datum.runtime_s != null && datum.gap_low < {NOT_REACHED}")
     x = alt.X(
-        "runtime_s:Q", scale=alt.Scale(type="log"), axis=seconds_axis("wall time of the solver (log scale)")
+        "runtime_s:Q",
+        scale=alt.Scale(type="log"),
+        axis=style.seconds_axis("wall time of the solver (log scale)"),
     )
     y = alt.Y(
         "gap_low:Q",
-        scale=_upwards(gap_scale(worst)),
-        axis=gap_axis("ratio (axis stretched towards the optimum)"),
+        scale=style.gap_scale(worst, upwards=True),
+        axis=style.gap_axis("ratio (axis stretched towards the optimum)"),
     )
     instances = drawn.mark_point(filled=True, opacity=0.3, size=22).encode(
         x=x,
@@ -42,19 +35,13 @@ def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
         + [alt.Tooltip("runtime_s:Q", format=".3~s")],
         **look,
     )
-    wholes = (
-        # of a solver with a ratio of 0 somewhere the geometric mean is 0
-        drawn.transform_calculate(log_low="datum.log_ratio_low == null ? -1e9 : datum.log_ratio_low")
-        .transform_calculate(log_high="datum.log_ratio_high == null ? -1e9 : datum.log_ratio_high")
-        .transform_aggregate(
-            runtime_s="median(runtime_s)",
-            low="mean(log_low)",
-            high="mean(log_high)",
-            n="count()",
-            groupby=["solver"],
-        )
-        .transform_calculate(gap_low="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))")
-    )
+    wholes = drawn.transform_aggregate(
+        runtime_s="median(runtime_s)",
+        low="mean(log_ratio_low)",
+        high="mean(log_ratio_high)",
+        n="count()",
+        groupby=["solver"],
+    ).transform_calculate(gap_low="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))")
     bars = wholes.mark_rule(strokeWidth=2).encode(x=x, y=y, y2=alt.Y2("gap_high:Q"), color=look["color"])
     marks = wholes.mark_point(filled=True, size=150, stroke="#1b1f24", strokeWidth=1, opacity=1).encode(
         x=x,
@@ -81,10 +68,8 @@ def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
         "ratio; a bar reaches up to what is possible where the optimum is not proven. The dashed line is the "
         "Pareto front: no solver shown is both faster and closer to the optimum than one on it.",
         data,
-        filtered(alt.layer(instances, front, bars, marks).properties(width=WIDTH, height=HEIGHT)),
+        style.filtered(
+            alt.layer(instances, front, bars, marks).properties(width=style.WIDTH, height=style.HEIGHT)
+        ),
         {CELLS: rows},
     )
-
-
-def _upwards(scale: alt.Scale) -> alt.Scale:
-    return alt.Scale(**(scale.to_dict() | {"reverse": True}))

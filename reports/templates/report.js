@@ -25,19 +25,18 @@ function theme() {
 // Filters
 
 const form = document.getElementById("filters");
+const filters = form ? content("filter-list") : [];
 
-function chosen(column) {
-  if (!form) return null;
-  const boxes = [...form.querySelectorAll(`input[data-column="${column}"]`)];
-  const ticked = boxes.filter((box) => box.checked);
-  return ticked.length === boxes.length ? null : ticked.map((box) => content("filter-values")[column][1][box.value]);
+// The values of a filter that are ticked; null where all are, which lets unknown ones through as well.
+function chosen(filter) {
+  const boxes = [...form.querySelectorAll(`[data-filter="${filters.indexOf(filter)}"] input`)];
+  return boxes.every((box) => box.checked) ? null : filter.values.filter((_, i) => boxes[i].checked);
 }
 
-const PARAMETERS = { shown_solvers: "solver", shown_suites: "suite", shown_dispatches: "dispatch", shown_top_k: "top_k" };
-
 async function apply(view, specification) {
-  for (const { name } of specification.params ?? []) {
-    if (name in PARAMETERS) view.signal(name, chosen(PARAMETERS[name]));
+  const known = new Set((specification.params ?? []).map(({ name }) => name));
+  for (const filter of filters.filter(({ parameter }) => known.has(parameter))) {
+    view.signal(filter.parameter, chosen(filter));
   }
   await view.runAsync();
 }
@@ -81,9 +80,16 @@ import(module).then(({ default: DataTable }) => {
     new DataTable(table, { ...common, paging: rows > 25, pageLength: 25, info: rows > 25, searching: rows > 8 });
   }
   const place = document.getElementById("runs-table");
-  if (!place) return;
-  const { titles, rows, selected } = content("run-rows");  // selected: the column that a filter looks at
+  if (place) showRuns(DataTable, place, common);
+  document.body.dataset.tables = "ready";
+});
+
+function showRuns(DataTable, place, common) {
+  const { titles, rows } = content("run-rows");
   const text = DataTable.render.text();
+  const log = (value, type) =>
+    value && type === "display" ? `<a href="logs/${Number(value)}.log">log</a>` : value ?? "";
+  let kept = filters.map(chosen);
   const runs = new DataTable(place, {
     ...common,
     data: rows,
@@ -92,22 +98,21 @@ import(module).then(({ default: DataTable }) => {
     columns: titles.map((title, i) => ({ title, render: i === titles.length - 1 ? log : text })),
     createdRow: (row, cells) => { row.id = `run-${cells[0]}`; },
   });
-  function log(value, type) {
-    return value && type === "display" ? `<a href="logs/${Number(value)}.log">log</a>` : value ?? "";
-  }
   runs.search.fixed("filters", (_text, cells) =>
-    Object.entries(selected).every(([column, i]) => chosen(column)?.includes(cells[i]) ?? true));
-  form?.addEventListener("change", () => runs.draw());
-  const show = () => {
+    filters.every(({ run_column }, i) => kept[i]?.includes(cells[run_column]) ?? true));
+  form?.addEventListener("change", () => {
+    kept = filters.map(chosen);
+    runs.draw();
+  });
+  const find = () => {
     const run = /^#run-(\d+)$/.exec(location.hash);
     if (!run) return;
     runs.column(0).search(`^${run[1]}$`, { regex: true }).draw();
     document.getElementById("runs").scrollIntoView();
   };
-  addEventListener("hashchange", show);
-  show();
-  document.body.dataset.tables = "ready";
-});
+  addEventListener("hashchange", find);
+  find();
+}
 
 form?.addEventListener("change", () => views.forEach(({ view, specification }) => apply(view, specification)));
 form?.addEventListener("click", (event) => {

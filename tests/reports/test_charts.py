@@ -1,5 +1,6 @@
 """Figures: what is drawn of which run, names that a figure can show, bytes that do not change."""
 
+import numpy as np
 import pytest
 
 from slimbench.reports.chart import renderings
@@ -90,3 +91,22 @@ def test_ranks_are_drawn_with_whom_nothing_tells_apart(make_results):
     assert sorted(chart.sources["cliques"]["solver"]) == ["a", "b"]
     few = charts(make_results(runs[:6], dict.fromkeys(names[:2], PROVEN)))
     assert "critical_differences" not in {chart.name for chart in few}
+
+
+def test_no_line_is_left_out_for_want_of_a_test(make_results):
+    names = [f"i{k}" for k in range(6)]  # enough for Friedman's test of three solvers, too few for its pairs
+    runs = [
+        run(solver, name, saving)
+        for name in names
+        for solver, saving in zip("abc", (0.9, 0.5, 0.1), strict=True)
+    ]
+    drawn = {chart.name for chart in charts(make_results(runs, dict.fromkeys(names, PROVEN)))}
+    assert "ratio_profile" in drawn
+    assert "critical_differences" not in drawn
+
+
+def test_a_ratio_of_zero_makes_a_geometric_mean_of_zero_and_no_placement_none(make_results, failed):
+    runs = [run("s", "i", 0.0), run("s", "j", 0.5), run("s", "k", 0.5) | failed]
+    logs = cells(make_results(runs, dict.fromkeys("ijk", PROVEN)))["log_ratio_low"]
+    assert np.exp(logs[:2].mean()) == 0
+    assert np.isnan(logs[2])

@@ -9,7 +9,6 @@ from scipy.stats import wilcoxon
 
 from slimbench.bench.significance import fewest_pairs
 from slimbench.reports.comparisons import average_ranks, cliques, friedman_test, pairwise
-from slimbench.reports.maximal_cliques import maximal_cliques
 
 
 @pytest.fixture
@@ -165,20 +164,3 @@ def test_a_run_without_placements_has_no_comparison(compared, make_results):
         assert average_ranks(results).empty
         assert cliques(results).empty
         assert friedman_test(results).n_blocks == 0
-
-
-def test_maximal_cliques_are_those_that_looking_at_every_set_finds():
-    rng = np.random.default_rng(4)
-    for _ in range(30):
-        n = int(rng.integers(1, 8))
-        edges = [pair for pair in itertools.combinations(range(n), 2) if rng.random() < 0.5]
-        sets = [
-            set(chosen)
-            for size in range(1, n + 1)
-            for chosen in itertools.combinations(range(n), size)
-            if all(pair in edges for pair in itertools.combinations(chosen, 2))
-        ]
-        expected = {frozenset(one) for one in sets if not any(one < other for other in sets)}
-        found = maximal_cliques(n, edges)
-        assert len(found) == len(expected)
-        assert set(found) == expected

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slimbench.bench.store import Store
+from slimbench.bench.store import FILE_NAME, Store
+
+PATIENCE_S = 60
 
 PLANNED = {
     "role": "measure", "parameters": "{}", "library": "a", "exact": False, "repeat": 0, "seed": 1,
@@ -70,3 +73,22 @@ def write_run(
                 result["latency_s"] = result["latency_none_s"] - result["saving_s"]
             store.finish(run_id, result | {"machine_id": machine["machine_id"]}, machine)
     return folder
+
+
+def runs_of(folder: Path) -> list[dict[str, Any]]:
+    """All rows that count."""
+    with contextlib.closing(Store.open(folder)) as store:
+        return store.runs()
+
+
+def finished(folder: Path) -> int:
+    """How many rows are on disk, looked up without checking the whole file or disturbing who writes it."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE_S)) as connection:
+        try:
+            ((count,),) = connection.execute("SELECT COUNT(*) FROM runs WHERE status != 'planned'")
+        except sqlite3.OperationalError:  # no table yet
+            return 0
+        return int(count)

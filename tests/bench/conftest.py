@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from compared_runs import REFERENCES
+from run_folders import MACHINE, write_run
 from samples import TWO_CELLS, random_instance, two_cells
 from suite_text import HEAD
 
@@ -229,3 +231,16 @@ def later_runs_go_on(workers, job):
     workers.submit(job("popularity", key=99))
     (outcome,) = workers.collect()
     assert (outcome.status, outcome.message) == ("ok", "")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Return a writer of two run folders, of measured rows, with the same references."""
+
+    def write(before, after, references=REFERENCES, machine=MACHINE):
+        return (
+            write_run(tmp_path / "old", [*references, *before]),
+            write_run(tmp_path / "new", [*references, *after], machine=machine),
+        )
+
+    return write

@@ -5,13 +5,13 @@ import os
 import random
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 
 import psutil
 import pytest
+from run_folders import finished
 
 from slimbench.bench.store import FILE_NAME, Store, StoreError
 from slimbench.bench.verification import verify_run
@@ -49,17 +49,6 @@ def rows_of(folder):
     cells = {(row["role"], row["instance"], row["solver"], row["repeat"]): row for row in rows}
     assert len(cells) == len(rows), "a cell is there twice"
     return cells
-
-
-def finished(folder):
-    """How many rows are on disk, looked up without checking the whole file."""
-    if not (folder / FILE_NAME).exists():
-        return 0
-    with contextlib.closing(sqlite3.connect(folder / FILE_NAME, timeout=PATIENCE_S)) as connection:
-        try:
-            return connection.execute("SELECT COUNT(*) FROM runs WHERE status != 'planned'").fetchone()[0]
-        except sqlite3.OperationalError:  # no table yet
-            return 0
 
 
 def below(pid):

@@ -1,11 +1,13 @@
 """Results made by hand: only what a test is about is written down, everything else has a default."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 import pytest
+from playwright.sync_api import sync_playwright
 
 from slimbench.bench.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, Results
 
@@ -45,6 +47,7 @@ FAILED: Row = {
     "cpu_s": float("nan"),
     "peak_memory_mb": float("nan"),
 }
+LIMIT_MS = 30_000  # for what a browser does
 PROVENANCE = {"suite": "by-hand", "seed": "1", "slimbench": "0.1.0"}
 
 
@@ -136,3 +139,40 @@ def _instance(name: str) -> Row:
         "suite": "by-hand",
         "note": "popularity drawn from Zipf 1.1; latencies from the radio model",
     }
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a running Chromium."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Return a function that opens a page and draws its figures; the page may not complain or ask more."""
+    complaints = []
+
+    def asked(url):
+        if not url.startswith(("file:", "blob:", "data:")):
+            complaints.append(url)
+
+    def open_page(path, scheme="light", width=1280):
+        page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("body[data-tables=ready]", timeout=LIMIT_MS)
+        for figure in page.locator("[data-figure]").all():
+            figure.scroll_into_view_if_needed()
+            figure.locator("svg.marks").wait_for(timeout=LIMIT_MS)
+        return page
+
+    yield open_page
+    assert not complaints

@@ -1,29 +1,15 @@
 """The page in a real browser: no error, no request, filters that select what pandas selects."""
 
-import shutil
 from functools import partial
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from slimbench.reports import ratio_profile, write_report
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 SOLVERS = {"slim-dp": 0.9, "slim-greedy": 0.4, "</script><script>throw 1</script>": 0.7}
 SIZES = [10, 20, 40, 80, 160, 320]
 INSTANCES = [f"i-{size}" for size in SIZES]
-READY = "body[data-tables=ready]"
-LIMIT_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -43,32 +29,9 @@ def results(make_results, failed):
 
 
 @pytest.fixture
-def opened(browser, results, tmp_path):
-    """Return a function that opens the report of ``results``; the page may not complain or ask for more."""
-    complaints = []
-
-    def listen(page):
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked(request.url))
-
-    def asked(url):
-        if not url.startswith(("file:", "blob:", "data:")):
-            complaints.append(url)
-
-    def open_page(scheme="light", width=1280):
-        path = write_report(results, tmp_path)
-        page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
-        listen(page)
-        page.goto(path.as_uri())
-        page.wait_for_selector(READY, timeout=LIMIT_MS)
-        for figure in page.locator("[data-figure]").all():
-            figure.scroll_into_view_if_needed()
-            figure.locator("svg.marks").wait_for(timeout=LIMIT_MS)
-        return page
-
-    yield open_page
-    assert not complaints
+def opened(visit, results, tmp_path):
+    """Return a function that opens the report of ``results``."""
+    return lambda *how: visit(write_report(results, tmp_path), *how)
 
 
 def drawn(page, figure, kind):

@@ -122,9 +122,7 @@ def _user_colours(seen: Inspection) -> tuple[alt.Color, list[alt.Tooltip]]:
     colour = alt.Color(
         "kept_share:Q",
         scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-        legend=alt.Legend(
-            title="latency kept", format=".0%", type="symbol"
-        ),  # gradients are numbered: other bytes
+        legend=alt.Legend(title="latency kept", format=".0%", type="symbol"),
     )
     return colour, [
         none,

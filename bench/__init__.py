@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.plugin import Guarantee, PluginError, Solver, solver
+from slimbench.bench.policy_plugin import Observation, Policy, policy
 
 if TYPE_CHECKING:
     from slimbench.bench.benchmark import run
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Guarantee",
     "NoSolutionError",
+    "Observation",
     "PluginError",
+    "Policy",
     "Results",
     "SolveContext",
     "Solver",
@@ -26,6 +29,7 @@ __all__ = [
     "export_run",
     "load_results",
     "merge_runs",
+    "policy",
     "run",
     "solver",
 ]

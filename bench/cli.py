@@ -8,6 +8,7 @@ from typing import Final
 
 import typer
 
+from slimbench.bench.cli_adapt import adapt, policies
 from slimbench.bench.cli_attack import attack
 from slimbench.bench.cli_inspect import inspect
 from slimbench.bench.cli_instances import instance_app
@@ -62,6 +63,11 @@ EXAMPLES: Final[dict[Callable[..., None], tuple[str, ...]]] = {
     solvers: ("slimbench solvers --plugin busiest.py",),
     check: ("slimbench check busiest-first --plugin busiest.py",),
     attack: ("slimbench attack slim-dp --rounds 5 --out worst",),
+    adapt: (
+        "slimbench adapt adaptive",
+        'slimbench adapt adaptive -d "drift-*" -p static -p "pay-off[lookahead=5]" --out drift',
+    ),
+    policies: ("slimbench policies --plugin mine.py",),
     schema: ("slimbench schema > suite.schema.json",),
     sys_info: ("slimbench sys-info",),
 }

@@ -22,7 +22,7 @@ import psutil
 
 from slimbench.bench.messages import Ended, Forked, Job, decode_job, encode
 from slimbench.bench.plugin import parse_call
-from slimbench.bench.registry import find_solvers
+from slimbench.bench.registry import find_policies, find_solvers
 from slimbench.bench.warm_up import warm_up
 from slimbench.bench.worker import run_job
 
@@ -36,6 +36,7 @@ def main(descriptor: int) -> None:
     solvers = find_solvers()
     for name in solvers:
         warm_up(parse_call(name, solvers))
+    find_policies()
     gc.collect()
     gc.freeze()  # a collection in a worker would copy every page of what is shared
     with socket.socket(fileno=descriptor) as control:

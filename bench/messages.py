@@ -7,40 +7,12 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from slimbench.bench.policy_plugin import Sees
 from slimbench.instances import InstanceError, Placement
 
 Status = Literal[
     "ok", "time_limit", "cpu_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution",
 ]  # fmt: skip
-
-
-class Job(msgspec.Struct, frozen=True, tag=True):
-    """One run for a worker to do.
-
-    Attributes
-    ----------
-    cpu_limit_s : float or None
-        Seconds of processor time of all its processes together.
-    threads : int
-        That the solver may keep busy.
-    cores : tuple of int
-        The processors it may run on; any where empty.
-    control_group : str or None
-        Folder of the control group it joins.
-    """
-
-    key: int
-    instance_file: str
-    solver: str
-    plugin_files: tuple[str, ...]
-    seed: int
-    time_limit_s: float
-    memory_limit_mb: float
-    threads: int
-    log_file: str
-    cpu_limit_s: float | None = None
-    cores: tuple[int, ...] = ()
-    control_group: str | None = None
 
 
 class PackedPlacement(msgspec.Struct, frozen=True):
@@ -68,6 +40,55 @@ class PackedPlacement(msgspec.Struct, frozen=True):
         if min(self.shape) < 0 or len(bits) != -(-count // 8):
             raise InstanceError("placement", f"has {len(bits)} bytes, expected {self.shape} bits")
         return Placement(np.unpackbits(bits, count=count).reshape(self.shape).astype(np.bool_))
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """An ``Observation`` as it goes to a worker: instances as files, of the periods it may know alone."""
+
+    sees: Sees
+    period: int
+    n_periods: int
+    instance_files: tuple[str, ...]
+    tokens: tuple[float, ...]
+    held: PackedPlacement
+    capacities_bytes: tuple[int, ...]
+    expert_bytes: tuple[int, ...]
+    cloud_s_per_byte: float
+    neighbour_s_per_byte: float
+
+
+class Job(msgspec.Struct, frozen=True, tag=True):
+    """One run for a worker to do: a solver on an instance, or a policy's decision on what it sees.
+
+    Attributes
+    ----------
+    instance_file : str
+        Of a solver's run; empty for a decision.
+    solver : str
+        The call, of a policy for a decision.
+    cpu_limit_s : float or None
+        Seconds of processor time of all its processes together.
+    threads : int
+        That the solver may keep busy.
+    cores : tuple of int
+        The processors it may run on; any where empty.
+    control_group : str or None
+        Folder of the control group it joins.
+    """
+
+    key: int
+    instance_file: str
+    solver: str
+    plugin_files: tuple[str, ...]
+    seed: int
+    time_limit_s: float
+    memory_limit_mb: float
+    threads: int
+    log_file: str
+    cpu_limit_s: float | None = None
+    cores: tuple[int, ...] = ()
+    control_group: str | None = None
+    sight: Sight | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

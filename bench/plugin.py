@@ -106,13 +106,11 @@ def solver(
     """
 
     def decorate(function: Callable[..., Placement]) -> Solver:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise PluginError(f"solver name {name!r}: expected letters, digits, dots and dashes")
         return Solver(
             name=name,
             function=function,
-            summary=(inspect.getdoc(function) or "").partition("\n")[0],
-            parameters=MappingProxyType(_parameters(name, function)),
+            summary=summary_of(function),
+            parameters=parameters_of("solver", name, function, "instance"),
             guarantee=guarantee,
             exact=exact,
             library=library or (lambda _: name),
@@ -123,22 +121,42 @@ def solver(
     return decorate
 
 
-def _parameters(name: str, function: Callable[..., Placement]) -> dict[str, Parameter]:
+def summary_of(function: Callable[..., Any]) -> str:
+    """The first line of its docstring."""
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+def parameters_of(
+    kind: str, name: str, function: Callable[..., Any], subject: str
+) -> Mapping[str, Parameter]:
+    """The keyword parameters of a plugin's function ``(subject, context, *, parameter: type = default)``.
+
+    Parameters
+    ----------
+    kind : {"solver", "policy"}
+
+    Raises
+    ------
+    PluginError
+        If the name or the signature is not of that form.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise PluginError(f"{kind} name {name!r}: expected letters, digits, dots and dashes")
     signature = list(inspect.signature(function).parameters.values())
     if len(signature) < 2 or any(p.kind is not p.KEYWORD_ONLY for p in signature[2:]):
         raise PluginError(
-            f"solver {name}: expected a function (instance, context, *, parameter: type = default)"
+            f"{kind} {name}: expected a function ({subject}, context, *, parameter: type = default)"
         )
     try:
         hints = get_type_hints(function)
     except NameError as error:
-        raise PluginError(f"solver {name}: {error} in the types of its parameters") from error
+        raise PluginError(f"{kind} {name}: {error} in the types of its parameters") from error
     parameters = {}
     for p in signature[2:]:
         if p.default is p.empty or p.name not in hints:
-            raise PluginError(f"solver {name}: parameter {p.name}: expected a type and a default")
+            raise PluginError(f"{kind} {name}: parameter {p.name}: expected a type and a default")
         parameters[p.name] = Parameter(p.name, hints[p.name], p.default)
-    return parameters
+    return MappingProxyType(parameters)
 
 
 @dataclass(frozen=True)
@@ -165,28 +183,44 @@ def parse_call(text: str, solvers: Mapping[str, Solver]) -> Call:
     PluginError
         If the text is not of that form, or names an unknown solver or parameter, or a value does not fit.
     """
+    name, parameters, label = read_call(
+        "solver", text, {name: plugin.parameters for name, plugin in solvers.items()}
+    )
+    return Call(solvers[name], parameters, label)
+
+
+def read_call(
+    kind: str, text: str, known: Mapping[str, Mapping[str, Parameter]]
+) -> tuple[str, Parameters, str]:
+    """Name, settled parameters and label of a call of one of the ``known`` plugins, by their parameters.
+
+    Raises
+    ------
+    PluginError
+        As ``parse_call``.
+    """
     match = re.fullmatch(r"\s*([^\[\]\s]+)\s*(?:\[(.*)\])?\s*", text)
     if not match:
-        raise PluginError(f"solver {text!r}: expected name or name[parameter=value,...]")
+        raise PluginError(f"{kind} {text!r}: expected name or name[parameter=value,...]")
     name, arguments = match[1], match[2] or ""
-    if name not in solvers:
-        raise PluginError(f"solver {name!r}: unknown, expected one of {', '.join(sorted(solvers))}")
-    plugin = solvers[name]
+    if name not in known:
+        raise PluginError(f"{kind} {name!r}: unknown, expected one of {', '.join(sorted(known))}")
+    declared = known[name]
     given: dict[str, Any] = {}
     for part in _split_top_level(arguments):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or key in given:
-            raise PluginError(f"solver {text!r}: {part.strip()!r}, expected each parameter=value once")
-        if key not in plugin.parameters:
-            expected = ", ".join(plugin.parameters) or "none"
-            raise PluginError(f"solver {name}: parameter {key!r}: unknown, expected one of {expected}")
-        given[key] = _converted(name, plugin.parameters[key], value)
-    parameters = {p.name: given.get(p.name, p.default) for p in plugin.parameters.values()}
-    changed = [f"{k}={_text(v)}" for k, v in parameters.items() if v != plugin.parameters[k].default]
-    return Call(plugin, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else ""))
+            raise PluginError(f"{kind} {text!r}: {part.strip()!r}, expected each parameter=value once")
+        if key not in declared:
+            expected = ", ".join(declared) or "none"
+            raise PluginError(f"{kind} {name}: parameter {key!r}: unknown, expected one of {expected}")
+        given[key] = _converted(f"{kind} {name}", declared[key], value)
+    parameters = {p.name: given.get(p.name, p.default) for p in declared.values()}
+    changed = [f"{k}={_text(v)}" for k, v in parameters.items() if v != declared[k].default]
+    return name, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else "")
 
 
-def _converted(name: str, parameter: Parameter, value: str) -> Any:
+def _converted(plugin: str, parameter: Parameter, value: str) -> Any:
     if value == "none":
         with contextlib.suppress(msgspec.ValidationError):  # it may be a word, as in Literal["all", "none"]
             return msgspec.convert(None, parameter.type)
@@ -196,7 +230,7 @@ def _converted(name: str, parameter: Parameter, value: str) -> Any:
         problem = str(error).replace("`", "")
         if get_origin(parameter.type) is Literal:
             problem = f"expected one of {', '.join(map(str, get_args(parameter.type)))}"
-        raise PluginError(f"solver {name}: parameter {parameter.name}: is {value!r}: {problem}") from None
+        raise PluginError(f"{plugin}: parameter {parameter.name}: is {value!r}: {problem}") from None
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -48,11 +48,13 @@ class SuiteError(ValueError):
 
 MAX_SUITE_BYTES: Final = 2**20
 MAX_REPEATS: Final = 10_000
+SHIPPED: Final = "slimbench.bench.suites"
 INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
 
 SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
 _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
+_Suite = TypeVar("_Suite")
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,10 +147,11 @@ class SuiteFile:
     folder: Path
 
 
-def shipped_suites() -> list[str]:
+def shipped_suites(package: str = SHIPPED) -> list[str]:
     """Names of the suites that come with the package."""
-    folder = resources.files("slimbench.bench.suites")
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(".toml") for f in resources.files(package).iterdir() if f.name.endswith(".toml")
+    )
 
 
 def read_suite(name_or_path: str) -> SuiteFile:
@@ -159,17 +162,36 @@ def read_suite(name_or_path: str) -> SuiteFile:
     SuiteError
         If there is no such suite, or it is malformed.
     """
-    if name_or_path in shipped_suites():
-        text = (resources.files("slimbench.bench.suites") / f"{name_or_path}.toml").read_text("utf-8")
-        return SuiteFile(_parse(text, name_or_path), text, name_or_path, Path.cwd())
+    text, origin, folder = suite_text(name_or_path, SHIPPED)
+    return SuiteFile(parsed(text, origin, Suite), text, origin, folder)
+
+
+def suite_text(name_or_path: str, package: str) -> tuple[str, str, Path]:
+    """The text of a suite, what it is called in messages, and the folder that its paths start from.
+
+    Parameters
+    ----------
+    package : str
+        Of the suites that ship.
+
+    Raises
+    ------
+    SuiteError
+        If there is no such suite.
+    """
+    known = shipped_suites(package)
+    if name_or_path in known:
+        text = (resources.files(package) / f"{name_or_path}.toml").read_text("utf-8")
+        return text, name_or_path, Path.cwd()
     path = Path(name_or_path)
     try:
         text = read_content(path, MAX_SUITE_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError, InstanceError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "problem", None) or "is not UTF-8 text"
-        known = ", ".join(shipped_suites())
-        raise SuiteError(f"{reason}, expected a TOML file or one of {known}", origin=str(path)) from None
-    return SuiteFile(_parse(text, str(path)), text, str(path), path.resolve().parent)
+        raise SuiteError(
+            f"{reason}, expected a TOML file or one of {', '.join(known)}", origin=str(path)
+        ) from None
+    return text, str(path), path.resolve().parent
 
 
 def suite_schema() -> dict[str, Any]:
@@ -197,9 +219,16 @@ def suite_schema() -> dict[str, Any]:
     return {"$schema": dialect, "title": "SlimBench suite", **schema, "$defs": definitions}
 
 
-def _parse(text: str, origin: str) -> Suite:
+def parsed(text: str, origin: str, suite_type: type[_Suite]) -> _Suite:
+    """What a suite's text says.
+
+    Raises
+    ------
+    SuiteError
+        If it is malformed; with the line of the fault.
+    """
     try:
-        return msgspec.toml.decode(text, type=Suite)
+        return msgspec.toml.decode(text, type=suite_type)
     except msgspec.ValidationError as error:
         message, _, where = str(error).replace("`", "").partition(" - at $")
         raise SuiteError(message, where.removeprefix(".")).located(origin, text) from None
@@ -253,14 +282,27 @@ def _entry_instances(
         for path in paths:
             yield read_instance(path), f"file {path.name}"
         return
-    swept = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
-    if empty := [key for key, values in swept.items() if not values]:
+    for fields in swept(entry):
+        yield make_instance(read_recipe(fields), data or folder)
+
+
+def swept(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A recipe's fields for every combination of those that are lists, with names that tell them apart.
+
+    Raises
+    ------
+    InstanceError
+        If one of them is empty.
+    """
+    lists = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
+    if empty := [key for key, values in lists.items() if not values]:
         raise InstanceError(empty[0], "is an empty list")
-    for values in itertools.product(*swept.values()):
-        chosen = dict(zip(swept, values, strict=True))
-        recipe = read_recipe({**entry, **chosen})
-        name = "-".join([recipe.name, *(_tag(k, v) for k, v in chosen.items())])
-        yield make_instance(msgspec.structs.replace(recipe, name=name), data or folder)
+    for values in itertools.product(*lists.values()):
+        chosen = dict(zip(lists, values, strict=True))
+        fields = {**entry, **chosen}
+        if isinstance(name := entry.get("name"), str):
+            fields["name"] = "-".join([name, *(_tag(k, v) for k, v in chosen.items())])
+        yield fields
 
 
 def _tag(key: str, value: object) -> str:

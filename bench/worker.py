@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,20 @@ from slimbench.bench.messages import (
     Job,
     PackedPlacement,
     Ready,
+    Sight,
     Status,
     WorkerMessage,
     encode,
 )
-from slimbench.bench.plugin import Call, PluginError, parse_call
-from slimbench.bench.registry import find_solvers
+from slimbench.bench.plugin import PluginError, parse_call
+from slimbench.bench.policy_plugin import Observation, parse_policy
+from slimbench.bench.registry import find_policies, find_solvers
 from slimbench.bench.warm_up import warm_up
 from slimbench.formulations import SolverError
-from slimbench.instances import Instance, InstanceError, Placement, read_instance
+from slimbench.instances import InstanceError, Placement, read_instance
+from slimbench.instances.arrays import frozen
+
+Work = Callable[[SolveContext], Placement]
 
 
 def run_job(job: Job, channel: Connection) -> None:
@@ -49,12 +55,7 @@ def run_job(job: Job, channel: Connection) -> None:
             channel.send_bytes(encode(message))
 
     try:
-        call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
-        instance = read_instance(job.instance_file)
-        if job.plugin_files:  # shipped solvers were warmed up before the fork
-            warm_up(call)
-        if call.solver.prepare is not None:
-            call.solver.prepare(call.parameters)
+        work = _prepared_decision(job, job.sight) if job.sight else _prepared_run(job)
     except (PluginError, InstanceError, SolverError) as error:
         send(_failed("error", _joined(str(error))))
         return
@@ -77,7 +78,7 @@ def run_job(job: Job, channel: Connection) -> None:
     send(Ready(time.monotonic(), cpu))
     context.deadline = time.monotonic() + job.time_limit_s
     wall = time.perf_counter()
-    status, message, placement = _solve(call, instance, context)
+    status, message, placement = _done(work, context)
     runtime, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
     send(
         Finished(
@@ -93,11 +94,38 @@ def run_job(job: Job, channel: Connection) -> None:
     )
 
 
-def _solve(
-    call: Call, instance: Instance, context: SolveContext
-) -> tuple[Status, str, PackedPlacement | None]:
+def _prepared_run(job: Job) -> Work:
+    """The solver's call on its instance, with everything loaded that is not to be measured."""
+    call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
+    instance = read_instance(job.instance_file)
+    if job.plugin_files:  # shipped solvers were warmed up before the fork
+        warm_up(call)
+    if call.solver.prepare is not None:
+        call.solver.prepare(call.parameters)
+    return lambda context: call.solver(instance, context, **call.parameters)
+
+
+def _prepared_decision(job: Job, sight: Sight) -> Work:
+    """The policy's call on what it may see."""
+    call = parse_policy(job.solver, find_policies(Path(f) for f in job.plugin_files))
+    seen = Observation(
+        sees=sight.sees,
+        period=sight.period,
+        n_periods=sight.n_periods,
+        instances=tuple(map(read_instance, sight.instance_files)),
+        tokens=sight.tokens,
+        held=sight.held.unpack(),
+        capacities_bytes=frozen(sight.capacities_bytes, np.int64),
+        expert_bytes=frozen(sight.expert_bytes, np.int64),
+        cloud_s_per_byte=sight.cloud_s_per_byte,
+        neighbour_s_per_byte=sight.neighbour_s_per_byte,
+    )
+    return lambda context: call.policy(seen, context, **call.parameters)
+
+
+def _done(work: Work, context: SolveContext) -> tuple[Status, str, PackedPlacement | None]:
     try:
-        placement: Any = call.solver(instance, context, **call.parameters)
+        placement: Any = work(context)
     except NoSolutionError as error:
         return "no_solution", _joined(str(error)), None
     except (SolverError, PluginError) as error:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 
-from slimbench.instances.activations import Routed
+from slimbench.instances.activations import Activations, Routed
+from slimbench.instances.arrays import FloatArray, IntArray
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance, Model
 from slimbench.instances.measured import (
@@ -20,12 +21,12 @@ from slimbench.instances.measured import (
     mixtral_routing,
     qwen_routing,
 )
-from slimbench.instances.network import Network, draw_capacities_bytes, draw_network
+from slimbench.instances.network import Network, RadioNetwork, draw_capacities_bytes, draw_network
 from slimbench.instances.records import naming_field
 from slimbench.instances.routing import ZipfRouting, draw_routing
 from slimbench.instances.traces import TraceRouting, read_trace
 from slimbench.instances.validation import Dispatch, check_sizes
-from slimbench.instances.zoo import zoo_model
+from slimbench.instances.zoo import ZooModel, zoo_model
 
 POSITION_DECIMALS: Final = 3  # millimetres
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
@@ -96,26 +97,73 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     InstanceError
         If a parameter is out of range, or data are missing or malformed.
     """
-    network = recipe.network
-    check_sizes(network.servers, network.users, max(1, len(recipe.models)))
-    routed = _routed(recipe, data or Path())
-    zoo_models = [zoo_model(model.name) for model in routed.models]
-    network = msgspec.structs.replace(network, users=len(routed.user_names))
-    radio = draw_network(network, zoo_models, _stream(recipe, 0))
-    total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
+    routed = drawn_routing(recipe, data)
+    zoo_models = zoo_models_of(routed)
+    network = network_of(recipe, routed)
+    radio = draw_network(network, zoo_models, recipe_stream(recipe, 0))
+    capacities_bytes = drawn_capacities_bytes(recipe, routed)
     activations = routed.activations
     if recipe.routing.device_experts:
-        device_s = np.array([model.group_flop / network.device_flop_per_s for model in zoo_models])
         held = activations.most_used(recipe.routing.device_experts, network.users, routed.models)
-        activations = activations.without_device_experts(held, device_s, routed.models)
+        activations = activations.without_device_experts(
+            held, device_latency_s(network, zoo_models), routed.models
+        )
+    return assembled(recipe, recipe.name, routed, activations, radio, capacities_bytes), routed.note
+
+
+def drawn_routing(recipe: Recipe, data: Path | None, ranking: int = 0) -> Routed:
+    """What users call, before devices' own experts are taken out; sizes of the network are checked first.
+
+    Parameters
+    ----------
+    data : Path, optional
+        As ``make_instance``.
+    ranking : int
+        Different numbers draw different tastes from one recipe.
+    """
+    network = recipe.network
+    check_sizes(network.servers, network.users, max(1, len(recipe.models)))
+    return _routed(recipe, data or Path(), recipe_stream(recipe, 2, ranking))
+
+
+def zoo_models_of(routed: Routed) -> list[ZooModel]:
+    """(M,) the models in full."""
+    return [zoo_model(model.name) for model in routed.models]
+
+
+def network_of(recipe: Recipe, routed: Routed) -> Network:
+    """The recipe's network with the users that its routing speaks of."""
+    return msgspec.structs.replace(recipe.network, users=len(routed.user_names))
+
+
+def drawn_capacities_bytes(recipe: Recipe, routed: Routed) -> IntArray:
+    """(N,) int64, capacities of the servers."""
+    total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
+    return draw_capacities_bytes(recipe.network, total_bytes, recipe_stream(recipe, 1))
+
+
+def device_latency_s(network: Network, models: Sequence[ZooModel]) -> FloatArray:
+    """(M,) float64, seconds that a device takes for one layer's group."""
+    return np.array([model.group_flop / network.device_flop_per_s for model in models])
+
+
+def assembled(
+    recipe: Recipe,
+    name: str,
+    routed: Routed,
+    activations: Activations,
+    radio: RadioNetwork,
+    capacities_bytes: IntArray,
+) -> Instance:
+    """The instance of a network and of what is called in it, with rates that no platform rounds otherwise."""
     rates = np.round(activations.rates, RATE_DECIMALS)
     kept = activations.where(rates > 0)
-    instance = Instance(
-        name=recipe.name,
+    return Instance(
+        name=name,
         dispatch=recipe.dispatch,
         base_latency_s=round(activations.base_latency_s, RATE_DECIMALS),
-        server_names=tuple(f"edge-{n}" for n in range(network.servers)),
-        capacities_bytes=draw_capacities_bytes(network, total_bytes, _stream(recipe, 1)),
+        server_names=tuple(f"edge-{n}" for n in range(recipe.network.servers)),
+        capacities_bytes=capacities_bytes,
         models=routed.models,
         user_names=routed.user_names,
         edge_latency_s=radio.edge_latency_s,
@@ -129,11 +177,10 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
         server_positions_m=np.round(radio.server_positions_m, POSITION_DECIMALS),
         user_positions_m=np.round(radio.user_positions_m, POSITION_DECIMALS),
     )
-    return instance, routed.note
 
 
-def _routed(recipe: Recipe, data: Path) -> Routed:
-    users, rng = recipe.network.users, _stream(recipe, 2)
+def _routed(recipe: Recipe, data: Path, rng: np.random.Generator) -> Routed:
+    users = recipe.network.users
     match recipe.routing:
         case MixtralFiddler(path=path):
             _expect_model(recipe, MIXTRAL)
@@ -172,5 +219,6 @@ def _expect_model(recipe: Recipe, name: str) -> None:
         raise InstanceError("models", f"is {', '.join(recipe.models)}, expected {name}, which was measured")
 
 
-def _stream(recipe: Recipe, number: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64([recipe.seed, number]))
+def recipe_stream(recipe: Recipe, number: int, variant: int = 0) -> np.random.Generator:
+    """The recipe's random numbers of one purpose: 0 network, 1 capacities, 2 routing, 3 mobility."""
+    return np.random.Generator(np.random.PCG64([recipe.seed, number, *([variant] if variant else [])]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -144,31 +144,67 @@ class RadioNetwork:
     cloud_latency_s: FloatArray
 
 
+class Places(NamedTuple):
+    """Where everything is, and what lies between.
+
+    Attributes
+    ----------
+    servers, users : (N, 2), (U, 2) float64, metres
+    shadowing_db : (U, N) float64
+    """
+
+    servers: FloatArray
+    users: FloatArray
+    shadowing_db: FloatArray
+
+
+def draw_places(network: Network, rng: np.random.Generator) -> Places:
+    """Draw positions and shadowing."""
+    n, u = network.servers, network.users
+    servers = network.area_side_m * rng.random((n, 2))
+    users = network.area_side_m * rng.random((u, 2))
+    return Places(servers, users, network.shadowing_db * standard_normal(rng, (u, n)))
+
+
 def draw_network(network: Network, models: Sequence[ZooModel], rng: np.random.Generator) -> RadioNetwork:
-    """Draw positions and shadowing, and compute the latencies of M models.
+    """Draw positions and shadowing, and compute the latencies of M models."""
+    check_sizes(network.servers, network.users, len(models))
+    return radio_network(network, models, draw_places(network, rng))
+
+
+def radio_network(
+    network: Network, models: Sequence[ZooModel], places: Places, in_service: BoolArray | None = None
+) -> RadioNetwork:
+    """Latencies of M models between servers and users at given places.
 
     With b the bits of a hidden state, and up and down the rates B_u log2(1 + SNR) of the user's own cell,
     radio = b / up + b / down. A server takes radio + compute of ``top_k`` experts + (0 if it is the own cell,
     else 2 (backhaul delay + b / backhaul rate)); the cloud takes radio + round trip + compute.
+
+    Parameters
+    ----------
+    in_service : (N,) bool, at least one; all by default
+        A server out of service is nobody's cell and reaches nobody.
     """
-    n, u = network.servers, network.users
-    check_sizes(n, u, len(models))
-    servers = network.area_side_m * rng.random((n, 2))
-    users = network.area_side_m * rng.random((u, 2))
+    servers, users, shadowing_db = places
+    n = len(servers)
+    if in_service is None:
+        in_service = np.ones(n, np.bool_)
     distances_m = np.linalg.norm(users[:, None] - servers[None], axis=2)
     path_3d_m = np.hypot(distances_m, SERVER_HEIGHT_M - USER_HEIGHT_M)
     # TR 38.901 takes the larger of this and the line-of-sight loss, which at these heights is never larger.
     path_loss_db = 22.4 + 35.3 * np.log10(path_3d_m) + 21.3 * np.log10(network.carrier_ghz)
-    gains_db = network.shadowing_db * _normal(rng, (u, n)) - path_loss_db
+    gains_db = np.where(in_service, shadowing_db - path_loss_db, -np.inf)
     own_cells = np.argmax(gains_db, axis=1)
-    up, down = _rates_bit_per_s(network, gains_db[np.arange(u), own_cells], own_cells)
+    up, down = _rates_bit_per_s(network, gains_db[np.arange(len(users)), own_cells], own_cells)
 
     bits = np.array([8.0 * model.hidden_state_bytes for model in models])
     flop = np.array([float(model.group_flop) for model in models])
     radio_s = (1 / up + 1 / down)[:, None] * bits
     own = own_cells[:, None] == np.arange(n)
+    reach_m = np.where(in_service, distances_m, np.inf)
     edge_s = (radio_s + flop / network.server_flop_per_s)[:, None, :] + _detours_s(
-        network, bits, own, distances_m
+        network, bits, own, reach_m
     )
     cloud_s = radio_s + network.cloud_round_trip_s + flop / network.cloud_flop_per_s
     return RadioNetwork(
@@ -183,7 +219,7 @@ def draw_capacities_bytes(network: Network, total_bytes: int, rng: np.random.Gen
     return np.asarray(np.floor(shares * total_bytes), np.int64)
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """Standard normal numbers by Box and Muller, from uniform ones alone: those never change with NumPy."""
     radius, angle = rng.random(shape), rng.random(shape)
     return np.asarray(np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle))

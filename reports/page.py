@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,13 +49,40 @@ def write_report(results: Results, folder: Path) -> Path:
     """
     figures = [*charts(results), *inside(results, folder)]
     parts = sections(results)
+    content = {
+        "name": results.name,
+        "summary": summary(results),
+        "sections": [part for part in parts if part.id != FIGURES or figures],
+        "interactive": interactive(results, figures, folder),
+        "provenance": provenance(results),
+    }
+    return write_pages(folder, figures, _data(results), parts, content)
+
+
+def write_pages(
+    folder: Path,
+    figures: Sequence[Chart],
+    data: Mapping[str, pd.DataFrame],
+    parts: Sequence[Section],
+    content: Mapping[str, object],
+) -> Path:
+    """Write a report's folder; returns the path of its page.
+
+    Parameters
+    ----------
+    data : dict of DataFrame
+        Written as CSV beside those of the figures.
+    parts : sequence of Section
+        Their tables are written as LaTeX.
+    content : dict
+        What the templates are filled with, besides the figures.
+    """
     for inner in ("figures", "tables"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
     for figure in figures:
-        for suffix, content in renderings(figure).items():
-            write_atomically(folder / "figures" / f"{figure.name}.{suffix}", content)
-    data = _data(results, figures)
-    for name, frame in data.items():
+        for suffix, drawn in renderings(figure).items():
+            write_atomically(folder / "figures" / f"{figure.name}.{suffix}", drawn)
+    for name, frame in {**data, **{chart.name: chart.data for chart in figures}}.items():
         write_atomically(
             folder / "tables" / f"{name}.csv",
             _encoded(spreadsheet_safe(frame).to_csv(index=False, lineterminator="\n")),
@@ -69,12 +96,15 @@ def write_report(results: Results, folder: Path) -> Path:
         },
         folder / "tables",
     )
-    for name, text in _pages(results, figures, parts, folder).items():
+    environment = page_environment()
+    environment.filters["md"] = _markdown
+    for name in ("report.html", "report.md"):
+        text = environment.get_template(f"{name}.j2").render({**content, "charts": figures})
         write_atomically(folder / name, _encoded(text))
     return folder / "report.html"
 
 
-def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
+def _data(results: Results) -> dict[str, pd.DataFrame]:
     pair = solver_pair(results)
     return {
         "worst_cases": worst_cases(results),
@@ -97,22 +127,6 @@ def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
         "exact_methods": exact_table(results),
         "reductions": reduction_effects(results),
         "trajectories": results.trajectories,
-    } | {chart.name: chart.data for chart in figures}
-
-
-def _pages(results: Results, figures: list[Chart], parts: list[Section], folder: Path) -> dict[str, str]:
-    environment = page_environment()
-    environment.filters["md"] = _markdown
-    content = {
-        "name": results.name,
-        "summary": summary(results),
-        "charts": figures,
-        "sections": [part for part in parts if part.id != FIGURES or figures],
-        "interactive": interactive(results, figures, folder),
-        "provenance": provenance(results),
-    }
-    return {
-        name: environment.get_template(f"{name}.j2").render(content) for name in ("report.html", "report.md")
     }
 
 

@@ -56,7 +56,9 @@ def test_each_of_the_four_folders_declares_its_types(folder):
     assert (ROOT / folder / "py.typed").is_file()
 
 
-LOOK_UP = {ROOT / "bench" / name for name in ("cli_report.py", "cli_inspect.py")}  # commands that show pages
+LOOK_UP = {
+    ROOT / "bench" / name for name in ("cli_adapt.py", "cli_report.py", "cli_inspect.py")
+}  # commands that show pages
 
 
 def imports_of(path):
@@ -95,6 +97,12 @@ def test_shipped_solvers_take_from_bench_what_any_plugin_may():
         assert used - own <= offered
 
 
+def test_shipped_policies_take_from_bench_what_any_plugin_may():
+    for path in sources("bench/policies"):
+        used = {name.rsplit(".", 1)[0] for name in imports_of(path) if name.startswith("slimbench.bench")}
+        assert used <= {f"slimbench.bench{part}" for part in ("", ".context", ".policy_plugin", ".planning")}
+
+
 def test_the_public_names_of_instances():
     assert sorted(slimbench.instances.__all__) == [
         "DISPATCHES", "Dispatch", "Evaluation", "Instance", "InstanceError", "Model", "Placement",
@@ -105,8 +113,8 @@ def test_the_public_names_of_instances():
 
 def test_the_public_names_of_bench():
     assert sorted(slimbench.bench.__all__) == [
-        "Guarantee", "NoSolutionError", "PluginError", "Results", "SolveContext", "Solver",
-        "compare_runs", "export_run", "load_results", "merge_runs", "run", "solver",
+        "Guarantee", "NoSolutionError", "Observation", "PluginError", "Policy", "Results", "SolveContext",
+        "Solver", "compare_runs", "export_run", "load_results", "merge_runs", "policy", "run", "solver",
     ]  # fmt: skip
     assert all(
         getattr(slimbench.bench, name).__module__.startswith("slimbench.") for name in slimbench.bench.__all__

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from slimbench.bench import PluginError
-from slimbench.bench.registry import ENTRY_POINTS, find_solvers
+from slimbench.bench.registry import SOLVERS, find_solvers
 
 ISSUED = {
     "annealing", "brute-force", "local-search", "milp", "popularity", "popularity-per-layer", "random",
@@ -118,8 +118,8 @@ def test_a_file_that_is_missing_or_not_python_is_named(tmp_path):
     missing, folder, text = tmp_path / "missing.py", tmp_path / "folder.py", tmp_path / "notes.txt"
     folder.mkdir()
     text.write_text("x = 1")
-    assert refusal(missing) == f"{missing}: is not a file, expected a Python file with a solver"
-    assert refusal(folder) == f"{folder}: is not a file, expected a Python file with a solver"
+    assert refusal(missing) == f"{missing}: is not a file, expected a Python file with a plugin"
+    assert refusal(folder) == f"{folder}: is not a file, expected a Python file with a plugin"
     assert refusal(text) == f"{text}: is not a Python file, expected the suffix .py"
 
 
@@ -135,11 +135,11 @@ def distribution(tmp_path, monkeypatch):
         info = site / "announcing-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: announcing\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\nannounced = {module}\n")
+        (info / "entry_points.txt").write_text(f"[{SOLVERS}]\nannounced = {module}\n")
         (site / f"{module}.py").write_text(text)
         monkeypatch.syspath_prepend(str(site))
         monkeypatch.delitem(sys.modules, module, raising=False)
-        assert [entry.value for entry in entry_points(group=ENTRY_POINTS)] == [module]
+        assert [entry.value for entry in entry_points(group=SOLVERS)] == [module]
 
     return install
 

@@ -1,0 +1,1 @@
+"""Sequences and policies: adaptive placement, measured against the offline optimum."""

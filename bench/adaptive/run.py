@@ -1,0 +1,131 @@
+"""An adaptive suite from start to end."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from slimbench.bench.adaptive.course import Course, Stage
+from slimbench.bench.adaptive.results import AdaptiveResults, sequence_folder, write_results
+from slimbench.bench.adaptive.suite import AdaptiveSuiteFile, NamedSequence, suite_sequences
+from slimbench.bench.adaptive.tables import Played, played
+from slimbench.bench.isolation import Workers
+from slimbench.bench.machine import describe_machine, now
+from slimbench.bench.plugin import PluginError
+from slimbench.bench.policy_plugin import Policy, PolicyCall, parse_policy
+from slimbench.bench.registry import find_policies
+from slimbench.bench.suite import SuiteError
+from slimbench.instances import InstanceError
+
+OnCourse = Callable[[str, Course], None]  # name of the sequence, and how a policy fared on it
+
+
+class AdaptiveRun:
+    """A suite with its policies and sequences settled.
+
+    Parameters
+    ----------
+    policies : sequence of str
+        Instead of the suite's.
+    patterns : sequence of str
+        Of the names of sequences; all where empty.
+    plugin_files : sequence of Path
+        With policies.
+    data : Path, optional
+        Folder that data paths start from.
+
+    Raises
+    ------
+    SuiteError, InstanceError, PluginError
+        If the suite, a sequence or a policy is not what it must be, or nothing is selected.
+    """
+
+    def __init__(
+        self,
+        file: AdaptiveSuiteFile,
+        policies: Sequence[str] = (),
+        patterns: Sequence[str] = (),
+        plugin_files: Sequence[Path] = (),
+        data: Path | None = None,
+    ) -> None:
+        self.suite = file.suite
+        known = find_policies(plugin_files)
+        self._plugin_files = tuple(str(path.resolve()) for path in plugin_files)
+        try:
+            if policies:
+                self.calls = [parse_policy(text, known) for text in policies]
+            else:
+                self.calls = _calls("policies", self.suite.policies, known)
+            if len({call.label for call in self.calls}) < len(self.calls):
+                raise SuiteError("one of them is named twice", "policies")
+            self._judges = _calls("reference.policies", self.suite.reference.policies, known)
+            for call in self._judges:
+                if not call.policy.exact:
+                    raise SuiteError(f"{call.label} is not an exact policy", "reference.policies")
+            self.sequences = [
+                named
+                for named in suite_sequences(self.suite, file.folder, data)
+                if not patterns or any(fnmatch.fnmatchcase(named.sequence.name, p) for p in patterns)
+            ]
+        except SuiteError as error:
+            raise error.located(file.origin, file.text) from None
+        if not self.sequences:
+            raise SuiteError("nothing is selected", origin=file.origin)
+
+    @property
+    def n_courses(self) -> int:
+        """Policies and references, on every sequence."""
+        return len(self.sequences) * (len(self._judges) + len(self.calls))
+
+    def execute(self, folder: Path, on_course: OnCourse = lambda *_: None) -> AdaptiveResults:
+        """Send every policy through every sequence; what is done is on disk after each sequence.
+
+        Raises
+        ------
+        ContradictionError
+            If a verified course costs less than a bound allows.
+        StoreError, InstanceError
+            If the folder cannot be written.
+        """
+        provenance = {"suite": self.suite.name, "seed": str(self.suite.seed), "started": now()}
+        provenance |= describe_machine()
+        done: list[Played] = []
+        with Workers(threads=self.suite.limits.threads) as workers:
+            for number, named in enumerate(self.sequences):
+                done.append(self._played(number, named, folder, workers, on_course))
+                results = AdaptiveResults.of(self.suite.name, done, {**provenance, "finished": now()})
+                write_results(results, done, folder)
+        return results
+
+    def _played(
+        self, number: int, named: NamedSequence, folder: Path, workers: Workers, on_course: OnCourse
+    ) -> Played:
+        suite, sequence = self.suite, named.sequence
+        own_folder = sequence_folder(folder, sequence.sha256)
+        try:
+            stage = Stage(
+                sequence, own_folder, suite.limits, suite.reference.time_s, self._plugin_files, workers
+            )
+        except OSError as error:
+            raise InstanceError("", error.strerror or str(error), own_folder) from None
+        # Every policy sees the same seed on the same sequence.
+        seed = int(np.random.SeedSequence([suite.seed, number]).generate_state(1)[0])
+
+        def course(call: PolicyCall) -> Course:
+            result = stage.run(call, seed)
+            on_course(sequence.name, result)
+            return result
+
+        references = {call.label: course(call) for call in self._judges}
+        courses = [references.get(call.label) or course(call) for call in self.calls]
+        return played(named, list(references.values()), courses)
+
+
+def _calls(place: str, texts: Sequence[str], policies: dict[str, Policy]) -> list[PolicyCall]:
+    try:
+        return [parse_policy(text, policies) for text in texts]
+    except PluginError as error:
+        raise SuiteError(str(error), place) from None

@@ -1,0 +1,114 @@
+"""Adaptive suites: which sequences, which policies, within which limits (TOML)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from slimbench.bench.suite import Limits, SuiteError, parsed, suite_text, swept
+from slimbench.instances import InstanceError
+from slimbench.instances.sequence import Sequence
+from slimbench.instances.sequence_recipe import make_sequence, read_sequence_recipe
+
+SHIPPED: Final = "slimbench.bench.adaptive.suites"
+
+_Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
+
+
+class OfflinePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who says what hindsight could have done at best.
+
+    Parameters
+    ----------
+    policies : tuple of str
+        Exact ones; the least of their bounds counts.
+    time_s : float, seconds for each of them on one sequence
+    """
+
+    policies: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("offline",)
+    time_s: _Positive = 60.0
+
+
+class AdaptiveSuite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A suite of sequences.
+
+    Parameters
+    ----------
+    name : str
+    description : str
+    policies : tuple of str, as ``name[parameter=value]``
+    sequences : tuple of tables
+        Each a recipe (``slimbench.instances.sequence_recipe.SequenceRecipe``) whose ``dispatch`` and ``seed``
+        may be lists.
+    seed : int
+        From which the seed of every policy on every sequence is drawn.
+    limits : Limits
+        Of one decision; policies that see the future are given the reference's time.
+    reference : OfflinePolicy
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    policies: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    sequences: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
+    description: str = ""
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limits: Limits = Limits(time_s=20.0)
+    reference: OfflinePolicy = OfflinePolicy()
+
+
+@dataclass(frozen=True)
+class NamedSequence:
+    """A sequence of a suite and where it comes from, in one line."""
+
+    sequence: Sequence
+    note: str
+
+
+@dataclass(frozen=True)
+class AdaptiveSuiteFile:
+    """A suite with its text, what it is called in messages, and the folder that its paths start from."""
+
+    suite: AdaptiveSuite
+    text: str
+    origin: str
+    folder: Path
+
+
+def read_adaptive_suite(name_or_path: str) -> AdaptiveSuiteFile:
+    """A suite by its shipped name or its path.
+
+    Raises
+    ------
+    SuiteError
+        If there is no such suite, or it is malformed.
+    """
+    text, origin, folder = suite_text(name_or_path, SHIPPED)
+    return AdaptiveSuiteFile(parsed(text, origin, AdaptiveSuite), text, origin, folder)
+
+
+def suite_sequences(suite: AdaptiveSuite, folder: Path, data: Path | None) -> Iterator[NamedSequence]:
+    """Make every sequence, in the order of the suite.
+
+    Raises
+    ------
+    SuiteError, InstanceError
+        If an entry is malformed, a file is missing, or two sequences have one name.
+    """
+    names: set[str] = set()
+    for position, entry in enumerate(suite.sequences):
+        place = f"sequences[{position}]"
+        try:
+            for fields in swept(entry):
+                sequence, note = make_sequence(read_sequence_recipe(fields), data or folder)
+                if sequence.name in names:
+                    raise SuiteError(f"a second sequence named {sequence.name!r}", place)
+                names.add(sequence.name)
+                yield NamedSequence(sequence, note)
+        except InstanceError as error:
+            if error.file is not None:
+                raise
+            raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None

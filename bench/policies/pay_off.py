@@ -1,0 +1,48 @@
+"""``pay-off`` and ``replan-budget``: moves that pay, and as many of them as a budget allows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+from slimbench.bench import Observation, SolveContext, policy
+from slimbench.bench.planning import plan
+from slimbench.formulations.moves import best_moves, moves_within
+from slimbench.instances import Placement
+
+BYTES: Final = 1e6  # of a megabyte
+
+_Periods = Annotated[float, msgspec.Meta(gt=0)]
+_Megabytes = Annotated[float, msgspec.Meta(ge=0)]
+
+
+@policy("pay-off", sees="present")
+def pay_off(
+    seen: Observation, context: SolveContext, *, lookahead: _Periods = 3.0, solver: str = "slim-sweep"
+) -> Placement:
+    """Fetches what pays for itself within ``lookahead`` periods like the present one."""
+    target = plan(solver, seen.present, context)
+    tokens = lookahead * seen.tokens[seen.period]
+    if not tokens:
+        return seen.nothing()
+    return best_moves(seen.present, seen.held.holds, [target], seen.fetch_s, tokens, context.expired)
+
+
+@policy("replan-budget", sees="present")
+def replan_budget(
+    seen: Observation,
+    context: SolveContext,
+    *,
+    budget_mb: _Megabytes = 1000.0,
+    lookahead: _Periods = 3.0,
+    solver: str = "slim-sweep",
+) -> Placement:
+    """As ``pay-off``, but fetches at most ``budget_mb`` megabytes (of 10^6 bytes) in a period."""
+    target = plan(solver, seen.present, context)
+    tokens = lookahead * seen.tokens[seen.period]
+    if not tokens:
+        return seen.nothing()
+    return moves_within(
+        seen.present, seen.held.holds, [target], seen.fetch_s, tokens, BYTES * budget_mb, context.expired
+    )

@@ -1,0 +1,13 @@
+"""``replan``: planned anew in every period, whatever it costs to move."""
+
+from __future__ import annotations
+
+from slimbench.bench import Observation, SolveContext, policy
+from slimbench.bench.planning import plan
+from slimbench.instances import Placement
+
+
+@policy("replan", sees="present")
+def replan(seen: Observation, context: SolveContext, *, solver: str = "slim-sweep") -> Placement:
+    """What a solver places for the period alone, whatever lies where."""
+    return plan(solver, seen.present, context)

@@ -148,7 +148,7 @@ def parameters_of(
             f"{kind} {name}: expected a function ({subject}, context, *, parameter: type = default)"
         )
     try:
-        hints = get_type_hints(function)
+        hints = get_type_hints(function, include_extras=True)  # limits of values stand in them
     except NameError as error:
         raise PluginError(f"{kind} {name}: {error} in the types of its parameters") from error
     parameters = {}

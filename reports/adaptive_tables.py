@@ -36,7 +36,7 @@ def policies_in_short(results: AdaptiveResults) -> Table:
 
 
 def overall(results: AdaptiveResults) -> pd.DataFrame:
-    """Each policy over all sequences, the least worst ratio first.
+    """Each policy over all sequences, the least worst ratio first, ties by the mean.
 
     Columns
     -------
@@ -64,7 +64,7 @@ def overall(results: AdaptiveResults) -> pd.DataFrame:
                 **sums.to_dict(),
             }
         )
-    return pd.DataFrame(rows).sort_values("worst_high", kind="stable", ignore_index=True)
+    return pd.DataFrame(rows).sort_values(["worst_high", "mean_high"], kind="stable", ignore_index=True)
 
 
 def over_sequences(results: AdaptiveResults) -> Table:

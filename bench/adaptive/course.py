@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Step:
         What the servers hold in the period, by decision or because nothing was decided.
     cost : PeriodCost
     decision_s : float
-        Seconds that the policy took.
+        Seconds that the policy took; NaN in all periods but the first of a policy that is asked once.
     """
 
     status: Status
@@ -70,7 +71,7 @@ class Stage:
     Parameters
     ----------
     folder : Path
-        For the instance files, ``00.npz`` and on, and the log of the latest decision.
+        For the instance files, ``000.npz`` and on, and what failed decisions wrote to their standard streams.
     time_limit_s : float
         Of a policy that sees the future; others have that of ``limits`` for each decision.
     """
@@ -86,6 +87,7 @@ class Stage:
     ) -> None:
         self.sequence, self._folder, self._limits = sequence, folder, limits
         self._time_limit_s, self._plugin_files, self._workers = time_limit_s, plugin_files, workers
+        self._courses = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._files = [folder / f"{t:03d}.npz" for t in range(sequence.n_periods)]
         for instance, file in zip(sequence.periods, self._files, strict=True):
@@ -93,6 +95,7 @@ class Stage:
 
     def run(self, call: PolicyCall, seed: int) -> Course:
         """Send a policy through the sequence; whatever it does, every period has a step."""
+        self._courses += 1
         if call.policy.sees == "future":
             return self._planned(call, seed)
         before = Placement.empty(self.sequence.periods[0])
@@ -122,7 +125,7 @@ class Stage:
                 held = still_held(instance.capacities_bytes, before.holds)
                 placement = Placement(left_alone(instance, held))
             cost = period_cost(self.sequence, t, before, placement)
-            steps.append(Step(own_status, own_message, placement, cost, outcome.runtime_s if t == 0 else 0.0))
+            steps.append(Step(own_status, own_message, placement, cost, math.nan if t else outcome.runtime_s))
             before = placement
         return Course(call, seed, tuple(steps), self._bound_s(call, outcome))
 
@@ -147,6 +150,7 @@ class Stage:
             cloud_s_per_byte=self.sequence.cloud_s_per_byte,
             neighbour_s_per_byte=self.sequence.neighbour_s_per_byte,
         )
+        log = self._folder / f"course-{self._courses}-period-{period:03d}.log"
         self._workers.submit(
             Job(
                 key=0,
@@ -157,12 +161,15 @@ class Stage:
                 time_limit_s=self._time_limit_s if sees == "future" else self._limits.time_s,
                 memory_limit_mb=self._limits.memory_mb,
                 threads=self._limits.threads,
-                log_file=str(self._folder / "log"),
+                log_file=str(log),
                 cpu_limit_s=self._limits.cpu_s,
                 sight=sight,
             )
         )
-        return next(iter(self._workers.collect()))
+        outcome = next(iter(self._workers.collect()))
+        if outcome.status == "ok":
+            log.unlink(missing_ok=True)
+        return outcome
 
 
 def left_alone(instance: Instance, held: BoolArray) -> BoolArray:

@@ -102,7 +102,7 @@ def policy_table(all_played: list[Played]) -> pd.DataFrame:
                     "moved_bytes": sum(cost.moved_bytes for cost in costs),
                     "cloud_bytes": sum(cost.cloud_bytes for cost in costs),
                     "neighbour_bytes": sum(cost.neighbour_bytes for cost in costs),
-                    "decision_median_s": float(np.median([step.decision_s for step in course.steps])),
+                    "decision_median_s": float(np.nanmedian([step.decision_s for step in course.steps])),
                 }
             )
     return pd.DataFrame(rows)

@@ -14,7 +14,7 @@ from slimbench.instances import Placement
 BYTES: Final = 1e6  # of a megabyte
 
 _Periods = Annotated[float, msgspec.Meta(gt=0)]
-_Megabytes = Annotated[float, msgspec.Meta(ge=0)]
+_Megabytes = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @policy("pay-off", sees="present")
@@ -34,7 +34,7 @@ def replan_budget(
     seen: Observation,
     context: SolveContext,
     *,
-    budget_mb: _Megabytes = 1000.0,
+    budget_mb: _Megabytes = 1000,
     lookahead: _Periods = 3.0,
     solver: str = "slim-sweep",
 ) -> Placement:

@@ -10,7 +10,7 @@ import pandas as pd
 from slimbench.bench.adaptive.results import AdaptiveResults
 from slimbench.reports.chart import Chart, plain
 from slimbench.reports.charts.cells import labels
-from slimbench.reports.charts.style import WIDTH, solver_look
+from slimbench.reports.charts.style import solver_look
 from slimbench.reports.numbers import count_text
 
 PANEL_HEIGHT = 180
@@ -30,8 +30,8 @@ def adaptive_charts(results: AdaptiveResults) -> list[Chart]:
         solver=results.policies["policy"].map(names), sequence=results.policies["sequence"].map(plain)
     )
     extent = (
-        f"{count_text(len(results.sequences), 'sequence')}, "
-        f"{count_text(len(policies), 'policy').replace('policys', 'policies')}"
+        f"{count_text(len(results.sequences), 'sequence')}, {count_text(len(results.policies), 'course')} "
+        f"of {len(policies)} policies, {int(results.policies['periods_failed'].sum())} decisions failed"
     )
     return [
         _costs(periods, policies, extent),
@@ -104,29 +104,31 @@ def _trade_off(totals: pd.DataFrame, policies: Sequence[str], extent: str) -> Ch
         moved_gb=totals["moved_bytes"] / GIGABYTE, serving_ratio=totals["serving_s"] / least
     )[["sequence", "solver", "moved_gb", "serving_s", "fetching_s", "total_s", "serving_ratio"]]
     look = solver_look(policies, lines=False)
-    drawing = (
+    panels = [
         alt.Chart(alt.NamedData("adaptive_trade_off"))
+        .transform_filter(alt.FieldEqualPredicate(field="sequence", equal=sequence))
         .mark_point(filled=True, size=90, opacity=0.8)
         .encode(
-            x=alt.X("moved_gb:Q", axis=alt.Axis(title="fetched over the horizon (GB)")),
+            x=alt.X("moved_gb:Q", axis=alt.Axis(title="fetched (GB)", tickCount=6)),
             y=alt.Y(
                 "serving_ratio:Q",
-                axis=alt.Axis(title="cost of serving ÷ that of the fastest policy"),
+                axis=alt.Axis(title="serving ÷ the fastest"),
                 scale=alt.Scale(zero=False),
             ),
             tooltip=[alt.Tooltip(f"{name}:N") for name in ("solver", "sequence")]
             + [alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("moved_gb", "serving_s", "total_s")],
             **look,
         )
-        .properties(width=WIDTH, height=2 * PANEL_HEIGHT)
-    )
+        .properties(width=PANEL_WIDTH, height=PANEL_HEIGHT, title=sequence)
+        for sequence in data["sequence"].unique()
+    ]
     return Chart(
         "adaptive_trade_off",
         f"Bytes moved against latency gained: {extent}",
-        "Down and to the left is better. Each mark is a policy on one sequence: gigabytes fetched over the "
-        "whole horizon, and its cost of serving (latency times tokens, without what fetching costs) "
-        "divided by the least of any policy on that sequence.",
+        "Down and to the left is better. Each mark is a policy: gigabytes (10^9 bytes) fetched over the "
+        "whole horizon, the first fill included, and its cost of serving (latency times tokens, without what "
+        "fetching costs) divided by the least of any policy. One panel a sequence, each with its own scale.",
         data,
-        drawing,
+        alt.concat(*panels, columns=COLUMNS),
         {"adaptive_trade_off": data},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -63,6 +64,7 @@ def adapt(
     try:
         results = _with_progress(run, folder, quiet)
     except KeyboardInterrupt:
+        print(f"slimbench: stopped; finished sequences lie in {folder}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     page = _report(results, folder)
     if not quiet:

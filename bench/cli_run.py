@@ -30,7 +30,8 @@ from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
 from slimbench.bench.store import Store
-from slimbench.bench.suite import shipped_suites, suite_schema
+from slimbench.bench.suite import shipped_suites
+from slimbench.bench.suite_schema import suite_schema
 
 
 def duration_s(text: str) -> float:

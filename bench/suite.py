@@ -16,7 +16,7 @@ from slimbench.bench.toml_lines import line_of
 from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.bounded import read_content
 from slimbench.instances.errors import one_line, shortened
-from slimbench.instances.generate import Recipe, make_instance, read_recipe
+from slimbench.instances.generate import make_instance, read_recipe
 
 
 class SuiteError(ValueError):
@@ -192,31 +192,6 @@ def suite_text(name_or_path: str, package: str) -> tuple[str, str, Path]:
             f"{reason}, expected a TOML file or one of {', '.join(known)}", origin=str(path)
         ) from None
     return text, str(path), path.resolve().parent
-
-
-def suite_schema() -> dict[str, Any]:
-    """JSON schema of suite files; an entry of ``instances`` is a file or a recipe that may have lists."""
-    schema = msgspec.json.schema(Suite)
-    recipe = msgspec.json.schema(Recipe)
-    definitions = schema["$defs"] | recipe["$defs"]
-    entry = definitions["Recipe"]
-    without = {"type": "array", "items": {"type": "string"}, "default": []}
-    for name in SWEPT:
-        one = entry["properties"][name]
-        entry["properties"][name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
-    entry["properties"]["without"] = without
-    definitions["InstanceFile"] = {
-        "type": "object",
-        "properties": {"file": {"type": "string"}, "without": without},
-        "required": ["file"],
-        "additionalProperties": False,
-    }
-    either = [{"$ref": "#/$defs/InstanceFile"}, {"$ref": "#/$defs/Recipe"}]
-    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": either}
-    for definition in definitions.values():
-        definition["description"] = definition.get("description", "").partition("\n")[0]
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, "title": "SlimBench suite", **schema, "$defs": definitions}
 
 
 def parsed(text: str, origin: str, suite_type: type[_Suite]) -> _Suite:

@@ -31,7 +31,7 @@ def adaptive_charts(results: AdaptiveResults) -> list[Chart]:
     )
     extent = (
         f"{count_text(len(results.sequences), 'sequence')}, {count_text(len(results.policies), 'course')} "
-        f"of {len(policies)} policies, {int(results.policies['periods_failed'].sum())} decisions failed"
+        f"of {len(policies)} policies, decisions failed: {int(results.policies['periods_failed'].sum())}"
     )
     return [
         _costs(periods, policies, extent),

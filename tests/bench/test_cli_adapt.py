@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slimbench.bench import Observation, SolveContext
+from slimbench.bench.adaptive.run import AdaptiveRun
 from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite, suite_sequences
 from slimbench.bench.registry import find_policies
 from slimbench.bench.suite import SuiteError, shipped_suites
@@ -164,3 +166,26 @@ def test_policies_are_listed(command):
     assert "pay-off" in command("policies").out
     for row in listed:
         assert f"`{row['policy']}`" in DOC
+
+
+def test_the_examples_of_the_documentation_are_what_they_say(tmp_path):
+    (toml,), (python,) = (
+        re.findall(rf"^```{kind}\n(.*?)^```", DOC, re.M | re.S) for kind in ("toml", "python")
+    )
+    suite, plugin = tmp_path / "mine.toml", tmp_path / "popular.py"
+    suite.write_text(toml)
+    plugin.write_text(python)
+    file = read_adaptive_suite(str(suite))
+    policies = find_policies([plugin])
+    run = AdaptiveRun(file, ["last-popular", *file.suite.policies], plugin_files=[plugin])
+    assert len(run.sequences) == 4
+    (first, second, *_) = run.sequences[0].sequence.periods
+    prices = 1e-9, 1e-9
+    for known in ((), (first,)):
+        seen = Observation(
+            "past", len(known), 8, known, (1.0,) * len(known), Placement.empty(second),
+            second.capacities_bytes, second.expert_bytes, *prices,
+        )  # fmt: skip
+        placement = policies["last-popular"](seen, SolveContext(np.random.default_rng(0)))
+        assert placement.violation(second) is None
+        assert placement.holds.any() == bool(known)

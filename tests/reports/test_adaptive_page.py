@@ -102,7 +102,7 @@ def test_figures_draw_and_their_data_are_right(results):
     costs, latencies, trade_off = adaptive_charts(results)
     for chart in (costs, latencies, trade_off):
         assert b"<svg" in svg(chart)
-        assert "2 sequences, 6 courses of 3 policies, 1 decisions failed" in chart.title
+        assert "2 sequences, 6 courses of 3 policies, decisions failed: 1" in chart.title
     assert costs.data.groupby("period")["above_s"].min().tolist() == [0.0, 0.0]
     assert costs.data["above_s"].max() == pytest.approx(7.0)
     assert np.allclose(latencies.data["latency_ms"], 1000 * latencies.data["latency_s"])

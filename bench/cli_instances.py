@@ -20,11 +20,19 @@ PICTURES: Final = (".svg", ".pdf", ".png")
 
 instance_app = typer.Typer(help="Make and look at instances.", no_args_is_help=True)
 
+
+def _drawable(picture: Path | None) -> Path | None:
+    if picture is not None and picture.suffix not in PICTURES:
+        raise InstanceError("--picture", f"is {str(picture)!r}, expected {', '.join(PICTURES)}")
+    return picture
+
+
 Data = Annotated[Path | None, typer.Option("--data", help="Folder that data paths start from.")]
 InstanceFile = Annotated[Path, typer.Argument(help="Instance file: .json, .json.gz or .npz.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Picture = Annotated[
-    Path | None, typer.Option("--picture", help="Draw servers, users and wires: .svg, .pdf or .png.")
+    Path | None,
+    typer.Option("--picture", help="Draw servers, users and wires: .svg, .pdf or .png.", callback=_drawable),
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, such as network.servers=5.")]
 
@@ -48,9 +56,7 @@ def new(
 ) -> None:
     """Make an instance: random --out cells.json.gz --set layers=4 --set network.servers=5."""
     if scenario.endswith(SUFFIXES):
-        raise InstanceError(
-            "SCENARIO", f"is the file {scenario}, expected for example: random --out {scenario}"
-        )
+        raise InstanceError("SCENARIO", f"is {scenario}, expected such as: random --out {scenario}")
     file = out or Path(f"{scenario}.json.gz")
     fields = scenario_fields(scenario, _changes({"name": _stem(file)}, settings))
     with naming_scenario(scenario):
@@ -99,8 +105,6 @@ def print_facts(facts: dict[str, Any]) -> None:
 
 
 def _write_new(fields: dict[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:
-    if picture is not None:
-        _check_kind(picture)
     recipe = read_recipe(fields)
     instance, note = make_instance(recipe, data)
     write_instance(instance, out)
@@ -115,7 +119,6 @@ def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
     from slimbench.reports.chart import renderings  # noqa: PLC0415
     from slimbench.reports.charts.network_map import network_map  # noqa: PLC0415
 
-    _check_kind(picture)
     chart = network_map(instance, wires)
     if chart is None:
         raise InstanceError(
@@ -123,11 +126,6 @@ def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
         )
     with naming_file(picture):
         write_atomically(picture, renderings(chart)[picture.suffix.removeprefix(".")])
-
-
-def _check_kind(picture: Path) -> None:
-    if picture.suffix not in PICTURES:
-        raise InstanceError("--picture", f"is {str(picture)!r}, expected {', '.join(PICTURES)}")
 
 
 def _changes(fields: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _between(line: str, from_m: FloatArray, to_m: FloatArray) -> pd.DataFrame:
 
 
 def _group_colours(places: pd.DataFrame, kind: str) -> alt.Color:
-    """Servers take colours from the start of the palette, users later ones: three classes collide with none."""
+    """Of each group; users begin where the colours of three groups of servers end."""
     groups = list(dict.fromkeys(places.loc[places["kind"] == kind, "group"]))
     colours = PALETTE if kind == "server" else PALETTE[3:] + PALETTE[:3]
     return alt.Color(

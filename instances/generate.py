@@ -180,7 +180,8 @@ def _routed(recipe: Recipe, data: Path) -> Routed:
                 models,
                 demand.user_names,
                 f"all routing drawn: Zipf exponent {zipf.zipf_exponent:g}, user taste {zipf.user_taste:g}, "
-                f"{zipf.tokens} tokens a user and layer",
+                f"{zipf.tokens} tokens a user and layer"
+                + (f", tenants {', '.join(tenant.name for tenant in zipf.tenants)}" if zipf.tenants else ""),
             )
 
 

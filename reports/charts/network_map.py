@@ -107,7 +107,11 @@ def _how_to_read(instance: Instance, wires: WiredGraph | None) -> str:
         "A square is a server, the larger the more it holds; a point is a user, joined to the server that is "
         "fastest for it, over all models. "
     )
-    how += "Thick lines are wires, diamonds switches." if wires else "Wires are not known to the file."
+    how += (
+        "Thick lines are wires, diamonds switches."
+        if wires
+        else "Faint lines go to the other servers that are faster for it than the cloud."
+    )
     if max(instance.n_servers, instance.n_users) > MOST_PLACES:
         how += f" Only the first {MOST_PLACES:,} servers and users are drawn."
     return how

@@ -219,7 +219,7 @@ def test_a_suite_without_instances_is_refused(refusal):
         ),
         (
             'scenario = "highway"\nnetwork = { layout = { spacing_m = 0 } }\n',
-            "instances[0].network.layout.spacing_m: is 0, expected 0.1 to 1e+06 (scenario highway)",
+            "instances[0].network.layout.spacing_m: is 0.0, expected 0.1 to 1e+06 (scenario highway)",
         ),
         (
             'scenario = "multi-tenant"\nmodels = ["dbrx"]\n',

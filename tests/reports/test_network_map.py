@@ -39,7 +39,7 @@ def test_lines_go_to_the_fastest_server_and_to_others_faster_than_the_cloud() ->
     assert ends(chart, FASTEST) == {(10, 5, 0, 0), (80, 40, 0, 0)}  # u1 reaches edge-0 only, however far
     assert ends(chart, REACHED) == {(10, 5, 90, 30)}
     assert ends(chart, WIRE) == set()
-    assert chart.how_to_read.endswith("Wires are not known to the file.")
+    assert chart.how_to_read.endswith("faster for it than the cloud.")
 
 
 def test_known_wires_are_drawn_with_their_switches() -> None:

@@ -140,7 +140,7 @@ class HighwayLayout(
     def users_m(self, servers: int, users: int, rng: np.random.Generator) -> FloatArray:
         """(U, 2) metres."""
         along_m = servers * self.spacing_m * rng.random(users)
-        return np.column_stack([along_m, lane_offsets_m(self, users, rng)])
+        return np.column_stack([along_m, _lane_offsets_m(self, users, rng)])
 
 
 class StreetsLayout(
@@ -183,7 +183,7 @@ class StreetsLayout(
         lengths_m = streets[::-1] * np.array(self.block_m)[::-1]
         axis = choices(rng, streets * lengths_m, users)
         street = np.floor(rng.random(users) * streets[axis])
-        across_m = np.array(self.block_m)[axis] * (street + 0.5) + lane_offsets_m(self, users, rng)
+        across_m = np.array(self.block_m)[axis] * (street + 0.5) + _lane_offsets_m(self, users, rng)
         along_m = lengths_m[axis] * rng.random(users)
         return np.where(
             (axis == 0)[:, None],
@@ -210,7 +210,7 @@ def place(network: Network, rng: np.random.Generator) -> tuple[FloatArray, Float
             return road.sites_m(n), road.users_m(n, u, rng)
 
 
-def lane_offsets_m(road: HighwayLayout | StreetsLayout, users: int, rng: np.random.Generator) -> FloatArray:
+def _lane_offsets_m(road: HighwayLayout | StreetsLayout, users: int, rng: np.random.Generator) -> FloatArray:
     """(U,) metres from the middle of the road to the middle of a lane of either direction."""
     lanes = 2 * road.lanes_per_direction
     lane = np.floor(rng.random(users) * lanes)

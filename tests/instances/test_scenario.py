@@ -17,7 +17,7 @@ from slimbench.instances.scenario import (
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "SCENARIOS.md"
 HASHES = {
-    "heterogeneous": "87e1bce7e3142683d67d9f501a678fb4164516a6b973524f7b4d34331a1d9b98",
+    "heterogeneous": "d710b52d1cf5c70e3a5c776338a4dbb464fa87ea2214a385547146b89e990c75",
     "highway": "5b6b6f8e38cecb10a8f9ce3d35252d4f9903c7e219f20db139d96c6270b1a2a5",
     "indoor-office": "f32643566fd197f38b167636e1c68b5097767de4de69697cdf2cde6b7241df70",
     "metro-ring": "d837ce142e6e5dd3a21fb0f7d6df3412708a1862675a390c110d4ef9baed1d11",
@@ -26,7 +26,7 @@ HASHES = {
     "multi-tenant": "d81f0c1412601f6c6bc03a918293d96767c1917c60a78bfcbe942df672947734",
     "random": "e7533fad72d4800cd5fff952750de4273636ecc5af45e2f90d563883cdd0cb92",
     "urban-hexagonal": "755040e9d80678044e885a509883f31c72576407a9b0bbc5a7801914816c8f22",
-    "urban-micro": "d5b26fc5df9b4b36f04bfa4e4e78f5284d503e12e031379d5e8bd47680d614b5",
+    "urban-micro": "39c0bd0bb781dfac661674f5654713bbd15c6bf90c6c2560a3b401a534056e5b",
     "urban-vehicular": "1d70c8b94bf1be35a97f1b7e7eed71ea6d0148c3567931768a405afb0d12f9fe",
 }
 
@@ -65,6 +65,11 @@ def test_a_scenario_makes_the_same_instance_on_every_platform(name: str) -> None
             for layer in range(model.layers)
         ]
         assert shares == pytest.approx([shares[0]] * model.layers)
+
+
+def test_the_scenario_to_start_from_is_what_a_recipe_is_by_default() -> None:
+    fields = {"name": "random", "dispatch": "single", "models": ["mixtral-8x7b"], "layers": 4}
+    assert make_instance(read_recipe(fields))[0].sha256 == HASHES["random"]
 
 
 @pytest.mark.parametrize("name", HASHES)

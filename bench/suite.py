@@ -17,6 +17,7 @@ from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.bounded import read_content
 from slimbench.instances.errors import one_line, shortened
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
+from slimbench.instances.scenario import naming_scenario, scenario_fields, shipped_scenarios
 
 
 class SuiteError(ValueError):
@@ -99,8 +100,9 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     solvers : tuple of str, as ``name[parameter=value]``
     instances : tuple of tables
         Either ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped
-        instance library) or a recipe
-        (``slimbench.instances.generate.Recipe``) whose ``dispatch`` and ``seed`` may be lists.
+        instance library) or a recipe (``slimbench.instances.generate.Recipe``), or ``scenario`` (a shipped
+        one, ``slimbench.instances.scenario``) with what is to be changed of its recipe. ``dispatch`` and
+        ``seed`` may be lists.
     seed : int
         From which the seed of every run is drawn.
     repeats : int
@@ -173,7 +175,7 @@ def read_suite(name_or_path: str) -> SuiteFile:
 
 
 def suite_schema() -> dict[str, Any]:
-    """JSON schema of suite files; an entry of ``instances`` is a file or a recipe that may have lists."""
+    """JSON schema of suite files; an entry of ``instances`` is a file, a scenario or a recipe."""
     schema = msgspec.json.schema(Suite)
     recipe = msgspec.json.schema(Recipe)
     definitions = schema["$defs"] | recipe["$defs"]
@@ -189,8 +191,15 @@ def suite_schema() -> dict[str, Any]:
         "required": ["file"],
         "additionalProperties": False,
     }
-    either = [{"$ref": "#/$defs/InstanceFile"}, {"$ref": "#/$defs/Recipe"}]
-    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": either}
+    tables = {name: {"type": "object"} for name in ("network", "routing")}  # may be parts of tables
+    definitions["ScenarioInstance"] = {
+        "type": "object",
+        "properties": {"scenario": {"enum": list(shipped_scenarios())}, **entry["properties"], **tables},
+        "required": ["scenario"],
+        "additionalProperties": False,
+    }
+    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in ("InstanceFile", "ScenarioInstance", "Recipe")]
+    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": kinds}
     for definition in definitions.values():
         definition["description"] = definition.get("description", "").partition("\n")[0]
     dialect = "https://json-schema.org/draft/2020-12/schema"
@@ -253,14 +262,25 @@ def _entry_instances(
         for path in paths:
             yield read_instance(path), f"file {path.name}"
         return
-    swept = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
+    if "scenario" in entry:
+        changes = {key: value for key, value in entry.items() if key != "scenario"}
+        fields = scenario_fields(entry["scenario"], changes)
+        with naming_scenario(entry["scenario"]):
+            yield from _recipe_instances(fields, data or folder)
+        return
+    yield from _recipe_instances(entry, data or folder)
+
+
+def _recipe_instances(fields: Mapping[str, Any], data: Path) -> Iterator[tuple[Instance, str]]:
+    """The instance of a recipe, or one for each combination of what is a list."""
+    swept = {key: value for key in SWEPT if isinstance(value := fields.get(key), list)}
     if empty := [key for key, values in swept.items() if not values]:
         raise InstanceError(empty[0], "is an empty list")
     for values in itertools.product(*swept.values()):
         chosen = dict(zip(swept, values, strict=True))
-        recipe = read_recipe({**entry, **chosen})
+        recipe = read_recipe({**fields, **chosen})
         name = "-".join([recipe.name, *(_tag(k, v) for k, v in chosen.items())])
-        yield make_instance(msgspec.structs.replace(recipe, name=name), data or folder)
+        yield make_instance(msgspec.structs.replace(recipe, name=name), data)
 
 
 def _tag(key: str, value: object) -> str:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from slimbench.instances.activations import Routed
+from slimbench.instances.demand import draw_demand
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance, Model
 from slimbench.instances.measured import (
@@ -20,15 +21,26 @@ from slimbench.instances.measured import (
     mixtral_routing,
     qwen_routing,
 )
-from slimbench.instances.network import Network, draw_capacities_bytes, draw_network
+from slimbench.instances.network import (
+    Network,
+    WiredGraph,
+    connect,
+    draw_capacities_bytes,
+    draw_network,
+    draw_servers,
+    place,
+)
 from slimbench.instances.records import naming_field
-from slimbench.instances.routing import ZipfRouting, draw_routing
+from slimbench.instances.routing import ZipfRouting, check_rows, draw_routing
 from slimbench.instances.traces import TraceRouting, read_trace
 from slimbench.instances.validation import Dispatch, check_sizes
 from slimbench.instances.zoo import zoo_model
 
 POSITION_DECIMALS: Final = 3  # millimetres
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
+
+# Streams of random numbers: what is drawn from one is the same whatever is drawn from another.
+_RADIO, _CAPACITIES, _ROUTING, _SERVERS, _DEMAND, _TENANTS = range(6)
 
 Routing = ZipfRouting | MixtralFiddler | QwenVllm | TraceRouting
 
@@ -77,7 +89,8 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
 def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, str]:
     """Make the instance of a recipe.
 
-    Network, capacities and routing are drawn from streams of their own: changing one leaves the others.
+    Network, kinds of servers, capacities, routing, demand and tenants' rankings are drawn from streams of
+    their own: changing one leaves the others.
 
     Parameters
     ----------
@@ -101,7 +114,8 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     routed = _routed(recipe, data or Path())
     zoo_models = [zoo_model(model.name) for model in routed.models]
     network = msgspec.structs.replace(network, users=len(routed.user_names))
-    radio = draw_network(network, zoo_models, _stream(recipe, 0))
+    servers = draw_servers(network, _stream(recipe, _SERVERS))
+    radio = draw_network(network, servers, zoo_models, _stream(recipe, _RADIO))
     total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
     activations = routed.activations
     if recipe.routing.device_experts:
@@ -114,8 +128,10 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
         name=recipe.name,
         dispatch=recipe.dispatch,
         base_latency_s=round(activations.base_latency_s, RATE_DECIMALS),
-        server_names=tuple(f"edge-{n}" for n in range(network.servers)),
-        capacities_bytes=draw_capacities_bytes(network, total_bytes, _stream(recipe, 1)),
+        server_names=servers.names,
+        capacities_bytes=draw_capacities_bytes(
+            servers, network.capacity_spread, total_bytes, _stream(recipe, _CAPACITIES)
+        ),
         models=routed.models,
         user_names=routed.user_names,
         edge_latency_s=radio.edge_latency_s,
@@ -132,8 +148,13 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     return instance, routed.note
 
 
+def wires_of(recipe: Recipe) -> WiredGraph | None:
+    """The wires between the servers of the recipe's instance, None where each is one hop from every other."""
+    return connect(recipe.network, place(recipe.network, _stream(recipe, _RADIO))[0])
+
+
 def _routed(recipe: Recipe, data: Path) -> Routed:
-    users, rng = recipe.network.users, _stream(recipe, 2)
+    users, rng = recipe.network.users, _stream(recipe, _ROUTING)
     match recipe.routing:
         case MixtralFiddler(path=path):
             _expect_model(recipe, MIXTRAL)
@@ -152,12 +173,15 @@ def _routed(recipe: Recipe, data: Path) -> Routed:
             )
         case ZipfRouting() as zipf:
             models = _models(recipe, recipe.layers)
+            check_rows(zipf, models, users)
+            demand = draw_demand(zipf.tenants, zipf.model_taste, models, users, _stream(recipe, _DEMAND))
             return Routed(
-                draw_routing(zipf, models, users, rng),
+                draw_routing(zipf, models, demand, rng, _stream(recipe, _TENANTS)),
                 models,
-                tuple(f"u{u}" for u in range(users)),
+                demand.user_names,
                 f"all routing drawn: Zipf exponent {zipf.zipf_exponent:g}, user taste {zipf.user_taste:g}, "
-                f"{zipf.tokens} tokens a user and layer",
+                f"{zipf.tokens} tokens a user and layer"
+                + (f", tenants {', '.join(tenant.name for tenant in zipf.tenants)}" if zipf.tenants else ""),
             )
 
 

@@ -56,7 +56,8 @@ def test_each_of_the_four_folders_declares_its_types(folder):
     assert (ROOT / folder / "py.typed").is_file()
 
 
-LOOK_UP = {ROOT / "bench" / name for name in ("cli_report.py", "cli_inspect.py")}  # commands that show pages
+LOOK_UP = {ROOT / "bench" / name for name in ("cli_report.py", "cli_inspect.py", "cli_instances.py")}
+# commands that show pages and pictures
 
 
 def imports_of(path):

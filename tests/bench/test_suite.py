@@ -138,6 +138,22 @@ def test_a_glob_takes_all_files_in_order_relative_to_the_suite_or_the_data(insta
     assert [n.instance.name for n in instances_of(f"file = '{tmp_path}/data/cell-3.npz'")] == ["random-3"]
 
 
+SMALL = 'scenario = "metro-tree"\nlayers = 1\nnetwork = { servers = 3, users = 4 }\n'
+
+
+def test_a_scenario_is_changed_by_its_entry_and_swept_like_a_recipe(instances_of):
+    made = instances_of(
+        f'{SMALL}name = "t"\ndispatch = ["single", "serial"]\nseed = [3, 5]\nwithout = ["random"]\n',
+        f"{SMALL}routing = {{ tokens = 2 }}\n",
+    )
+    names = [named.instance.name for named in made]
+    assert names == ["t-single-s3", "t-single-s5", "t-serial-s3", "t-serial-s5", "metro-tree"]
+    assert {(n.instance.n_servers, n.instance.n_users, n.instance.n_layers) for n in made} == {(3, 4, 1)}
+    assert [named.without for named in made] == [frozenset({"random"})] * 4 + [frozenset()]
+    assert {named.instance.models[0].name for named in made} == {"mixtral-8x7b"}
+    assert made[-1].instance.n_activations <= 4 * 2 < made[0].instance.n_activations
+
+
 # What is refused
 
 REFERENCE = 'solvers = ["random"]\n[reference]\n'
@@ -195,6 +211,20 @@ def test_a_suite_without_instances_is_refused(refusal):
         (f'{ENTRY}colour = "red"\n', "instances[0].colour: is not a field of this format"),
         (f'{ENTRY}routing = {{ kind = "guess" }}\n', "instances[0].routing.kind: invalid value 'guess'"),
         ('file = "a.json"\nseed = 1\n', "instances[0].seed: does not go with file"),
+        ('scenario = "moon"\n', "instances[0].scenario: is 'moon', expected one of heterogeneous, "),
+        ("scenario = 3\n", "instances[0].scenario: is 3, expected one of heterogeneous, "),
+        (
+            f"{SMALL}seed = -1\n",
+            "instances[0].seed: expected int >= 0 (scenario metro-tree)",
+        ),
+        (
+            'scenario = "highway"\nnetwork = { layout = { spacing_m = 0 } }\n',
+            "instances[0].network.layout.spacing_m: is 0.0, expected 0.1 to 1e+06 (scenario highway)",
+        ),
+        (
+            'scenario = "multi-tenant"\nmodels = ["dbrx"]\n',
+            "instances[0].routing.tenants[0].models: names 'mixtral-8x7b', expected one of dbrx (scenario",
+        ),
         ('file = "none-*.json"\n', "instances[0].file: nothing matches 'none-*.json' in TMP"),
         ('file = ""\n', "instances[0].file: nothing matches '' in TMP"),
         (f'without = "random"\n{ENTRY}', "instances[0].without: Expected array, got str"),

@@ -46,6 +46,8 @@ SUITE = (
     '[reference]\nsolver = "exact"\ncross_check = ["milp"]\ntime_s = 4.5\n'
     f'[[instances]]\n{ENTRY}seed = [1, 2]\nwithout = ["random"]\nrouting = {{ kind = "zipf", tokens = 4 }}\n'
     '[[instances]]\nfile = "a.json"\n'
+    '[[instances]]\nscenario = "metro-tree"\nlayers = 1\nnetwork = { servers = 2, users = 3 }\n'
+    "routing = { tokens = 4 }\n"
 )
 FIDDLER = {"total_input_tokens": 3, "expert_popularity": [[2, 1, 1], [1, 2, 1]]}
 VLLM: list[Any] = [

@@ -73,12 +73,12 @@ class Mesh(
     Parameters
     ----------
     neighbours : int
-        How many; of several equally near as the last of them, all. Default: our choice.
+        How many, at most 20; of several equally near as the last of them, all. Default: our choice.
     max_hops : int, optional
         As of a ring.
     """
 
-    neighbours: Annotated[int, msgspec.Meta(ge=1)] = 3
+    neighbours: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
     max_hops: Hops | None = None
 
 

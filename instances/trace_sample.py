@@ -14,7 +14,6 @@ from slimbench.instances.trace_columns import Coded
 
 HashArray = npt.NDArray[np.uint64]
 
-_INT64: Final = range(-(2**63), 2**63)
 _NOTHING: Final = np.uint64(0x6E6F7468696E6721)  # any number: the hash of an empty cell
 _FRACTION_BITS: Final = 53  # of a float64
 
@@ -62,11 +61,9 @@ def _hashes(values: list[Any]) -> HashArray:
 
 def _integer(value: Any) -> int | None:
     """The value as a 64-bit integer, if it is one or is written exactly as one."""
-    if type(value) is str:
-        if not value.removeprefix("-").isdecimal() or str(int(value[:20])) != value:
-            return None
+    if type(value) is str and value.removeprefix("-").isdecimal() and str(int(value[:20])) == value:
         value = int(value)
-    return value if value in _INT64 else None
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
 def _text_hash(text: Any) -> np.uint64:

@@ -47,6 +47,11 @@ class TraceBatch:
     groups: IndexArray
     names: dict[str, Coded]
 
+    @property
+    def numbered(self) -> bool:
+        """Whether every row tells its token."""
+        return "token" in self.names and None not in self.names["token"].values
+
     def places(self, seed: int) -> FloatArray:
         """(rows,) float64 in [0, 1), drawn by ``seed`` and the same for all rows of a token.
 

@@ -45,6 +45,8 @@ class TraceCounts:
     counts : (A,) int64
     shortfall : int
         A count, and one that is not here at all, may be too low by so much (``Tally``).
+    numbered : bool
+        Whether every row tells its token.
     """
 
     user_names: tuple[str, ...]
@@ -57,11 +59,18 @@ class TraceCounts:
     groups: IndexArray
     counts: IntArray
     shortfall: int
+    numbered: bool
 
     @property
     def tokens(self) -> int:
         """Of all users and models: the rows of each one's most logged layer."""
         return int(self._tokens()[0].sum())
+
+    def complete(self, models: Sequence[Model]) -> bool:
+        """Whether every token was logged in every layer, as far as numbers of rows can tell."""
+        tokens, pair = self._tokens()
+        layers = np.array([model.layers for model in models])[self.models]
+        return bool((tokens[pair] == self.rows).all() and (np.bincount(pair)[pair] == layers).all())
 
     def shares(self) -> FloatArray:
         """(L,) share of all tokens that are of the logged layer's user and model: the rate of its groups."""
@@ -135,6 +144,7 @@ def _count(
     layout = _KeyLayout(models)
     logged, groups = Tally(1, MAX_LOGGED), Tally(layout.n_words, max_groups)
     low, high = part
+    numbered = True
     for batch in reader:
         keys = layout.keys(batch)
         logged_keys = layout.logged(batch)[:, None]
@@ -142,6 +152,7 @@ def _count(
             places = batch.places(seed)
             kept = (low <= places) & (places < high)
             keys, logged_keys = keys[kept], logged_keys[kept]
+        numbered &= batch.numbered
         logged.add(logged_keys)
         groups.add(keys)
         if logged.n_keys > MAX_LOGGED:
@@ -163,6 +174,7 @@ def _count(
         groups=experts,
         counts=counts,
         shortfall=groups.shortfall,
+        numbered=numbered,
     )
 
 

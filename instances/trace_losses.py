@@ -23,7 +23,7 @@ class Losses:
     rates : (U, M) float64
         Rate of dropped groups, occurrences per generated token.
     sampled_tokens : int, optional
-        Number of tokens kept, where tokens were drawn.
+        Number of tokens kept, where each was drawn for itself, and in every layer.
     """
 
     rates: FloatArray
@@ -45,7 +45,7 @@ class Losses:
         The saving is the mean over tokens of what each saves in all its layers, from 0 to h. For n tokens
         drawn from all of them without replacement, and a placement chosen without looking at them, the mean
         of the n differs from that of all by at most h sqrt(ln(2 / (1 - confidence)) / (2 n)), at that
-        confidence, where every token is logged in every layer.
+        confidence.
 
         References
         ----------

@@ -121,11 +121,12 @@ def trace_routing(
     if routing.min_support > 1:
         dropped = (summarised - supported).sum() / rates.sum()
         note.append(f"min_support {routing.min_support} drops {dropped:.2%} of the rate")
+    drawn_alone = routing.sample < 1 and counts.numbered and counts.complete(full)
     activations = counts.activations(routing.min_support)
     return Routed(
         activations.where(activations.layers < limits[activations.models]),
         models,
         counts.user_names,
         "; ".join(note),
-        Losses(lost, counts.tokens if routing.sample < 1 else None),
+        Losses(lost, counts.tokens if drawn_alone else None),
     )

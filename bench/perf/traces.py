@@ -29,8 +29,8 @@ BATCHES: Final = 8  # drawn; a longer trace has them over again, for other token
 CAPTION: Final = (
     "Wall seconds and highest resident memory of a process of its own, one run, from a trace file to the "
     f"count of every group of every user and layer: {USERS} users, {MODEL.layers} layers, top-{MODEL.top_k} "
-    f"of {MODEL.experts_per_layer} experts, Zipf exponent 0.65. pandas reads the whole file, sorts the experts "
-    "of each row and groups by user, model, layer and experts; it is not given more than "
+    f"of {MODEL.experts_per_layer} experts, Zipf exponent 0.65. pandas reads the whole file, sorts the "
+    "experts of each row and groups by user, model, layer and experts; it is not given more than "
     f"{PEER_ROWS} rows. `mib` includes Python and its libraries."
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -223,8 +223,13 @@ class _KeyLayout:
 
     def of_keys(self, keys: IntArray) -> tuple[IntArray, IndexArray]:
         """Logged layers (n,) and groups (n, largest group)."""
-        digits = []
-        for word, digit_bits in zip(keys.T, self._words, strict=True):
-            below = np.cumsum(digit_bits[::-1])[::-1] - digit_bits
-            digits += [(word >> low) & ((1 << bits) - 1) for bits, low in zip(digit_bits, below, strict=True)]
-        return digits[0], np.column_stack(digits[1:]).astype(np.int32) - 1
+        digits: Iterator[IntArray] = (
+            (word >> low) & ((1 << bits) - 1)
+            for word, digit_bits in zip(keys.T, self._words, strict=True)
+            for bits, low in zip(digit_bits, np.cumsum(digit_bits[::-1])[::-1] - digit_bits, strict=True)
+        )
+        logged = next(digits)
+        groups = np.empty((len(keys), self._width), np.int32)
+        for rank, digit in enumerate(digits):  # one at a time: there may be millions of keys
+            groups[:, rank] = digit - 1
+        return logged, groups

@@ -32,7 +32,7 @@ from slimbench.instances.network import (
 )
 from slimbench.instances.records import naming_field
 from slimbench.instances.routing import ZipfRouting, check_rows, draw_routing
-from slimbench.instances.traces import TraceRouting, read_trace
+from slimbench.instances.traces import TraceRouting, trace_routing
 from slimbench.instances.validation import Dispatch, check_sizes
 from slimbench.instances.zoo import zoo_model
 
@@ -145,7 +145,8 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
         server_positions_m=np.round(radio.server_positions_m, POSITION_DECIMALS),
         user_positions_m=np.round(radio.user_positions_m, POSITION_DECIMALS),
     )
-    return instance, routed.note
+    losses = routed.losses.told(instance) if routed.losses else []
+    return instance, "; ".join([routed.note, *losses])
 
 
 def wires_of(recipe: Recipe) -> WiredGraph | None:
@@ -162,15 +163,9 @@ def _routed(recipe: Recipe, data: Path) -> Routed:
         case QwenVllm(path=path):
             _expect_model(recipe, QWEN)
             return qwen_routing(data / path, users, rng, recipe.layers)
-        case TraceRouting(path=path):
-            full = _models(recipe, None)
-            activations, names = read_trace(data / path, full)
-            models = _models(recipe, recipe.layers)
-            limits = np.array([model.layers for model in models])
-            activations = activations.where(activations.layers < limits[activations.models])
-            return Routed(
-                activations, models, names, f"groups and their rates from the trace {Path(path).name}"
-            )
+        case TraceRouting(path=path) as trace:
+            full, models = _models(recipe, None), _models(recipe, recipe.layers)
+            return trace_routing(trace, data / path, full, models, recipe.seed)
         case ZipfRouting() as zipf:
             models = _models(recipe, recipe.layers)
             check_rows(zipf, models, users)

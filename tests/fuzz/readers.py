@@ -37,6 +37,7 @@ from slimbench.instances import (
 )
 from slimbench.instances.generate import Recipe, make_instance
 from slimbench.instances.measured import read_fiddler_counts, read_vllm_routes
+from slimbench.instances.trace_counts import count_trace
 from slimbench.instances.traces import read_trace
 
 MODELS = [Model("toy", 2, 4, 2, 1), Model("other", 1, 8, 3, 1)]
@@ -73,6 +74,12 @@ def _arrays() -> Mapping[str, Any]:
     instance = json_format.decode_instance(json.dumps(placed(TWO_CELLS)).encode())
     with np.load(io.BytesIO(npz_format.encode_instance(instance))) as file:
         return dict(file)
+
+
+def _read_trace(path: Path) -> None:
+    """Read a trace, and if that goes well a part of its tokens."""
+    read_trace(path, MODELS)
+    count_trace(path, MODELS, part=(0.0, 0.5), max_groups=1).activations(min_support=2)
 
 
 def _use(instance: Instance) -> str:
@@ -121,14 +128,14 @@ READERS: dict[str, Reader] = {
         lambda rng: _document(rng, TWO_CELLS_PLACEMENT),
         lambda path: read_placement(path, two_cells()).violation(two_cells()),
     ),
-    "trace-csv": Reader("fuzzed.csv", changed_csv, lambda path: read_trace(path, MODELS)),
+    "trace-csv": Reader("fuzzed.csv", changed_csv, _read_trace),
     "trace-csv-gz": Reader(
         "fuzzed.csv.gz",
         lambda rng: changed_gzip(rng, changed_csv(rng)),
-        lambda path: read_trace(path, MODELS),
+        _read_trace,
     ),
-    "trace-jsonl": Reader("fuzzed.jsonl", changed_json_lines, lambda path: read_trace(path, MODELS)),
-    "trace-parquet": Reader("fuzzed.parquet", changed_parquet, lambda path: read_trace(path, MODELS)),
+    "trace-jsonl": Reader("fuzzed.jsonl", changed_json_lines, _read_trace),
+    "trace-parquet": Reader("fuzzed.parquet", changed_parquet, _read_trace),
     "measured-counts": Reader("fuzzed.json", lambda rng: _document(rng, FIDDLER), read_fiddler_counts),
     "measured-routes": Reader("fuzzed.jsonl", lambda rng: changed_json_lines(rng, VLLM), read_vllm_routes),
     "results": Reader("results.sqlite", changed_results, _read_results, (StoreError, InstanceError)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,6 +17,7 @@ from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.bounded import read_content
 from slimbench.instances.errors import one_line, shortened
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
+from slimbench.instances.planning import Planning, named_by, planning_instance, read_plannings
 
 
 class SuiteError(ValueError):
@@ -100,7 +101,9 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instances : tuple of tables
         Either ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped
         instance library) or a recipe
-        (``slimbench.instances.generate.Recipe``) whose ``dispatch`` and ``seed`` may be lists.
+        (``slimbench.instances.generate.Recipe``) whose ``dispatch`` and ``seed`` may be lists; ``without``
+        names solvers to leave out, ``planning`` what placements are planned on as well
+        (``slimbench.instances.planning.Planning``, with lists of values and seeds).
     seed : int
         From which the seed of every run is drawn.
     repeats : int
@@ -120,11 +123,20 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class NamedInstance:
-    """An instance of a suite and where it comes from, in one line."""
+    """An instance of a suite and where it comes from, in one line.
+
+    Attributes
+    ----------
+    without : set of str
+        Solvers that it is not for.
+    plannings : dict of Instance
+        What placements for it are planned on as well.
+    """
 
     instance: Instance
     note: str
-    without: frozenset[str]
+    without: frozenset[str] = frozenset()
+    plannings: Mapping[Planning, Instance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,31 +184,6 @@ def read_suite(name_or_path: str) -> SuiteFile:
     return SuiteFile(_parse(text, str(path)), text, str(path), path.resolve().parent)
 
 
-def suite_schema() -> dict[str, Any]:
-    """JSON schema of suite files; an entry of ``instances`` is a file or a recipe that may have lists."""
-    schema = msgspec.json.schema(Suite)
-    recipe = msgspec.json.schema(Recipe)
-    definitions = schema["$defs"] | recipe["$defs"]
-    entry = definitions["Recipe"]
-    without = {"type": "array", "items": {"type": "string"}, "default": []}
-    for name in SWEPT:
-        one = entry["properties"][name]
-        entry["properties"][name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
-    entry["properties"]["without"] = without
-    definitions["InstanceFile"] = {
-        "type": "object",
-        "properties": {"file": {"type": "string"}, "without": without},
-        "required": ["file"],
-        "additionalProperties": False,
-    }
-    either = [{"$ref": "#/$defs/InstanceFile"}, {"$ref": "#/$defs/Recipe"}]
-    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": either}
-    for definition in definitions.values():
-        definition["description"] = definition.get("description", "").partition("\n")[0]
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, "title": "SlimBench suite", **schema, "$defs": definitions}
-
-
 def _parse(text: str, origin: str) -> Suite:
     try:
         return msgspec.toml.decode(text, type=Suite)
@@ -221,11 +208,12 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
         try:
             recipe = dict(entry)
             without = frozenset(msgspec.convert(recipe.pop("without", []), list[str]))
-            for instance, note in _entry_instances(recipe, folder, data):
-                if instance.name in names:
-                    raise SuiteError(f"a second instance named {instance.name!r}", place)
-                names.add(instance.name)
-                yield NamedInstance(instance, note, without)
+            plannings = read_plannings(recipe.pop("planning", []))
+            for named in _entry_instances(recipe, plannings, folder, data):
+                if named.instance.name in names:
+                    raise SuiteError(f"a second instance named {named.instance.name!r}", place)
+                names.add(named.instance.name)
+                yield replace(named, without=without)
         except msgspec.ValidationError as error:
             problem = str(error).replace("`", "").partition(" - at $")[0]
             raise SuiteError(problem, f"{place}.without") from None
@@ -236,8 +224,8 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
 
 
 def _entry_instances(
-    entry: Mapping[str, Any], folder: Path, data: Path | None
-) -> Iterator[tuple[Instance, str]]:
+    entry: Mapping[str, Any], plannings: Sequence[Planning], folder: Path, data: Path | None
+) -> Iterator[NamedInstance]:
     if "file" in entry:
         if extra := entry.keys() - {"file"}:
             raise InstanceError(min(extra), "does not go with file")
@@ -251,7 +239,9 @@ def _entry_instances(
         if not paths:
             raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
         for path in paths:
-            yield read_instance(path), f"file {path.name}"
+            instance = read_instance(path)
+            seen = {planning: _planned_on(instance, planning) for planning in plannings}
+            yield NamedInstance(instance, f"file {path.name}", plannings=seen)
         return
     swept = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
     if empty := [key for key, values in swept.items() if not values]:
@@ -260,7 +250,24 @@ def _entry_instances(
         chosen = dict(zip(swept, values, strict=True))
         recipe = read_recipe({**entry, **chosen})
         name = "-".join([recipe.name, *(_tag(k, v) for k, v in chosen.items())])
-        yield make_instance(msgspec.structs.replace(recipe, name=name), data or folder)
+        recipe, home = msgspec.structs.replace(recipe, name=name), data or folder
+        instance, note = make_instance(recipe, home)
+        seen = {planning: _planned_on(instance, planning, recipe, home) for planning in plannings}
+        yield NamedInstance(instance, note, plannings=seen)
+
+
+def _planned_on(
+    instance: Instance, planning: Planning, recipe: Recipe | None = None, data: Path | None = None
+) -> Instance:
+    """What the planner sees of an instance; a part of a trace is read anew."""
+    try:
+        if recipe is None or planning.part is None:
+            return planning_instance(instance, planning)
+        return named_by(planning, make_instance(recipe, data, planning.part)[0])
+    except InstanceError as error:
+        if error.file is not None:
+            raise
+        raise InstanceError(f"planning.{error.field}", error.problem) from None
 
 
 def _tag(key: str, value: object) -> str:

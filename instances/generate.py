@@ -74,7 +74,9 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
         return msgspec.convert(dict(fields), Recipe)
 
 
-def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, str]:
+def make_instance(
+    recipe: Recipe, data: Path | None = None, part: tuple[float, float] | None = None
+) -> tuple[Instance, str]:
     """Make the instance of a recipe.
 
     Network, capacities and routing are drawn from streams of their own: changing one leaves the others.
@@ -84,6 +86,9 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     recipe : Recipe
     data : Path, optional
         Folder that the recipe's relative paths start from; without it, the current one.
+    part : (float, float), optional
+        Of the tokens of the recipe's trace, in the place of the recipe's own part. What devices hold is
+        what they hold by the recipe.
 
     Returns
     -------
@@ -98,15 +103,17 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     """
     network = recipe.network
     check_sizes(network.servers, network.users, max(1, len(recipe.models)))
-    routed = _routed(recipe, data or Path())
+    routed = seen = _routed(recipe, data or Path())
+    if part is not None:
+        seen = _routed(_with_part(recipe, part), data or Path())
     zoo_models = [zoo_model(model.name) for model in routed.models]
     network = msgspec.structs.replace(network, users=len(routed.user_names))
     radio = draw_network(network, zoo_models, _stream(recipe, 0))
     total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
-    activations = routed.activations
+    activations = seen.activations
     if recipe.routing.device_experts:
         device_s = np.array([model.group_flop / network.device_flop_per_s for model in zoo_models])
-        held = activations.most_used(recipe.routing.device_experts, network.users, routed.models)
+        held = routed.activations.most_used(recipe.routing.device_experts, network.users, routed.models)
         activations = activations.without_device_experts(held, device_s, routed.models)
     rates = np.round(activations.rates, RATE_DECIMALS)
     kept = activations.where(rates > 0)
@@ -129,7 +136,13 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
         server_positions_m=np.round(radio.server_positions_m, POSITION_DECIMALS),
         user_positions_m=np.round(radio.user_positions_m, POSITION_DECIMALS),
     )
-    return instance, routed.note
+    return instance, seen.note
+
+
+def _with_part(recipe: Recipe, part: tuple[float, float]) -> Recipe:
+    if not isinstance(recipe.routing, TraceRouting):
+        raise InstanceError("part", 'needs routing.kind = "trace"')
+    return msgspec.structs.replace(recipe, routing=msgspec.structs.replace(recipe.routing, part=part))
 
 
 def _routed(recipe: Recipe, data: Path) -> Routed:
@@ -141,15 +154,17 @@ def _routed(recipe: Recipe, data: Path) -> Routed:
         case QwenVllm(path=path):
             _expect_model(recipe, QWEN)
             return qwen_routing(data / path, users, rng, recipe.layers)
-        case TraceRouting(path=path):
+        case TraceRouting(path=path) as trace:
             full = _models(recipe, None)
-            activations, names = read_trace(data / path, full)
+            split = trace.split(recipe.seed)
+            activations, names = read_trace(data / path, full, split)
             models = _models(recipe, recipe.layers)
             limits = np.array([model.layers for model in models])
             activations = activations.where(activations.layers < limits[activations.models])
-            return Routed(
-                activations, models, names, f"groups and their rates from the trace {Path(path).name}"
-            )
+            note = f"groups and their rates from the trace {Path(path).name}"
+            if split is not None:
+                note += f", tokens {split.low:g} to {split.high:g} of a split by hash, seed {split.seed}"
+            return Routed(activations, models, names, note)
         case ZipfRouting() as zipf:
             models = _models(recipe, recipe.layers)
             return Routed(

@@ -159,7 +159,7 @@ def draw_network(network: Network, models: Sequence[ZooModel], rng: np.random.Ge
     path_3d_m = np.hypot(distances_m, SERVER_HEIGHT_M - USER_HEIGHT_M)
     # TR 38.901 takes the larger of this and the line-of-sight loss, which at these heights is never larger.
     path_loss_db = 22.4 + 35.3 * np.log10(path_3d_m) + 21.3 * np.log10(network.carrier_ghz)
-    gains_db = network.shadowing_db * _normal(rng, (u, n)) - path_loss_db
+    gains_db = network.shadowing_db * standard_normal(rng, (u, n)) - path_loss_db
     own_cells = np.argmax(gains_db, axis=1)
     up, down = _rates_bit_per_s(network, gains_db[np.arange(u), own_cells], own_cells)
 
@@ -183,7 +183,7 @@ def draw_capacities_bytes(network: Network, total_bytes: int, rng: np.random.Gen
     return np.asarray(np.floor(shares * total_bytes), np.int64)
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """Standard normal numbers by Box and Muller, from uniform ones alone: those never change with NumPy."""
     radius, angle = rng.random(shape), rng.random(shape)
     return np.asarray(np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle))

@@ -22,6 +22,7 @@ from slimbench.instances.instance import Model
 from slimbench.instances.parquet_rows import parquet_rows
 from slimbench.instances.records import naming_field, refuse_twice
 from slimbench.instances.routing import Count
+from slimbench.instances.token_split import EVERYTHING, TokenSplit, check_part
 
 SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
 
@@ -41,10 +42,21 @@ class TraceRouting(
         ``.parquet``, ``.csv`` or ``.jsonl``, the latter two also ``.gz``.
     device_experts : int
         Most-used experts of each layer that a device holds itself.
+    part : (float, float)
+        Of the tokens, those that count: from ``low`` to below ``high`` of their places in [0, 1)
+        (``TokenSplit``, by the seed of the recipe). All users stay, called or not.
     """
 
     path: str
     device_experts: Count = 0
+    part: tuple[float, float] = EVERYTHING
+
+    def __post_init__(self) -> None:
+        check_part("routing.part", self.part)
+
+    def split(self, seed: int) -> TokenSplit | None:
+        """The part of the tokens; None where that is all of them, which need no names then."""
+        return None if self.part == EVERYTHING else TokenSplit(seed, *self.part)
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -57,13 +69,15 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     token: str | int | None = None
 
 
-def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[Activations, tuple[str, ...]]:
-    """Read a routing trace.
+def read_trace(
+    path: str | os.PathLike[str], models: Sequence[Model], split: TokenSplit | None = None
+) -> tuple[Activations, tuple[str, ...]]:
+    """Read a routing trace, or a part of its tokens.
 
     Columns: ``user`` (or ``task``), ``model`` (a name of ``models``), ``layer``, ``experts`` (ids, 1 to
-    top_k, all different; in CSV separated by spaces), optionally ``weights`` (one an expert) and ``token``,
-    neither of them used. Others are refused. Row 1 is the first one after a header, and in JSON lines the
-    first line.
+    top_k, all different; in CSV separated by spaces), optionally ``weights`` (one an expert), not used, and
+    ``token``, by which it is split. Others are refused. Row 1 is the first one after a header, and in JSON
+    lines the first line.
 
     A user's tokens of a model are the rows of its most logged layer, and their share of all users' and
     models' tokens is the user's share. The rate of a group is its count over the rows of the same user, model
@@ -73,7 +87,7 @@ def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[A
     -------
     activations : Activations
     user_names : (U,) str
-        In the order of their first row.
+        In the order of their first row, whatever part that is in.
 
     Raises
     ------
@@ -101,11 +115,19 @@ def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[A
                 raise InstanceError(
                     f"{here}: {column}", "expected one of user and task, the same in every row"
                 )
-            keys.extend((users.setdefault(str(user), len(users)), numbers[row.model], row.layer))
+            user_number = users.setdefault(str(user), len(users))
+            if split is not None:
+                if row.token is None:
+                    raise InstanceError(f"{here}: token", "is missing, expected one to split the trace by")
+                if not split.holds(str(user), row.token):
+                    continue
+            keys.extend((user_number, numbers[row.model], row.layer))
             sizes.append(len(row.experts))
             members.extend(row.experts)
-        if not keys:
+        if not users:
             raise InstanceError("", "has no rows, expected one per token and layer")
+        if split is not None and not keys:
+            raise InstanceError("token", f"has none from {split.low:g} to {split.high:g} of the split")
     table = padded_groups(offsets_of(np.array(sizes)), np.array(members))
     user_of, model_of, layer_of = np.array(keys, np.int64).reshape(-1, 3).T
     rates = _rates(user_of, model_of, layer_of)

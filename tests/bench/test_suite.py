@@ -43,7 +43,16 @@ def refusal(suite_of, tmp_path):
 # What ships
 
 
-SHIPPED = ["formulations", "hard", "known-optima", "paper-small", "quick", "real-routing", "textbook"]
+SHIPPED = [
+    "formulations",
+    "hard",
+    "known-optima",
+    "paper-small",
+    "quick",
+    "real-routing",
+    "robustness",
+    "textbook",
+]
 
 
 def test_these_suites_ship():
@@ -138,6 +147,25 @@ def test_a_glob_takes_all_files_in_order_relative_to_the_suite_or_the_data(insta
     assert [n.instance.name for n in instances_of(f"file = '{tmp_path}/data/cell-3.npz'")] == ["random-3"]
 
 
+def test_every_instance_is_planned_on_what_its_entry_says_as_well(instances_of):
+    planning = "planning = [{ tokens = [2, 4], seed = [1, 2] }, { latency_noise = 0.1 }]\n"
+    made = instances_of(
+        f'name = "a"\ndispatch = ["single", "parallel"]\n{planning}{RECIPE}', ENTRY + "seed = 1\n"
+    )
+    assert [len(named.plannings) for named in made] == [5, 5, 0]
+    labels = [seen.name.removeprefix("a-parallel") for seen in made[1].plannings.values()]
+    assert labels == [
+        "[tokens=2,seed=1]", "[tokens=2,seed=2]", "[tokens=4,seed=1]", "[tokens=4,seed=2]",
+        "[latency_noise=0.1,seed=0]",
+    ]  # fmt: skip
+    assert {seen.dispatch for seen in made[1].plannings.values()} == {"parallel"}
+
+
+def test_a_planning_that_is_wrong_is_told_with_its_line(suite_of):
+    with pytest.raises(SuiteError, match=r"mine\.toml: line 9: instances\[0\]\.planning\[0\]\.tokens: "):
+        make_plan(suite_of(f"{ENTRY}planning = [{{ tokens = 0 }}]\n"), SOLVERS, None)
+
+
 # What is refused
 
 REFERENCE = 'solvers = ["random"]\n[reference]\n'
@@ -199,6 +227,13 @@ def test_a_suite_without_instances_is_refused(refusal):
         ('file = ""\n', "instances[0].file: nothing matches '' in TMP"),
         (f'without = "random"\n{ENTRY}', "instances[0].without: Expected array, got str"),
         (f"without = [1]\n{ENTRY}", "instances[0].without: Expected str, got int"),
+        (f"planning = 4\n{ENTRY}", "instances[0].planning: expected array, got int"),
+        (f"planning = [{{ tokens = 4 }}, {{ tokens = 0 }}]\n{ENTRY}",
+         "instances[0].planning[1].tokens: expected int >= 1"),
+        (f"planning = [{{ noise = 0.1 }}]\n{ENTRY}", "instances[0].planning[0].noise: is not a field"),
+        (f"planning = [{{ part = [0.0, 0.5] }}]\n{ENTRY}",
+         'instances[0].planning.part: needs routing.kind = "trace"'),
+        (f"planning = [{{ tokens = 90_000_000 }}]\n{ENTRY}", "instances[0].planning.tokens: would draw"),
         (f'without = ["milp"]\n{ENTRY}', "a: without: 'milp' is not in solvers"),
     ],
 )  # fmt: skip

@@ -80,7 +80,7 @@ class _Source:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         with contextlib.closing(Store.open(folder)) as store:
-            self.instances = [*store.instances(), *store.planning_instances()]
+            self.instances = [*store.instances(), *store.instances(planned_on=True)]
             self.runs = store.runs()
             self.meta, self.machines = store.meta(), store.machines()
 

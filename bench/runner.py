@@ -83,7 +83,7 @@ class _Execution:
         self._folder, self._store, self._solvers = folder, store, solvers
         self._plugin_files = tuple(str(path) for path in plugin_files)
         self._executor, self._cache, self._on_finish = executor, cache, on_finish
-        rows = (*store.instances(), *store.planning_instances())
+        rows = (*store.instances(), *store.instances(planned_on=True))
         self._files = {row["instance_hash"]: folder / row["file"] for row in rows}
         self._read = lru_cache(maxsize=4)(read_instance)
         self._under_way: dict[int, Row] = {}

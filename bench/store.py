@@ -206,15 +206,9 @@ class Store:
             for item in meta.items():
                 execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", item)
 
-    def instances(self) -> list[dict[str, Any]]:
-        """The instances that placements are evaluated on, in the order of the suite."""
-        return self._instances("instance_hash")
-
-    def planning_instances(self) -> list[dict[str, Any]]:
-        """Those that placements for another one are planned on."""
-        return self._instances("planning_hash")
-
-    def _instances(self, column: str) -> list[dict[str, Any]]:
+    def instances(self, *, planned_on: bool = False) -> list[dict[str, Any]]:
+        """What placements are evaluated on, in the order of the suite, or what others are planned on."""
+        column = "planning_hash" if planned_on else "instance_hash"
         return self._rows(
             f"SELECT * FROM instances WHERE instance_hash IN (SELECT {column} FROM runs WHERE NOT stale)"
             " ORDER BY rowid"

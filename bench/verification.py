@@ -149,7 +149,7 @@ def verify_run(folder: Path) -> list[str]:
     """
     with contextlib.closing(Store.open(folder)) as store:
         runs = store.runs("status != 'planned'")
-        known = {row["instance_hash"]: row for row in (*store.instances(), *store.planning_instances())}
+        known = {row["instance_hash"]: row for row in (*store.instances(), *store.instances(planned_on=True))}
     faults = []
     for key, row in known.items():
         file = instance_file(folder, row["file"])

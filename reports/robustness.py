@@ -17,6 +17,8 @@ WITHIN: Final = 0.01  # of the saving of the placement planned on the instance i
 OBSERVED: Final = ("tokens", "part")  # kinds of which more is better
 
 _KEY: Final = ["solver", "instance_hash"]
+_COUNTS: Final = ("n_planned", "n_ok", "n_failed", "n_not_run")
+_MEDIANS: Final = ("ratio_low", "ratio_high", "gap_low", "gap_high", "kept")
 _COLUMNS: Final = (
     "solver", "instance", "instance_hash", "dispatch", "top_k", "planning_kind", "planning_amount",
     "n_planned", "n_ok", "n_failed", "n_not_run", "n_placed", "ratio_low", "ratio_high", "least_low",
@@ -80,7 +82,7 @@ def robustness(results: Results) -> pd.DataFrame:
         [
             cells[["instance", "dispatch", "top_k", "itself_low", "itself_high"]].first(),
             counts,
-            cells[["ratio_low", "ratio_high", "gap_low", "gap_high", "kept"]].median(),
+            cells[list(_MEDIANS)].median(),
             cells["ratio_low"].min().rename("least_low"),
             cells["ratio_high"].min().rename("least_high"),
             cells["ratio_high"].max().rename("most_high"),
@@ -103,14 +105,15 @@ def robustness_summary(results: Results) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     cells = robustness(results).groupby(["planning_kind", "planning_amount", "solver"], sort=False)
     for (kind, amount, solver), own in cells:
-        row: dict[str, Any] = {"solver": solver, "planning_kind": kind, "planning_amount": amount}
         placed = own[own["n_placed"] > 0].sort_values("least_low", kind="stable")
         worst = placed.iloc[0] if len(placed) else None
         rows.append(
-            row
-            | own[["n_planned", "n_ok", "n_failed", "n_not_run"]].sum().to_dict()
-            | own[["ratio_low", "ratio_high", "gap_low", "gap_high", "kept"]].median().to_dict()
+            {str(name): value for name, value in own[list(_COUNTS)].sum().items()}
+            | {str(name): value for name, value in own[list(_MEDIANS)].median().items()}
             | {
+                "solver": solver,
+                "planning_kind": kind,
+                "planning_amount": amount,
                 "n_instances": len(placed),
                 "worst_low": math.nan if worst is None else worst["least_low"],
                 "worst_high": math.nan if worst is None else worst["least_high"],

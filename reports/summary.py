@@ -85,12 +85,12 @@ def _ratio(row: pd.Series[float], statistic: str) -> str:
 
 
 def _runs_sentences(results: Results) -> Iterator[str]:
-    """Of the runs, and of those that were planned on another instance, which count for robustness alone."""
-    for runs, more in ((results.runs, ""), (results.transfers, " on other instances than their own")):
+    """Of the runs, and of those that were given another instance, which count for robustness alone."""
+    for runs, what in ((results.runs, "planned"), (results.transfers, "more, given another instance")):
         planned, ok, failed, waiting = _counts(runs)
         unfinished = f", {waiting:,} not run yet: this report is not complete" if waiting else ""
-        if planned or not more:
-            yield f"{count_text(planned, 'run')} planned{more}: {ok:,} ok, {failed:,} failed{unfinished}."
+        if planned or runs is results.runs:
+            yield f"{count_text(planned, 'run')} {what}: {ok:,} ok, {failed:,} failed{unfinished}."
 
 
 def _references_sentence(results: Results) -> str:

@@ -111,7 +111,11 @@ def test_what_was_planned_elsewhere_is_in_a_table_of_its_own(folder):
     assert len(tables["runs"]) == 2
     row = tables["transfers"].iloc[0]
     assert (row["objective_verified"], row["ratio_lo"], row["ref_dual"]) == (0.25, 0.2, 1.25)
-    assert (row["planning"], row["planning_kind"], row["planning_amount"]) == ("tokens=4,seed=3", "tokens", 4.0)
+    assert (row["planning"], row["planning_kind"], row["planning_amount"]) == (
+        "tokens=4,seed=3",
+        "tokens",
+        4.0,
+    )
     assert (row["planning_seed"], row["planning_hash"]) == (3, "hash-seen")
 
 

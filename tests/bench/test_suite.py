@@ -10,7 +10,9 @@ from suite_text import ENTRY, HEAD, RECIPE
 from slimbench.bench.plan import make_plan
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.suite import SuiteError, read_suite, shipped_suites, suite_instances
-from slimbench.instances import write_instance
+from slimbench.instances import Model, write_instance
+from slimbench.instances.token_split import TokenSplit
+from slimbench.instances.traces import read_trace
 
 SOLVERS = find_solvers()
 
@@ -159,6 +161,26 @@ def test_every_instance_is_planned_on_what_its_entry_says_as_well(instances_of):
         "[latency_noise=0.1,seed=0]",
     ]  # fmt: skip
     assert {seen.dispatch for seen in made[1].plannings.values()} == {"parallel"}
+
+
+def test_a_trace_is_planned_on_one_part_and_evaluated_on_another(instances_of, tmp_path):
+    rows = [
+        {"user": user, "token": token, "model": "moe-llava-phi2-2.7b-4e", "layer": 0, "experts": [token % 4]}
+        for user in ("ann", "bob")
+        for token in range(40)
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    routing = 'routing = { kind = "trace", path = "t.jsonl", part = [0.5, 1.0] }\n'
+    (named,) = instances_of(f"{ENTRY}{routing}planning = [{{ part = [[0.0, 0.1], [0.0, 0.5]] }}]\n")
+    models = [Model("moe-llava-phi2-2.7b-4e", 1, 4, 2, 1)]
+    parts = {"a": (0.5, 1.0), "a[part=0-0.1]": (0.0, 0.1), "a[part=0-0.5]": (0.0, 0.5)}
+    made = {instance.name: instance for instance in (named.instance, *named.plannings.values())}
+    assert made.keys() == parts.keys()
+    for name, (low, high) in parts.items():
+        read, users = read_trace(tmp_path / "t.jsonl", models, TokenSplit(0, low, high))
+        assert made[name].user_names == users == ("ann", "bob")
+        assert made[name].rates.tolist() == pytest.approx(read.rates.tolist())
+        assert (made[name].edge_latency_s == named.instance.edge_latency_s).all()
 
 
 def test_a_planning_that_is_wrong_is_told_with_its_line(suite_of):

@@ -101,7 +101,7 @@ def test_placements_are_evaluated_on_the_instance_and_not_on_what_was_planned_on
     ]  # fmt: skip
     assert len(moved) == 6
     with closing(Store.open(folder)) as store:
-        files = {row["instance_hash"]: folder / row["file"] for row in store.planning_instances()}
+        files = {row["instance_hash"]: folder / row["file"] for row in store.instances(planned_on=True)}
     assert set(files) == {row["planning_hash"] for row in moved}
     truth = two_cells()
     for row in moved:
@@ -143,14 +143,14 @@ def test_resume_after_an_edit_plans_on_what_is_new_and_leaves_out_what_is_gone(
     assert all(after[cell] == before[cell] for cell in after.keys() & before.keys())
     text = (folder / "report.md").read_text()
     assert "2 runs planned: 2 ok, 0 failed." in text
-    assert "6 runs planned on other instances than their own: 6 ok, 0 failed." in text
+    assert "6 runs more, given another instance: 6 ok, 0 failed." in text
     assert "## Robustness" in text
 
 
 def test_verify_looks_at_what_was_planned_on_and_finds_a_bound_of_it(run_folder, tmp_path):
     folder = shutil.copytree(run_folder[1], tmp_path / "run")
     with closing(Store.open(folder)) as store:
-        (file, *_) = (folder / row["file"] for row in store.planning_instances())
+        (file, *_) = (folder / row["file"] for row in store.instances(planned_on=True))
         (run_id, *_) = (row["run_id"] for row in store.runs() if row["planning"])
     write_instance(with_fields(two_cells(), name="other"), file)
     with closing(sqlite3.connect(folder / "results.sqlite")) as connection, connection:

@@ -21,6 +21,7 @@ from slimbench.instances.validation import MAX_ACTIVATIONS
 
 Kind = Literal["tokens", "part", "rate_noise", "latency_noise"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+MAX_PLANNINGS: Final = 10_000  # of one instance
 _STREAM: Final = 0x706C616E  # no recipe's network or routing is drawn from the same numbers
 
 _Spread = Annotated[float, msgspec.Meta(gt=0, le=10)]
@@ -43,11 +44,11 @@ class Planning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Of what is drawn; a part of a trace is split by the recipe's own.
     """
 
-    tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    tokens: Annotated[int, msgspec.Meta(ge=1, le=MAX_ACTIVATIONS)] | None = None
     part: tuple[float, float] | None = None
     rate_noise: _Spread | None = None
     latency_noise: _Spread | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
 
     def __post_init__(self) -> None:
         if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
@@ -73,8 +74,8 @@ class Planning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def label(self) -> str:
         """Such as ``tokens=16,seed=3``."""
         if self.part is not None:
-            return "part={:g}-{:g}".format(*self.part)
-        return f"{self.kind}={self.amount:g},seed={self.seed}"
+            return "part={:.12g}-{:.12g}".format(*self.part)
+        return f"{self.kind}={self.amount:.12g},seed={self.seed}"
 
 
 class _Entry(msgspec.Struct):
@@ -91,7 +92,7 @@ def read_plannings(entries: object) -> tuple[Planning, ...]:
     """
     with naming_field():
         tables = msgspec.convert({"planning": entries}, _Entry).planning
-    plannings: list[Planning] = []
+    plannings: dict[Planning, None] = {}
     for number, table in enumerate(tables):
         place = f"planning[{number}]"
         for fields in _run_through(table, place):
@@ -102,7 +103,9 @@ def read_plannings(entries: object) -> tuple[Planning, ...]:
                 raise InstanceError(".".join(filter(None, (place, error.field))), error.problem) from None
             if planning in plannings:
                 raise InstanceError(place, f"has {planning.label} a second time")
-            plannings.append(planning)
+            if len(plannings) == MAX_PLANNINGS:
+                raise InstanceError("planning", f"has more than {MAX_PLANNINGS}")
+            plannings[planning] = None
     return tuple(plannings)
 
 

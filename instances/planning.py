@@ -67,7 +67,7 @@ class Planning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def amount(self) -> float:
         """Of that kind: tokens, share of the trace's tokens, or standard deviation."""
         if self.part is not None:
-            return self.part[1] - self.part[0]
+            return round(self.part[1] - self.part[0], 12)  # equal shares are equal wherever they lie
         return float(getattr(self, self.kind))
 
     @property

@@ -30,7 +30,8 @@ from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
 from slimbench.bench.store import Store
-from slimbench.bench.suite import shipped_suites, suite_schema
+from slimbench.bench.suite import shipped_suites
+from slimbench.bench.suite_schema import suite_schema
 
 
 def duration_s(text: str) -> float:
@@ -179,7 +180,10 @@ def _print_plan(plan: Plan, jobs: int) -> None:
     runs = Counter((row["role"], row["solver"]) for row in plan.runs)
     for named in plan.instances:
         instance = named.instance
-        print(f"{instance.name}  {instance.dispatch}  {instance.n_activations} activations  {named.note}")
+        facts = [instance.name, instance.dispatch, f"{instance.n_activations} activations", named.note]
+        if named.plannings:
+            facts.insert(3, f"planned on {len(named.plannings)} others as well")
+        print("  ".join(facts))
     for (role, solver), count in runs.items():
         print(f"{count:6d}  {role}  {solver}")
     expected_s, n_known, limit_s = estimate(plan, Path("runs"))

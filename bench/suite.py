@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,11 +11,9 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from slimbench.bench.toml_lines import line_of
-from slimbench.instances import Instance, InstanceError, read_instance
+from slimbench.instances import InstanceError
 from slimbench.instances.bounded import read_content
 from slimbench.instances.errors import one_line, shortened
-from slimbench.instances.generate import Recipe, make_instance, read_recipe
-from slimbench.instances.scenario import naming_scenario, scenario_fields, shipped_scenarios
 
 
 class SuiteError(ValueError):
@@ -49,9 +45,6 @@ class SuiteError(ValueError):
 
 MAX_SUITE_BYTES: Final = 2**20
 MAX_REPEATS: Final = 10_000
-INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
-
-SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
 _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
 
@@ -102,7 +95,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Either ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped
         instance library) or a recipe (``slimbench.instances.generate.Recipe``), or ``scenario`` (a shipped
         one, ``slimbench.instances.scenario``) with what is to be changed of its recipe. ``dispatch`` and
-        ``seed`` may be lists.
+        ``seed`` may be lists; ``without`` names solvers to leave out, ``planning`` what placements are
+        planned on as well (``slimbench.instances.planning.Planning``, with lists of values and seeds).
     seed : int
         From which the seed of every run is drawn.
     repeats : int
@@ -118,15 +112,6 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: Annotated[int, msgspec.Meta(ge=1, le=MAX_REPEATS)] = 1
     limits: Limits = Limits()
     reference: ReferencePolicy = ReferencePolicy()
-
-
-@dataclass(frozen=True)
-class NamedInstance:
-    """An instance of a suite and where it comes from, in one line."""
-
-    instance: Instance
-    note: str
-    without: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -174,38 +159,6 @@ def read_suite(name_or_path: str) -> SuiteFile:
     return SuiteFile(_parse(text, str(path)), text, str(path), path.resolve().parent)
 
 
-def suite_schema() -> dict[str, Any]:
-    """JSON schema of suite files; an entry of ``instances`` is a file, a scenario or a recipe."""
-    schema = msgspec.json.schema(Suite)
-    recipe = msgspec.json.schema(Recipe)
-    definitions = schema["$defs"] | recipe["$defs"]
-    entry = definitions["Recipe"]
-    without = {"type": "array", "items": {"type": "string"}, "default": []}
-    for name in SWEPT:
-        one = entry["properties"][name]
-        entry["properties"][name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
-    entry["properties"]["without"] = without
-    definitions["InstanceFile"] = {
-        "type": "object",
-        "properties": {"file": {"type": "string"}, "without": without},
-        "required": ["file"],
-        "additionalProperties": False,
-    }
-    tables = {name: {"type": "object"} for name in ("network", "routing")}  # may be parts of tables
-    definitions["ScenarioInstance"] = {
-        "type": "object",
-        "properties": {"scenario": {"enum": list(shipped_scenarios())}, **entry["properties"], **tables},
-        "required": ["scenario"],
-        "additionalProperties": False,
-    }
-    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in ("InstanceFile", "ScenarioInstance", "Recipe")]
-    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": kinds}
-    for definition in definitions.values():
-        definition["description"] = definition.get("description", "").partition("\n")[0]
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, "title": "SlimBench suite", **schema, "$defs": definitions}
-
-
 def _parse(text: str, origin: str) -> Suite:
     try:
         return msgspec.toml.decode(text, type=Suite)
@@ -214,74 +167,3 @@ def _parse(text: str, origin: str) -> Suite:
         raise SuiteError(message, where.removeprefix(".")).located(origin, text) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # a number too long, tables too deep
         raise SuiteError(f"is not TOML: {error}", origin=origin) from None
-
-
-def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[NamedInstance]:
-    """Read or make every instance, in the order of the suite.
-
-    Raises
-    ------
-    SuiteError, InstanceError
-        If an entry is malformed, a file is missing, or two instances have one name.
-    """
-    names: set[str] = set()
-    for position, entry in enumerate(suite.instances):
-        place = f"instances[{position}]"
-        try:
-            recipe = dict(entry)
-            without = frozenset(msgspec.convert(recipe.pop("without", []), list[str]))
-            for instance, note in _entry_instances(recipe, folder, data):
-                if instance.name in names:
-                    raise SuiteError(f"a second instance named {instance.name!r}", place)
-                names.add(instance.name)
-                yield NamedInstance(instance, note, without)
-        except msgspec.ValidationError as error:
-            problem = str(error).replace("`", "").partition(" - at $")[0]
-            raise SuiteError(problem, f"{place}.without") from None
-        except InstanceError as error:
-            if error.file is not None:
-                raise
-            raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None
-
-
-def _entry_instances(
-    entry: Mapping[str, Any], folder: Path, data: Path | None
-) -> Iterator[tuple[Instance, str]]:
-    if "file" in entry:
-        if extra := entry.keys() - {"file"}:
-            raise InstanceError(min(extra), "does not go with file")
-        base = data or folder
-        pattern = str(entry["file"])
-        try:
-            paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
-            paths = paths or sorted(INSTANCE_LIBRARY.glob(pattern))
-        except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
-            paths = []
-        if not paths:
-            raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
-        for path in paths:
-            yield read_instance(path), f"file {path.name}"
-        return
-    if "scenario" in entry:
-        changes = {key: value for key, value in entry.items() if key != "scenario"}
-        fields = scenario_fields(entry["scenario"], changes)
-        with naming_scenario(entry["scenario"]):
-            yield from _recipe_instances(fields, data or folder)
-        return
-    yield from _recipe_instances(entry, data or folder)
-
-
-def _recipe_instances(fields: Mapping[str, Any], data: Path) -> Iterator[tuple[Instance, str]]:
-    """The instance of a recipe, or one for each combination of what is a list."""
-    swept = {key: value for key in SWEPT if isinstance(value := fields.get(key), list)}
-    if empty := [key for key, values in swept.items() if not values]:
-        raise InstanceError(empty[0], "is an empty list")
-    for values in itertools.product(*swept.values()):
-        chosen = dict(zip(swept, values, strict=True))
-        recipe = read_recipe({**fields, **chosen})
-        name = "-".join([recipe.name, *(_tag(k, v) for k, v in chosen.items())])
-        yield make_instance(msgspec.structs.replace(recipe, name=name), data)
-
-
-def _tag(key: str, value: object) -> str:
-    return f"s{value}" if key == "seed" else str(value)

@@ -86,7 +86,9 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
         return msgspec.convert(dict(fields), Recipe)
 
 
-def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, str]:
+def make_instance(
+    recipe: Recipe, data: Path | None = None, part: tuple[float, float] | None = None
+) -> tuple[Instance, str]:
     """Make the instance of a recipe.
 
     Network, kinds of servers, capacities, routing, demand and tenants' rankings are drawn from streams of
@@ -97,6 +99,9 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     recipe : Recipe
     data : Path, optional
         Folder that the recipe's relative paths start from; without it, the current one.
+    part : (float, float), optional
+        Of the tokens of the recipe's trace, in the place of the recipe's own part. What devices hold is
+        what they hold by the recipe.
 
     Returns
     -------
@@ -111,16 +116,18 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     """
     network = recipe.network
     check_sizes(network.servers, network.users, max(1, len(recipe.models)))
-    routed = _routed(recipe, data or Path())
+    routed = seen = _routed(recipe, data or Path())
+    if part is not None:
+        seen = _routed(_with_part(recipe, part), data or Path())
     zoo_models = [zoo_model(model.name) for model in routed.models]
     network = msgspec.structs.replace(network, users=len(routed.user_names))
     servers = draw_servers(network, _stream(recipe, _SERVERS))
     radio = draw_network(network, servers, zoo_models, _stream(recipe, _RADIO))
     total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
-    activations = routed.activations
+    activations = seen.activations
     if recipe.routing.device_experts:
         device_s = np.array([model.group_flop / network.device_flop_per_s for model in zoo_models])
-        held = activations.most_used(recipe.routing.device_experts, network.users, routed.models)
+        held = routed.activations.most_used(recipe.routing.device_experts, network.users, routed.models)
         activations = activations.without_device_experts(held, device_s, routed.models)
     rates = np.round(activations.rates, RATE_DECIMALS)
     kept = activations.where(rates > 0)
@@ -145,13 +152,19 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
         server_positions_m=np.round(radio.server_positions_m, POSITION_DECIMALS),
         user_positions_m=np.round(radio.user_positions_m, POSITION_DECIMALS),
     )
-    losses = routed.losses.told(instance) if routed.losses else []
-    return instance, "; ".join([routed.note, *losses])
+    losses = seen.losses.told(instance) if seen.losses else []
+    return instance, "; ".join([seen.note, *losses])
 
 
 def wires_of(recipe: Recipe) -> WiredGraph | None:
     """The wires between the servers of the recipe's instance, None where each is one hop from every other."""
     return connect(recipe.network, place(recipe.network, _stream(recipe, _RADIO))[0])
+
+
+def _with_part(recipe: Recipe, part: tuple[float, float]) -> Recipe:
+    if not isinstance(recipe.routing, TraceRouting):
+        raise InstanceError("part", 'needs routing.kind = "trace"')
+    return msgspec.structs.replace(recipe, routing=msgspec.structs.replace(recipe.routing, part=part))
 
 
 def _routed(recipe: Recipe, data: Path) -> Routed:

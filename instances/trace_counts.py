@@ -18,6 +18,7 @@ from slimbench.instances.tally import Tally
 from slimbench.instances.trace_batches import TraceBatch, TraceReader, UsersBy
 from slimbench.instances.validation import MAX_USERS
 
+EVERYTHING: Final = (0.0, 1.0)  # the part of the tokens that is all of them
 MAX_GROUPS: Final = 2**23  # half a gigabyte while they are counted, where a key is one word
 MAX_LOGGED: Final = 2**23  # layers of users
 _WORD_BITS: Final = 63  # of an int64 without its sign
@@ -108,7 +109,7 @@ def count_trace(
     path: Path,
     models: Sequence[Model],
     by: UsersBy | None = None,
-    part: tuple[float, float] = (0.0, 1.0),
+    part: tuple[float, float] = EVERYTHING,
     seed: int = 0,
     max_groups: int = MAX_GROUPS,
 ) -> TraceCounts:
@@ -148,7 +149,7 @@ def _count(
     for batch in reader:
         keys = layout.keys(batch)
         logged_keys = layout.logged(batch)[:, None]
-        if low > 0 or high < 1:
+        if part != EVERYTHING:
             places = batch.places(seed)
             kept = (low <= places) & (places < high)
             keys, logged_keys = keys[kept], logged_keys[kept]

@@ -15,7 +15,7 @@ from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
 from slimbench.instances.routing import Count
 from slimbench.instances.trace_batches import UsersBy
-from slimbench.instances.trace_counts import MAX_GROUPS, count_trace
+from slimbench.instances.trace_counts import EVERYTHING, MAX_GROUPS, count_trace
 from slimbench.instances.trace_losses import Losses
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -34,8 +34,9 @@ class TraceRouting(
         Most-used experts of each layer that a device holds itself.
     by : {"user", "task", "prompt"}, optional
         The column that makes the users; without it ``user`` or ``task``, whichever of the two is there.
-    sample : float, above 0, at most 1
-        Share of the tokens that are kept, drawn by the recipe's seed, each in all of its layers.
+    part : (float, float), 0 <= low < high <= 1
+        The tokens that count, each in all of its layers: those whose place between 0 and 1, drawn by the
+        recipe's seed, is in [low, high). A tenth of them is (0, 0.1); parts that do not meet share none.
     min_support : int
         Times that a user's group must be seen in a layer; rarer ones are dropped, and their rate with them.
     max_groups : int
@@ -50,15 +51,21 @@ class TraceRouting(
     path: str
     device_experts: Count = 0
     by: UsersBy | None = None
-    sample: float = 1.0
+    part: tuple[float, float] = EVERYTHING
     min_support: _Positive = 1
     max_groups: _Positive = MAX_GROUPS
 
     def __post_init__(self) -> None:
-        if not 0 < self.sample <= 1:
-            raise InstanceError("routing.sample", f"is {self.sample}, expected above 0, at most 1")
+        check_part("routing.part", self.part)
         if self.max_groups > MAX_GROUPS:
             raise InstanceError("routing.max_groups", f"is {self.max_groups}, expected 1 to {MAX_GROUPS}")
+
+
+def check_part(field: str, part: tuple[float, float]) -> None:
+    """Raise ``InstanceError`` naming the field if a part of a trace's tokens is none."""
+    low, high = part
+    if not 0 <= low < high <= 1:
+        raise InstanceError(field, f"is [{low:g}, {high:g}], expected 0 <= low < high <= 1")
 
 
 def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[Activations, tuple[str, ...]]:
@@ -98,9 +105,9 @@ def trace_routing(
     models : tuple of Model
         The same with those first layers only that are wanted.
     seed : int
-        Of the sample.
+        Of the tokens' places.
     """
-    counts = count_trace(path, full, routing.by, (0.0, routing.sample), seed, routing.max_groups)
+    counts = count_trace(path, full, routing.by, routing.part, seed, routing.max_groups)
     limits = np.array([model.layers for model in models])
     wanted = counts.layers < limits[counts.models]
     rates = np.where(wanted, counts.shares(), 0.0)  # of all groups of each logged layer
@@ -110,8 +117,9 @@ def trace_routing(
     lost = np.zeros((len(counts.user_names), len(models)))
     np.add.at(lost, (counts.users, counts.models), rates - supported)
     note = [f"groups and their rates from the trace {path.name}, {counts.n_rows} rows"]
-    if routing.sample < 1:
-        note.append(f"sample {routing.sample:g} keeps {counts.tokens} tokens")
+    if routing.part != EVERYTHING:
+        low, high = routing.part
+        note.append(f"part [{low:g}, {high:g}) keeps {counts.tokens} tokens")
     if counts.shortfall:
         dropped = 1 - summarised.sum() / rates.sum()
         note.append(
@@ -121,7 +129,7 @@ def trace_routing(
     if routing.min_support > 1:
         dropped = (summarised - supported).sum() / rates.sum()
         note.append(f"min_support {routing.min_support} drops {dropped:.2%} of the rate")
-    drawn_alone = routing.sample < 1 and counts.numbered and counts.complete(full)
+    drawn_alone = routing.part != EVERYTHING and counts.numbered and counts.complete(full)
     activations = counts.activations(routing.min_support)
     return Routed(
         activations.where(activations.layers < limits[activations.models]),

@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from slimbench.bench.export import spreadsheet_safe
-from slimbench.bench.ratio_intervals import with_ratios
+from slimbench.bench.ratio_intervals import transfers_with_ratios, with_ratios
 from slimbench.bench.results import Results
 from slimbench.instances.files import write_atomically
 from slimbench.reports.aggregates import aggregate_table
@@ -26,6 +26,7 @@ from slimbench.reports.latex import write_latex
 from slimbench.reports.pareto import pareto_front
 from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
+from slimbench.reports.robustness import observations_needed, robustness, robustness_summary
 from slimbench.reports.runtime_fits import runtime_fits
 from slimbench.reports.sections import FIGURES, Section, sections
 from slimbench.reports.solver_pairs import pair_summary, solver_pair
@@ -97,6 +98,10 @@ def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
         "exact_methods": exact_table(results),
         "reductions": reduction_effects(results),
         "trajectories": results.trajectories,
+        "transfers": transfers_with_ratios(results).drop(columns="figures", errors="ignore"),
+        "robustness": robustness(results),
+        "robustness_summary": robustness_summary(results),
+        "observations_needed": observations_needed(results),
     } | {chart.name: chart.data for chart in figures}
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from slimbench.bench.perf.measured_run import measure
 from slimbench.bench.perf.table import Cell, Table
-from slimbench.bench.suite import INSTANCE_LIBRARY
+from slimbench.bench.suite_instances import INSTANCE_LIBRARY
 from slimbench.instances import read_instance
 
 LIMIT_S: Final = 40.0

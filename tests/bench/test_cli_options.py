@@ -11,7 +11,8 @@ from typer import BadParameter
 
 from slimbench.bench import load_results
 from slimbench.bench.cli_run import duration_s
-from slimbench.bench.suite import read_suite, shipped_suites, suite_schema
+from slimbench.bench.suite import read_suite, shipped_suites
+from slimbench.bench.suite_schema import suite_schema
 
 REFERENCE = "[reference]\nsolver = 'brute-force'\n"
 SCHEMA = Path(__file__).parents[2] / "docs" / "suite.schema.json"

@@ -9,8 +9,10 @@ from suite_text import ENTRY, HEAD, RECIPE
 
 from slimbench.bench.plan import make_plan
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.suite import SuiteError, read_suite, shipped_suites, suite_instances
-from slimbench.instances import write_instance
+from slimbench.bench.suite import SuiteError, read_suite, shipped_suites
+from slimbench.bench.suite_instances import suite_instances
+from slimbench.instances import Model, write_instance
+from slimbench.instances.trace_counts import count_trace
 
 SOLVERS = find_solvers()
 
@@ -43,7 +45,16 @@ def refusal(suite_of, tmp_path):
 # What ships
 
 
-SHIPPED = ["formulations", "hard", "known-optima", "paper-small", "quick", "real-routing", "textbook"]
+SHIPPED = [
+    "formulations",
+    "hard",
+    "known-optima",
+    "paper-small",
+    "quick",
+    "real-routing",
+    "robustness",
+    "textbook",
+]
 
 
 def test_these_suites_ship():
@@ -154,6 +165,45 @@ def test_a_scenario_is_changed_by_its_entry_and_swept_like_a_recipe(instances_of
     assert made[-1].instance.n_activations <= 4 * 2 < made[0].instance.n_activations
 
 
+def test_every_instance_is_planned_on_what_its_entry_says_as_well(instances_of):
+    planning = "planning = [{ tokens = [2, 4], seed = [1, 2] }, { latency_noise = 0.1 }]\n"
+    made = instances_of(
+        f'name = "a"\ndispatch = ["single", "parallel"]\n{planning}{RECIPE}', ENTRY + "seed = 1\n"
+    )
+    assert [len(named.plannings) for named in made] == [5, 5, 0]
+    labels = [seen.name.removeprefix("a-parallel") for seen in made[1].plannings.values()]
+    assert labels == [
+        "[tokens=2,seed=1]", "[tokens=2,seed=2]", "[tokens=4,seed=1]", "[tokens=4,seed=2]",
+        "[latency_noise=0.1,seed=0]",
+    ]  # fmt: skip
+    assert {seen.dispatch for seen in made[1].plannings.values()} == {"parallel"}
+
+
+def test_a_trace_is_planned_on_one_part_and_evaluated_on_another(instances_of, tmp_path):
+    rows = [
+        {"user": user, "token": token, "model": "moe-llava-phi2-2.7b-4e", "layer": 0, "experts": [token % 4]}
+        for user in ("ann", "bob")
+        for token in range(40)
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    routing = 'routing = { kind = "trace", path = "t.jsonl", part = [0.5, 1.0] }\n'
+    (named,) = instances_of(f"{ENTRY}{routing}planning = [{{ part = [[0.0, 0.1], [0.0, 0.5]] }}]\n")
+    models = [Model("moe-llava-phi2-2.7b-4e", 1, 4, 2, 1)]
+    parts = {"a": (0.5, 1.0), "a[part=0-0.1]": (0.0, 0.1), "a[part=0-0.5]": (0.0, 0.5)}
+    made = {instance.name: instance for instance in (named.instance, *named.plannings.values())}
+    assert made.keys() == parts.keys()
+    for name, (low, high) in parts.items():
+        read = count_trace(tmp_path / "t.jsonl", models, part=(low, high))
+        assert made[name].user_names == read.user_names == ("ann", "bob")
+        assert made[name].rates.tolist() == pytest.approx(read.activations().rates.tolist())
+        assert (made[name].edge_latency_s == named.instance.edge_latency_s).all()
+
+
+def test_a_planning_that_is_wrong_is_told_with_its_line(suite_of):
+    with pytest.raises(SuiteError, match=r"mine\.toml: line 9: instances\[0\]\.planning\[0\]\.tokens: "):
+        make_plan(suite_of(f"{ENTRY}planning = [{{ tokens = 0 }}]\n"), SOLVERS, None)
+
+
 # What is refused
 
 REFERENCE = 'solvers = ["random"]\n[reference]\n'
@@ -229,6 +279,13 @@ def test_a_suite_without_instances_is_refused(refusal):
         ('file = ""\n', "instances[0].file: nothing matches '' in TMP"),
         (f'without = "random"\n{ENTRY}', "instances[0].without: Expected array, got str"),
         (f"without = [1]\n{ENTRY}", "instances[0].without: Expected str, got int"),
+        (f"planning = 4\n{ENTRY}", "instances[0].planning: expected array, got int"),
+        (f"planning = [{{ tokens = 4 }}, {{ tokens = 0 }}]\n{ENTRY}",
+         "instances[0].planning[1].tokens: expected int >= 1"),
+        (f"planning = [{{ noise = 0.1 }}]\n{ENTRY}", "instances[0].planning[0].noise: is not a field"),
+        (f"planning = [{{ part = [0.0, 0.5] }}]\n{ENTRY}",
+         'instances[0].planning.part: needs routing.kind = "trace"'),
+        (f"planning = [{{ tokens = 60_000_000 }}]\n{ENTRY}", "instances[0].planning.tokens: would draw"),
         (f'without = ["milp"]\n{ENTRY}', "a: without: 'milp' is not in solvers"),
     ],
 )  # fmt: skip

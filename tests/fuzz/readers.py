@@ -22,9 +22,10 @@ from fuzz.run_folders import changed_results, run_folder
 from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, placed, two_cells
 from suite_text import ENTRY, HEAD
 
-from slimbench.bench import suite
+from slimbench.bench import suite_instances
 from slimbench.bench.results import load_results
 from slimbench.bench.store import FILE_NAME, StoreError
+from slimbench.bench.suite import SuiteError, read_suite
 from slimbench.bench.verification import verify_run
 from slimbench.instances import (
     Instance,
@@ -88,12 +89,12 @@ def _use(instance: Instance) -> str:
 
 def _read_suite(path: Path) -> None:
     """Read a suite and its instances; recipes that draw much are not followed."""
-    file = suite.read_suite(str(path))
+    file = read_suite(str(path))
     folder = file.folder
     if not (folder / "a.json").exists():
         (folder / "a.json").write_text(json.dumps(TWO_CELLS))
-    with patch.object(suite, "make_instance", _make_small):
-        list(suite.suite_instances(file.suite, folder, None))
+    with patch.object(suite_instances, "make_instance", _make_small):
+        list(suite_instances.suite_instances(file.suite, folder, None))
 
 
 def _read_results(path: Path) -> None:
@@ -143,7 +144,7 @@ READERS: dict[str, Reader] = {
         "fuzzed.toml",
         lambda rng: changed_toml(rng, SUITE),
         _read_suite,
-        (suite.SuiteError, InstanceError),
+        (SuiteError, InstanceError),
     ),
 }
 

@@ -1,0 +1,56 @@
+"""The JSON schema of suite files, for editors; docs/suite.schema.json is its output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from slimbench.bench.suite import Suite
+from slimbench.bench.suite_instances import SWEPT
+from slimbench.instances.generate import Recipe
+from slimbench.instances.planning import KINDS, Planning
+from slimbench.instances.scenario import shipped_scenarios
+
+
+def suite_schema() -> dict[str, Any]:
+    """JSON schema of suite files; an entry of ``instances`` is a file, a scenario or a recipe."""
+    schema = msgspec.json.schema(Suite)
+    definitions = schema["$defs"]
+    for kind in (Recipe, Planning):
+        definitions |= msgspec.json.schema(kind)["$defs"]
+    entry, planning = definitions["Recipe"], definitions["Planning"]
+    for name in SWEPT:
+        entry["properties"][name] = _or_list(entry["properties"][name])
+    for name in KINDS:  # null is the default of all, and may not be written
+        planning["properties"][name] = _or_list(planning["properties"][name]["anyOf"][0])
+    planning["properties"]["seed"] = _or_list(planning["properties"]["seed"])
+    planning["oneOf"] = [{"required": [name]} for name in KINDS]
+    of_all = {
+        "without": {"type": "array", "items": {"type": "string"}, "default": []},
+        "planning": {"type": "array", "items": {"$ref": "#/$defs/Planning"}, "default": []},
+    }
+    entry["properties"] |= of_all
+    definitions["InstanceFile"] = {
+        "type": "object",
+        "properties": {"file": {"type": "string"}, **of_all},
+        "required": ["file"],
+        "additionalProperties": False,
+    }
+    tables = {name: {"type": "object"} for name in ("network", "routing")}  # may be parts of tables
+    definitions["ScenarioInstance"] = {
+        "type": "object",
+        "properties": {"scenario": {"enum": list(shipped_scenarios())}, **entry["properties"], **tables},
+        "required": ["scenario"],
+        "additionalProperties": False,
+    }
+    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in ("InstanceFile", "ScenarioInstance", "Recipe")]
+    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": kinds}
+    for definition in definitions.values():
+        definition["description"] = definition.get("description", "").partition("\n")[0]
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": "SlimBench suite", **schema, "$defs": definitions}
+
+
+def _or_list(one: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,21 +47,32 @@ def from_trace(
 
 
 def _write_new(fields: dict[str, Any], settings: list[str] | None, data: Path | None, out: Path) -> None:
-    fields = {"dispatch": "single", **fields}
+    instance, note = make_instance(read_recipe(recipe_fields(settings, fields)), data)
+    write_instance(instance, out)
+    print_facts({"file": str(out), **facts_of(instance), "note": note})
+
+
+def recipe_fields(settings: list[str] | None, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Fields of a recipe with those that ``--set`` names; ``single`` where no dispatch is set.
+
+    Raises
+    ------
+    InstanceError
+        If a setting is not of the form key=value.
+    """
+    recipe = {"dispatch": "single", **(fields or {})}
     for setting in settings or []:
         key, equals, value = setting.partition("=")
         if not equals:
             raise InstanceError("--set", f"is {setting!r}, expected key=value")
         *tables, name = key.strip().split(".")
-        table = fields
+        table = recipe
         for step in tables:
             table = table.setdefault(step, {})
             if not isinstance(table, dict):
                 raise InstanceError("--set", f"is {setting!r}, but {step} has no fields")
         table[name] = [value] if name == "models" and not value.startswith("[") else _toml_value(value)
-    instance, note = make_instance(read_recipe(fields), data)
-    write_instance(instance, out)
-    print_facts({"file": str(out), **facts_of(instance), "note": note})
+    return recipe
 
 
 def _toml_value(text: str) -> Any:

@@ -17,6 +17,7 @@ from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.bounded import read_content
 from slimbench.instances.errors import one_line, shortened
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
+from slimbench.instances.library import INSTANCE_FILES, read_library
 
 
 class SuiteError(ValueError):
@@ -48,8 +49,8 @@ class SuiteError(ValueError):
 
 MAX_SUITE_BYTES: Final = 2**20
 MAX_REPEATS: Final = 10_000
-INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
 
+NAMED: Final = {"InstanceFile": "file", "LibraryInstance": "library"}  # entries that are no recipes
 SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
 _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
@@ -98,9 +99,10 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description : str
     solvers : tuple of str, as ``name[parameter=value]``
     instances : tuple of tables
-        Either ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped
-        instance library) or a recipe
-        (``slimbench.instances.generate.Recipe``) whose ``dispatch`` and ``seed`` may be lists.
+        Either ``library`` (a name or pattern of the shipped instance library, such as ``small/*``), or
+        ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped instance
+        files), or a recipe (``slimbench.instances.generate.Recipe``) whose ``dispatch`` and ``seed`` may be
+        lists.
     seed : int
         From which the seed of every run is drawn.
     repeats : int
@@ -173,7 +175,7 @@ def read_suite(name_or_path: str) -> SuiteFile:
 
 
 def suite_schema() -> dict[str, Any]:
-    """JSON schema of suite files; an entry of ``instances`` is a file or a recipe that may have lists."""
+    """JSON schema of suite files; an entry of ``instances`` names instances or is a recipe with lists."""
     schema = msgspec.json.schema(Suite)
     recipe = msgspec.json.schema(Recipe)
     definitions = schema["$defs"] | recipe["$defs"]
@@ -183,13 +185,14 @@ def suite_schema() -> dict[str, Any]:
         one = entry["properties"][name]
         entry["properties"][name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
     entry["properties"]["without"] = without
-    definitions["InstanceFile"] = {
-        "type": "object",
-        "properties": {"file": {"type": "string"}, "without": without},
-        "required": ["file"],
-        "additionalProperties": False,
-    }
-    either = [{"$ref": "#/$defs/InstanceFile"}, {"$ref": "#/$defs/Recipe"}]
+    for title, key in NAMED.items():
+        definitions[title] = {
+            "type": "object",
+            "properties": {key: {"type": "string"}, "without": without},
+            "required": [key],
+            "additionalProperties": False,
+        }
+    either = [{"$ref": f"#/$defs/{title}"} for title in (*NAMED, "Recipe")]
     definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": either}
     for definition in definitions.values():
         definition["description"] = definition.get("description", "").partition("\n")[0]
@@ -238,14 +241,18 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
 def _entry_instances(
     entry: Mapping[str, Any], folder: Path, data: Path | None
 ) -> Iterator[tuple[Instance, str]]:
+    for key in NAMED.values():
+        if key in entry and (extra := entry.keys() - {key}):
+            raise InstanceError(min(extra), f"does not go with {key}")
+    if "library" in entry:
+        yield from _library_instances(str(entry["library"]))
+        return
     if "file" in entry:
-        if extra := entry.keys() - {"file"}:
-            raise InstanceError(min(extra), "does not go with file")
         base = data or folder
         pattern = str(entry["file"])
         try:
             paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
-            paths = paths or sorted(INSTANCE_LIBRARY.glob(pattern))
+            paths = paths or sorted(INSTANCE_FILES.glob(pattern))
         except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
             paths = []
         if not paths:
@@ -261,6 +268,15 @@ def _entry_instances(
         recipe = read_recipe({**entry, **chosen})
         name = "-".join([recipe.name, *(_tag(k, v) for k, v in chosen.items())])
         yield make_instance(msgspec.structs.replace(recipe, name=name), data or folder)
+
+
+def _library_instances(pattern: str) -> Iterator[tuple[Instance, str]]:
+    library = read_library()
+    entries = library.matching(pattern)
+    if not entries:
+        raise InstanceError("library", f"nothing matches {pattern!r}, expected a name or a pattern")
+    for entry in entries:
+        yield library.instance(entry), f"library {library.index.release}"
 
 
 def _tag(key: str, value: object) -> str:

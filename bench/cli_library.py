@@ -34,8 +34,15 @@ from slimbench.instances import DISPATCHES, InstanceError, read_placement, write
 from slimbench.instances.library import SHIPPED, Entry, Library, Size, read_library
 from slimbench.instances.library_changes import add_entry, change_entry, new_library
 
+EXAMPLES: Final = (
+    "slimbench library list --size large --status open",
+    "slimbench library verify 'small/*' --solve",
+    "slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine",
+)
 library_app = typer.Typer(
-    help="Named instances with their best known placements and proven bounds.", no_args_is_help=True
+    help="Named instances with their best known placements and proven bounds.",
+    no_args_is_help=True,
+    epilog="Examples:\n\n" + "\n\n".join(EXAMPLES),
 )
 
 _COLUMNS: Final[Mapping[str, Literal["left", "right"]]] = {
@@ -104,8 +111,14 @@ def list_instances(
 def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
     """Say all that is known of an instance."""
     entry = read_library(folder).entry(name)
-    facts = described(entry)
-    print(json.dumps(facts)) if as_json else print_facts(facts)
+    facts = {
+        **described(entry),
+        "history": [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history],
+    }
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        print_facts({key: ", ".join(v) if isinstance(v, list) else v for key, v in facts.items()})
 
 
 @library_app.command()
@@ -123,13 +136,13 @@ def make(
     library = read_library(folder)
     entry = library.entry(name)
     instance = library.instance(entry)
-    best = library.placement(entry, instance)
-    if placement is not None and best is None:
+    best = library.placement(entry, instance) if placement else None
+    if placement and best is None:
         raise InstanceError("library", f"has no placement of {name} yet")
     out = Path(f"{name}.npz") if out is None else out
     write_instance(instance, out)
     print(out)
-    if placement is not None and best is not None:
+    if placement and best:
         write_placement(best, instance, placement)
         print(placement)
 
@@ -229,7 +242,7 @@ def add(
     library = read_library(folder)
     entry = new_entry(library, name, size, recipe_fields(settings) if file is None else None, file)
     add_entry(folder, entry)
-    print_facts(described(entry))
+    print(f"{name}: {entry.facts.activations} activations, hash {entry.sha256}")
 
 
 @library_app.command()

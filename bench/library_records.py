@@ -70,6 +70,7 @@ def described(entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "size": entry.size,
         **msgspec.to_builtins(entry.facts),
+        "models": list(entry.facts.models),
         "status": status,
         "saving_s": saving,
         "latency_s": best.latency_s if best else None,

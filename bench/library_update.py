@@ -19,6 +19,7 @@ from slimbench.instances.library import Bound, Entry, Library
 from slimbench.instances.library_changes import change_entry, check_writable, today
 
 MEMORY_LIMIT_MB: Final = 8192.0
+TRUSTED: Final = {"ok", "time_limit", "memory_limit"}  # a run that was stopped had proven what it reported
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def update(
     """Run solvers on instances, one at a time, each under the limits of a suite's runs.
 
     What is better than the records is in the library's folder before the attempt is yielded. Bounds of
-    exact solvers count where the run ended well, and placements wherever they verify.
+    exact solvers count unless the run failed of itself, and placements wherever they verify.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def _recorded(
         shape = (instance.n_servers, instance.n_experts)
         placement = PackedPlacement(shape, row["placement"]).unpack()
         best = best_of(instance, placement, call.label, version)
-    if call.solver.exact and row["status"] == "ok" and row["bound_saving_s"] is not None:
+    if call.solver.exact and row["status"] in TRUSTED and row["bound_saving_s"] is not None:
         bound = Bound(
             saving_s=max(row["bound_saving_s"], row["saving_s"] or 0.0),
             by=call.label,

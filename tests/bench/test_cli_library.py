@@ -199,7 +199,6 @@ def test_update_keeps_what_is_better_and_several_solvers_check_each_other(librar
     again = library("update", "two-cells", "--time", "20")
     assert "no better; gap 0 %, optimal, cross-checked" in again.out
     assert records(tmp_path) == entry
-    assert library("verify", "two-cells", "--solve").code == 0
 
 
 def test_a_bound_of_a_solver_that_a_placement_refutes_is_told(library, submit, plugin, tmp_path):
@@ -217,6 +216,18 @@ def test_a_bound_of_a_solver_that_a_placement_refutes_is_told(library, submit, p
     assert ended.code == 1
     assert "contradiction: two-cells: a verified placement of A. Name saves 0.059 s" in ended.err
     assert [bound["by"] for bound in records(tmp_path)["bounds"] if bound.get("refuted")] == ["liar"]
+
+
+@pytest.mark.parametrize(("end", "bounds"), [("time.sleep(60)", ["halfway"]), ("raise RuntimeError", [])])
+def test_a_bound_counts_of_a_run_that_was_stopped_but_not_of_one_that_failed(
+    end, bounds, library, plugin, tmp_path
+):
+    body = f"context.report(Placement.empty(instance), 0.07)\n{end}"
+    file = plugin("halfway", body, options="exact=True")
+    assert library("update", "two-cells", "-s", "halfway", "--plugin", file, "--time", "1").code == 0
+    entry = records(tmp_path)
+    assert [bound["by"] for bound in entry.get("bounds", [])] == bounds
+    assert entry["best"]["saving_s"] == 0  # the placement was verified, whoever reported it
 
 
 # Verifying

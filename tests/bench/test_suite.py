@@ -11,6 +11,7 @@ from slimbench.bench.plan import make_plan
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.suite import SuiteError, read_suite, shipped_suites, suite_instances
 from slimbench.instances import write_instance
+from slimbench.instances.library import read_library
 
 SOLVERS = find_solvers()
 
@@ -43,7 +44,16 @@ def refusal(suite_of, tmp_path):
 # What ships
 
 
-SHIPPED = ["formulations", "hard", "known-optima", "paper-small", "quick", "real-routing", "textbook"]
+SHIPPED = [
+    "formulations",
+    "hard",
+    "known-optima",
+    "library",
+    "paper-small",
+    "quick",
+    "real-routing",
+    "textbook",
+]
 
 
 def test_these_suites_ship():
@@ -122,7 +132,16 @@ def test_without_is_kept_with_every_instance_of_its_entry(instances_of):
     assert [named.without for named in made] == [frozenset({"random"})] * 2
 
 
-def test_a_file_that_is_nowhere_near_comes_from_the_library(instances_of):
+def test_instances_of_the_library_come_by_name_or_pattern_and_say_its_release(instances_of):
+    (named,) = instances_of('library = "mixtral-n2-u4-l1-serial"')
+    assert named.instance.name == "mixtral-n2-u4-l1-serial"
+    assert named.note == f"library {read_library().index.release}"
+    made = instances_of('library = "small/mixtral-n2-*"\nwithout = ["random"]')
+    assert {m.instance.dispatch for m in made} == {"single", "parallel", "serial"}
+    assert {m.without for m in made} == {frozenset({"random"})}
+
+
+def test_a_file_that_is_nowhere_near_is_one_of_those_that_ship(instances_of):
     names = [named.instance.name for named in instances_of('file = "hard/*-n3-u10-*.json.gz"')]
     assert names == ["hard-parallel-n3-u10-l8-e8-k2", "hard-single-n3-u10-l8-e8-k2"]
 
@@ -195,6 +214,10 @@ def test_a_suite_without_instances_is_refused(refusal):
         (f'{ENTRY}colour = "red"\n', "instances[0].colour: is not a field of this format"),
         (f'{ENTRY}routing = {{ kind = "guess" }}\n', "instances[0].routing.kind: invalid value 'guess'"),
         ('file = "a.json"\nseed = 1\n', "instances[0].seed: does not go with file"),
+        ('file = "a.json"\nlibrary = "*"\n', "instances[0].library: does not go with file"),
+        ('library = "small/*"\nseed = 1\n', "instances[0].seed: does not go with library"),
+        ('library = "none-*"\n', "instances[0].library: nothing matches 'none-*'"),
+        ('library = 1\n', "instances[0].library: nothing matches '1'"),
         ('file = "none-*.json"\n', "instances[0].file: nothing matches 'none-*.json' in TMP"),
         ('file = ""\n', "instances[0].file: nothing matches '' in TMP"),
         (f'without = "random"\n{ENTRY}', "instances[0].without: Expected array, got str"),

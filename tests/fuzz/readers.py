@@ -51,7 +51,7 @@ SUITE = (
     "[limits]\ntime_s = 2\nmemory_mb = 512\n"
     '[reference]\nsolver = "exact"\ncross_check = ["milp"]\ntime_s = 4.5\n'
     f'[[instances]]\n{ENTRY}seed = [1, 2]\nwithout = ["random"]\nrouting = {{ kind = "zipf", tokens = 4 }}\n'
-    '[[instances]]\nfile = "a.json"\n'
+    '[[instances]]\nfile = "a.json"\n[[instances]]\nlibrary = "mixtral-n2-*"\n'
 )
 FIDDLER = {"total_input_tokens": 3, "expert_popularity": [[2, 1, 1], [1, 2, 1]]}
 VLLM: list[Any] = [

@@ -31,8 +31,9 @@ from slimbench.bench.library_verification import faults_of
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.instances import DISPATCHES, InstanceError, read_placement, write_instance, write_placement
-from slimbench.instances.library import SHIPPED, Entry, Library, Size, read_library
+from slimbench.instances.library import SHIPPED, Library, read_library
 from slimbench.instances.library_changes import add_entry, change_entry, new_library
+from slimbench.instances.library_index import Entry, Size
 
 EXAMPLES: Final = (
     "slimbench library list --size large --status open",

@@ -11,8 +11,9 @@ import msgspec
 from slimbench.bench.references import AGREEMENT, Reference, exceeds, reference_of
 from slimbench.bench.verification import RECOMPUTED
 from slimbench.instances import Instance, InstanceError, Placement, evaluate
-from slimbench.instances.library import Best, Bound, Entry, Facts, Found, Library, raw_instance
+from slimbench.instances.library import Library, raw_instance
 from slimbench.instances.library_changes import placement_hash, today
+from slimbench.instances.library_index import Best, Bound, Entry, Facts, Found
 
 BETTER: Final = 1e-9  # relative; a record that is better by less is rounding
 

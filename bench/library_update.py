@@ -15,8 +15,9 @@ from slimbench.bench.plugin import Call
 from slimbench.bench.verification import verified
 from slimbench.bench.versions import code_version
 from slimbench.instances import Instance, write_instance
-from slimbench.instances.library import Bound, Entry, Library
+from slimbench.instances.library import Library
 from slimbench.instances.library_changes import change_entry, check_writable, today
+from slimbench.instances.library_index import Bound, Entry
 
 MEMORY_LIMIT_MB: Final = 8192.0
 TRUSTED: Final = {"ok", "time_limit", "memory_limit"}  # a run that was stopped had proven what it reported

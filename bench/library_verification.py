@@ -16,7 +16,8 @@ from slimbench.bench.references import AGREEMENT
 from slimbench.bench.registry import find_solvers
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError
-from slimbench.instances.library import Entry, Library
+from slimbench.instances.library import Library
+from slimbench.instances.library_index import Entry
 
 SOLVER: Final = "exact"
 SOLVE_LIMIT_S: Final = 60.0  # small instances take seconds

@@ -17,14 +17,13 @@ from slimbench.instances.errors import InstanceError
 from slimbench.instances.files import naming_file, write_atomically
 from slimbench.instances.instance import Instance
 from slimbench.instances.json_format import VERSION, encode_placement
-from slimbench.instances.library import (
+from slimbench.instances.library import PLACEMENTS, placement_name
+from slimbench.instances.library_index import (
     INDEX_FORMAT,
     INDEX_NAME,
-    PLACEMENTS,
     Entry,
     Index,
     decode_index,
-    placement_name,
     read_index,
 )
 from slimbench.instances.placement import Placement

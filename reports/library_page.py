@@ -6,7 +6,8 @@ import math
 from typing import Any, Final, get_args
 
 from slimbench.bench.library_records import described
-from slimbench.instances.library import Library, Size
+from slimbench.instances.library import Library
+from slimbench.instances.library_index import Size
 from slimbench.reports.numbers import NOTHING, gap_text, significant
 from slimbench.reports.templating import page_environment
 

@@ -9,8 +9,9 @@ from typing import Any
 from samples import TWO_CELLS, TWO_CELLS_PLACEMENT
 
 from slimbench.bench.library_records import new_entry
-from slimbench.instances.library import INDEX_NAME, Library, read_library
+from slimbench.instances.library import Library, read_library
 from slimbench.instances.library_changes import add_entry, new_library
+from slimbench.instances.library_index import INDEX_NAME
 
 RECIPE = {
     "dispatch": "serial",

@@ -21,8 +21,9 @@ from samples import TWO_CELLS
 
 from slimbench.bench.library_verification import faults_of
 from slimbench.instances import read_instance
-from slimbench.instances.library import INDEX_NAME, PLACEMENTS, read_library
+from slimbench.instances.library import PLACEMENTS, read_library
 from slimbench.instances.library_changes import today
+from slimbench.instances.library_index import INDEX_NAME
 
 PAGE = Path(__file__).parents[2] / "docs" / "LIBRARY.md"
 

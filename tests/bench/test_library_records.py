@@ -17,7 +17,7 @@ from slimbench.bench.library_records import (
 )
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Placement
-from slimbench.instances.library import Best, Bound
+from slimbench.instances.library_index import Best, Bound
 
 
 def found(saving_s, by="a", date="2026-01-01"):

@@ -41,7 +41,8 @@ from slimbench.instances import (
     read_placement,
 )
 from slimbench.instances.generate import Recipe, make_instance
-from slimbench.instances.library import Library, read_index
+from slimbench.instances.library import Library
+from slimbench.instances.library_index import read_index
 from slimbench.instances.measured import read_fiddler_counts, read_vllm_routes
 from slimbench.instances.traces import read_trace
 

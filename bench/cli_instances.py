@@ -58,7 +58,7 @@ def new(
     if scenario.endswith(SUFFIXES):
         raise InstanceError("SCENARIO", f"is {scenario}, expected such as: random --out {scenario}")
     file = out or Path(f"{scenario}.json.gz")
-    fields = scenario_fields(scenario, _changes({"name": _stem(file)}, settings))
+    fields = scenario_fields(scenario, with_settings({"name": _stem(file)}, settings))
     with naming_scenario(scenario):
         _write_new(fields, data, file, picture)
 
@@ -83,7 +83,7 @@ def from_trace(
     """Make an instance from a routing trace and a radio network (--set network.servers=5)."""
     routing = {"kind": "trace", "path": str(trace.resolve())}
     fields = {"name": _stem(out), "dispatch": "single", "models": model, "routing": routing}
-    _write_new(_changes(fields, settings), None, out, picture)
+    _write_new(with_settings(fields, settings), None, out, picture)
 
 
 @instance_app.command()
@@ -128,8 +128,14 @@ def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
         write_atomically(picture, renderings(chart)[picture.suffix.removeprefix(".")])
 
 
-def _changes(fields: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
-    """The fields with those of --set put into them."""
+def with_settings(fields: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
+    """The fields of a recipe with those of ``--set`` put into them.
+
+    Raises
+    ------
+    InstanceError
+        If a setting is not of the form key=value.
+    """
     for setting in settings or []:
         key, equals, value = setting.partition("=")
         if not equals:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +13,11 @@ import msgspec
 from slimbench.bench.suite import Suite, SuiteError
 from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
+from slimbench.instances.library import INSTANCE_FILES, read_library
 from slimbench.instances.planning import Planning, named_by, planning_instance, read_plannings
 from slimbench.instances.scenario import naming_scenario, scenario_fields
 
-INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
+NAMED: Final = {"InstanceFile": "file", "LibraryInstance": "library"}  # entries that are no recipes
 
 SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
@@ -72,33 +72,45 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
 def _entry_instances(
     entry: Mapping[str, Any], plannings: Sequence[Planning], folder: Path, data: Path | None
 ) -> Iterator[NamedInstance]:
-    if "file" in entry:
-        if extra := entry.keys() - {"file"}:
-            raise InstanceError(min(extra), "does not go with file")
-        base = data or folder
-        pattern = str(entry["file"])
-        try:
-            paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
-            paths = paths or sorted(INSTANCE_LIBRARY.glob(pattern))
-        except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
-            paths = []
-        if not paths:
-            raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
-        for path in paths:
-            instance = read_instance(path)
+    if key := next((key for key in NAMED.values() if key in entry), None):
+        if extra := entry.keys() - {key}:
+            raise InstanceError(min(extra), f"does not go with {key}")
+        pattern = str(entry[key])
+        found = _from_library(pattern) if key == "library" else _from_files(pattern, data or folder)
+        for instance, note in found:
             seen = {planning: _planned_on(instance, planning) for planning in plannings}
-            yield NamedInstance(instance, f"file {path.name}", plannings=seen)
-        return
-    if "scenario" in entry:
+            yield NamedInstance(instance, note, plannings=seen)
+    elif "scenario" in entry:
         changes = {key: value for key, value in entry.items() if key != "scenario"}
         fields = scenario_fields(entry["scenario"], changes)
         with naming_scenario(entry["scenario"]):
-            yield from _recipe_instances(fields, plannings, data or folder)
-        return
-    yield from _recipe_instances(entry, plannings, data or folder)
+            yield from _from_recipe(fields, plannings, data or folder)
+    else:
+        yield from _from_recipe(entry, plannings, data or folder)
 
 
-def _recipe_instances(
+def _from_library(pattern: str) -> Iterator[tuple[Instance, str]]:
+    library = read_library()
+    entries = library.matching(pattern)
+    if not entries:
+        raise InstanceError("library", f"nothing matches {pattern!r}, expected a name or a pattern")
+    for entry in entries:
+        yield library.instance(entry), f"library {library.index.release}"
+
+
+def _from_files(pattern: str, base: Path) -> Iterator[tuple[Instance, str]]:
+    try:
+        paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+        paths = paths or sorted(INSTANCE_FILES.glob(pattern))
+    except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
+        paths = []
+    if not paths:
+        raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
+    for path in paths:
+        yield read_instance(path), f"file {path.name}"
+
+
+def _from_recipe(
     fields: Mapping[str, Any], plannings: Sequence[Planning], data: Path
 ) -> Iterator[NamedInstance]:
     """The instance of a recipe, or one for each combination of what is a list."""

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from slimbench.bench.suite import Suite
-from slimbench.bench.suite_instances import SWEPT
+from slimbench.bench.suite_instances import NAMED, SWEPT
 from slimbench.instances.generate import Recipe
 from slimbench.instances.planning import KINDS, Planning
 from slimbench.instances.scenario import shipped_scenarios
 
 
 def suite_schema() -> dict[str, Any]:
-    """JSON schema of suite files; an entry of ``instances`` is a file, a scenario or a recipe."""
+    """JSON schema of suite files; ``instances`` are names, scenarios that are changed, and recipes."""
     schema = msgspec.json.schema(Suite)
     definitions = schema["$defs"]
     for kind in (Recipe, Planning):
@@ -31,12 +31,13 @@ def suite_schema() -> dict[str, Any]:
         "planning": {"type": "array", "items": {"$ref": "#/$defs/Planning"}, "default": []},
     }
     entry["properties"] |= of_all
-    definitions["InstanceFile"] = {
-        "type": "object",
-        "properties": {"file": {"type": "string"}, **of_all},
-        "required": ["file"],
-        "additionalProperties": False,
-    }
+    for title, key in NAMED.items():
+        definitions[title] = {
+            "type": "object",
+            "properties": {key: {"type": "string"}, **of_all},
+            "required": [key],
+            "additionalProperties": False,
+        }
     tables = {name: {"type": "object"} for name in ("network", "routing")}  # may be parts of tables
     definitions["ScenarioInstance"] = {
         "type": "object",
@@ -44,7 +45,7 @@ def suite_schema() -> dict[str, Any]:
         "required": ["scenario"],
         "additionalProperties": False,
     }
-    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in ("InstanceFile", "ScenarioInstance", "Recipe")]
+    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in (*NAMED, "ScenarioInstance", "Recipe")]
     definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": kinds}
     for definition in definitions.values():
         definition["description"] = definition.get("description", "").partition("\n")[0]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
@@ -34,8 +31,6 @@ from slimbench.reports.summary import summary
 from slimbench.reports.tables import provenance
 from slimbench.reports.templating import page_environment
 from slimbench.reports.worst_cases import worst_cases
-
-_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
 
 
 def write_report(results: Results, folder: Path) -> Path:
@@ -107,7 +102,6 @@ def _data(results: Results, figures: list[Chart]) -> dict[str, pd.DataFrame]:
 
 def _pages(results: Results, figures: list[Chart], parts: list[Section], folder: Path) -> dict[str, str]:
     environment = page_environment()
-    environment.filters["md"] = _markdown
     content = {
         "name": results.name,
         "summary": summary(results),
@@ -119,13 +113,6 @@ def _pages(results: Results, figures: list[Chart], parts: list[Section], folder:
     return {
         name: environment.get_template(f"{name}.j2").render(content) for name in ("report.html", "report.md")
     }
-
-
-def _markdown(text: object) -> str:
-    """Text that Markdown shows as it stands, also within a table."""
-    escapes: Mapping[str, str] = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-    flat = " ".join(str(text).split())
-    return _MARKDOWN.sub(lambda match: escapes.get(match[1], f"\\{match[1]}"), flat)
 
 
 def _encoded(text: str) -> bytes:

@@ -56,8 +56,10 @@ def test_each_of_the_four_folders_declares_its_types(folder):
     assert (ROOT / folder / "py.typed").is_file()
 
 
-LOOK_UP = {ROOT / "bench" / name for name in ("cli_report.py", "cli_inspect.py", "cli_instances.py")}
-# commands that show pages and pictures
+LOOK_UP = {  # commands that show pages and pictures
+    ROOT / "bench" / name
+    for name in ("cli_report.py", "cli_inspect.py", "cli_instances.py", "cli_library.py")
+}
 
 
 def imports_of(path):

@@ -12,6 +12,7 @@ from slimbench.bench.registry import find_solvers
 from slimbench.bench.suite import SuiteError, read_suite, shipped_suites
 from slimbench.bench.suite_instances import suite_instances
 from slimbench.instances import Model, write_instance
+from slimbench.instances.library import read_library
 from slimbench.instances.trace_counts import count_trace
 
 SOLVERS = find_solvers()
@@ -49,6 +50,7 @@ SHIPPED = [
     "formulations",
     "hard",
     "known-optima",
+    "library",
     "paper-small",
     "quick",
     "real-routing",
@@ -133,7 +135,16 @@ def test_without_is_kept_with_every_instance_of_its_entry(instances_of):
     assert [named.without for named in made] == [frozenset({"random"})] * 2
 
 
-def test_a_file_that_is_nowhere_near_comes_from_the_library(instances_of):
+def test_instances_of_the_library_come_by_name_or_pattern_and_say_its_release(instances_of):
+    (named,) = instances_of('library = "mixtral-n2-u4-l1-serial"')
+    assert named.instance.name == "mixtral-n2-u4-l1-serial"
+    assert named.note == f"library {read_library().index.release}"
+    made = instances_of('library = "small/mixtral-n2-*"\nwithout = ["random"]')
+    assert {m.instance.dispatch for m in made} == {"single", "parallel", "serial"}
+    assert {m.without for m in made} == {frozenset({"random"})}
+
+
+def test_a_file_that_is_nowhere_near_is_one_of_those_that_ship(instances_of):
     names = [named.instance.name for named in instances_of('file = "hard/*-n3-u10-*.json.gz"')]
     assert names == ["hard-parallel-n3-u10-l8-e8-k2", "hard-single-n3-u10-l8-e8-k2"]
 
@@ -275,6 +286,10 @@ def test_a_suite_without_instances_is_refused(refusal):
             'scenario = "multi-tenant"\nmodels = ["dbrx"]\n',
             "instances[0].routing.tenants[0].models: names 'mixtral-8x7b', expected one of dbrx (scenario",
         ),
+        ('file = "a.json"\nlibrary = "*"\n', "instances[0].library: does not go with file"),
+        ('library = "small/*"\nseed = 1\n', "instances[0].seed: does not go with library"),
+        ('library = "none-*"\n', "instances[0].library: nothing matches 'none-*'"),
+        ('library = 1\n', "instances[0].library: nothing matches '1'"),
         ('file = "none-*.json"\n', "instances[0].file: nothing matches 'none-*.json' in TMP"),
         ('file = ""\n', "instances[0].file: nothing matches '' in TMP"),
         (f'without = "random"\n{ENTRY}', "instances[0].without: Expected array, got str"),

@@ -12,6 +12,7 @@ from slimbench.bench.cli_adapt import adapt, policies
 from slimbench.bench.cli_attack import attack
 from slimbench.bench.cli_inspect import inspect
 from slimbench.bench.cli_instances import instance_app
+from slimbench.bench.cli_library import library_app
 from slimbench.bench.cli_report import report, sys_info, verify
 from slimbench.bench.cli_results import compare, export, merge
 from slimbench.bench.cli_run import run, schema
@@ -76,6 +77,7 @@ for command, examples in EXAMPLES.items():
     name = "evaluate" if command is evaluate_placement else None
     app.command(name=name, epilog="Examples:\n\n" + "\n\n".join(examples))(command)
 app.add_typer(instance_app, name="instance")
+app.add_typer(library_app, name="library")
 
 
 if __name__ == "__main__":

@@ -1,34 +1,73 @@
-"""``slimbench instance``: make instances from recipes and traces, and look at them."""
+"""``slimbench instance``: make instances from scenarios and traces, look at them, draw them."""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from slimbench.bench.instance_facts import facts_of
-from slimbench.instances import InstanceError, read_instance, write_instance
-from slimbench.instances.generate import make_instance, read_recipe
+from slimbench.instances import Instance, InstanceError, read_instance, write_instance
+from slimbench.instances.files import SUFFIXES, naming_file, write_atomically
+from slimbench.instances.generate import make_instance, read_recipe, wires_of
+from slimbench.instances.network import WiredGraph
+from slimbench.instances.scenario import naming_scenario, read_scenario, scenario_fields, shipped_scenarios
+
+PICTURES: Final = (".svg", ".pdf", ".png")
 
 instance_app = typer.Typer(help="Make and look at instances.", no_args_is_help=True)
+
+
+def _drawable(picture: Path | None) -> Path | None:
+    if picture is not None and picture.suffix not in PICTURES:
+        raise InstanceError("--picture", f"is {str(picture)!r}, expected {', '.join(PICTURES)}")
+    return picture
+
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder that data paths start from.")]
 InstanceFile = Annotated[Path, typer.Argument(help="Instance file: .json, .json.gz or .npz.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option("--picture", help="Draw servers, users and wires: .svg, .pdf or .png.", callback=_drawable),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, such as network.servers=5.")]
 
 
 @instance_app.command()
 def new(
-    out: Annotated[Path, typer.Argument(help="File to write: .json, .json.gz or .npz.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="A shipped scenario: see `slimbench instance scenarios`.",
+            autocompletion=lambda: list(shipped_scenarios()),
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write: .json, .json.gz or .npz; default SCENARIO.json.gz."),
+    ] = None,
     settings: Settings = None,
     data: Data = None,
+    picture: Picture = None,
 ) -> None:
-    """Make an instance: --set models=mixtral-8x7b --set layers=4 --set network.servers=5."""
-    _write_new({"name": out.name.split(".")[0]}, settings, data, out)
+    """Make an instance: random --out cells.json.gz --set layers=4 --set network.servers=5."""
+    if scenario.endswith(SUFFIXES):
+        raise InstanceError("SCENARIO", f"is {scenario}, expected such as: random --out {scenario}")
+    file = out or Path(f"{scenario}.json.gz")
+    fields = scenario_fields(scenario, with_settings({"name": _stem(file)}, settings))
+    with naming_scenario(scenario):
+        _write_new(fields, data, file, picture)
+
+
+@instance_app.command()
+def scenarios(as_json: Json = False) -> None:
+    """List the scenarios that ship, each with what it is."""
+    found = {name: read_scenario(name).description for name in shipped_scenarios()}
+    print(json.dumps(found)) if as_json else print_facts(found)
 
 
 @instance_app.command(name="from-trace")
@@ -39,14 +78,64 @@ def from_trace(
         list[str], typer.Option("--model", help="A model of the zoo that the trace names; repeatable.")
     ],
     settings: Settings = None,
+    picture: Picture = None,
 ) -> None:
     """Make an instance from a routing trace and a radio network (--set network.servers=5)."""
     routing = {"kind": "trace", "path": str(trace.resolve())}
-    _write_new({"name": out.name.split(".")[0], "models": model, "routing": routing}, settings, None, out)
+    fields = {"name": _stem(out), "dispatch": "single", "models": model, "routing": routing}
+    _write_new(with_settings(fields, settings), None, out, picture)
 
 
-def _write_new(fields: dict[str, Any], settings: list[str] | None, data: Path | None, out: Path) -> None:
-    fields = {"dispatch": "single", **fields}
+@instance_app.command()
+def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None) -> None:
+    """Say what an instance is: sizes, capacities, latencies, hash."""
+    read = read_instance(instance)
+    facts = facts_of(read)
+    if picture is not None:
+        _draw(read, None, picture)
+        facts["picture"] = str(picture)
+    print(json.dumps(facts)) if as_json else print_facts(facts)
+
+
+def print_facts(facts: dict[str, Any]) -> None:
+    """One line a fact, aligned."""
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        print(f"{key:<{width}}  {value}")
+
+
+def _write_new(fields: dict[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:
+    recipe = read_recipe(fields)
+    instance, note = make_instance(recipe, data)
+    write_instance(instance, out)
+    facts = {"file": str(out), **facts_of(instance), "note": note}
+    if picture is not None:
+        _draw(instance, wires_of(recipe), picture)
+        facts["picture"] = str(picture)
+    print_facts(facts)
+
+
+def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
+    from slimbench.reports.chart import renderings  # noqa: PLC0415
+    from slimbench.reports.charts.network_map import network_map  # noqa: PLC0415
+
+    chart = network_map(instance, wires)
+    if chart is None:
+        raise InstanceError(
+            "servers.position_m", "is not known for servers and users, expected it to draw them"
+        )
+    with naming_file(picture):
+        write_atomically(picture, renderings(chart)[picture.suffix.removeprefix(".")])
+
+
+def with_settings(fields: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
+    """The fields of a recipe with those of ``--set`` put into them.
+
+    Raises
+    ------
+    InstanceError
+        If a setting is not of the form key=value.
+    """
     for setting in settings or []:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -58,9 +147,11 @@ def _write_new(fields: dict[str, Any], settings: list[str] | None, data: Path | 
             if not isinstance(table, dict):
                 raise InstanceError("--set", f"is {setting!r}, but {step} has no fields")
         table[name] = [value] if name == "models" and not value.startswith("[") else _toml_value(value)
-    instance, note = make_instance(read_recipe(fields), data)
-    write_instance(instance, out)
-    print_facts({"file": str(out), **facts_of(instance), "note": note})
+    return fields
+
+
+def _stem(file: Path) -> str:
+    return file.name.split(".")[0]
 
 
 def _toml_value(text: str) -> Any:
@@ -69,17 +160,3 @@ def _toml_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-@instance_app.command()
-def show(instance: InstanceFile, as_json: Json = False) -> None:
-    """Say what an instance is: sizes, capacities, latencies, hash."""
-    facts = facts_of(read_instance(instance))
-    print(json.dumps(facts)) if as_json else print_facts(facts)
-
-
-def print_facts(facts: dict[str, Any]) -> None:
-    """One line a fact, aligned."""
-    width = max(map(len, facts))
-    for key, value in facts.items():
-        print(f"{key:<{width}}  {value}")

@@ -180,7 +180,10 @@ def _print_plan(plan: Plan, jobs: int) -> None:
     runs = Counter((row["role"], row["solver"]) for row in plan.runs)
     for named in plan.instances:
         instance = named.instance
-        print(f"{instance.name}  {instance.dispatch}  {instance.n_activations} activations  {named.note}")
+        facts = [instance.name, instance.dispatch, f"{instance.n_activations} activations", named.note]
+        if named.plannings:
+            facts.insert(3, f"planned on {len(named.plannings)} others as well")
+        print("  ".join(facts))
     for (role, solver), count in runs.items():
         print(f"{count:6d}  {role}  {solver}")
     expected_s, n_known, limit_s = estimate(plan, Path("runs"))

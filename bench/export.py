@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from slimbench.bench.ratio_intervals import with_ratios
+from slimbench.bench.ratio_intervals import transfers_with_ratios, with_ratios
 from slimbench.bench.references import ZERO_SAVING
 from slimbench.bench.results import Results, load_results
 from slimbench.bench.store import StoreError
@@ -51,13 +51,21 @@ RUN_NAMES: Final = {
     "code_version": "code_version", "machine_id": "machine_id", "load_before": "load_before",
     "finished_at": "run_date",
 }  # fmt: skip
+_PLANNED_ON_ITSELF: Final = (  # what a run is only asked where it is planned on what it is evaluated on
+    "termination", "bound_saving_s", "guarantee_ratio", "guarantee_claim", "guarantee_conditions",
+    "guarantee_source", "guarantee_expected", "primal_integral_s", "gap_integral_s",
+)  # fmt: skip
+TRANSFER_NAMES: Final = {key: RUN_NAMES[key] for key in RUN_NAMES if key not in _PLANNED_ON_ITSELF} | {
+    "planning": "planning", "planning_kind": "planning_kind", "planning_amount": "planning_amount",
+    "planning_seed": "planning_seed", "planning_hash": "planning_hash",
+}  # fmt: skip
 _OF_REFERENCE: Final = ("ref_solver", "ref_primal", "ref_dual", "ref_gap", "ref_proven", "ref_level")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _INT64: Final = 2**63
 
 
 def export_run(folder: Path, out: Path | None = None) -> list[Path]:
-    """Write ``runs``, ``references``, ``instances`` and ``trajectories`` of a run, each as Parquet and CSV.
+    """Write the tables of a run, each as Parquet and CSV.
 
     Parameters
     ----------
@@ -97,13 +105,15 @@ def export_run(folder: Path, out: Path | None = None) -> list[Path]:
 
 
 def export_tables(results: Results) -> dict[str, pd.DataFrame]:
-    """The four tables as they are exported: ``runs``, ``references``, ``instances``, ``trajectories``.
+    """The tables as they are exported.
 
-    Their columns and units are in docs/RESULTS.md.
+    ``runs``, ``transfers``, ``references``, ``instances``, ``trajectories``; their columns and units are in
+    docs/RESULTS.md.
     """
     references = _references(results)
     return {
-        "runs": _runs(results, references),
+        "runs": _runs(with_ratios(results), references, RUN_NAMES),
+        "transfers": _runs(transfers_with_ratios(results), references, TRANSFER_NAMES),
         "references": references,
         "instances": _renamed(results.instances, INSTANCE_NAMES),
         "trajectories": _renamed(results.trajectories, TRAJECTORY_NAMES),
@@ -123,10 +133,9 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{str(name): table[name].astype(object).map(safe) for name in texts})
 
 
-def _runs(results: Results, references: pd.DataFrame) -> pd.DataFrame:
-    runs = with_ratios(results)
+def _runs(runs: pd.DataFrame, references: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     runs["figures"] = runs["figures"].map(lambda figures: json.dumps(figures, sort_keys=True))
-    table = _renamed(runs, RUN_NAMES)
+    table = _renamed(runs, names)
     reference = references.set_index("instance_hash").reindex(table["instance_hash"])
     for name in _OF_REFERENCE:
         table[name] = reference[name].to_numpy()

@@ -23,8 +23,8 @@ _NOT_OF_THE_RUN: Final = {"run_id", "repeat", "stale"}  # equal runs may differ 
 def merge_runs(folders: Sequence[Path], out: Path, keep: str = "last") -> None:
     """Make one run folder of several: results, instance files and logs.
 
-    A cell is a role, an instance, a solver call and a repeat. One that was planned but never run stays so
-    only if no folder has finished it; a run that several folders hold is one.
+    A cell is a role, an instance, what it is planned on, a solver call and a repeat. One that was planned
+    but never run stays so only if no folder has finished it; a run that several folders hold is one.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ class _Source:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         with contextlib.closing(Store.open(folder)) as store:
-            self.instances, self.runs = store.instances(), store.runs()
+            self.instances = [*store.instances(), *store.instances(planned_on=True)]
+            self.runs = store.runs()
             self.meta, self.machines = store.meta(), store.machines()
 
 
@@ -100,7 +101,7 @@ def merged_rows(sources: Sequence[Sequence[Row]], keep: str) -> list[tuple[int, 
     cells: dict[tuple[Any, ...], list[tuple[int, Row]]] = defaultdict(list)
     for number, rows in enumerate(sources):
         for row in rows:
-            cell = row["role"], row["instance_hash"], row["solver"]
+            cell = row["role"], row["instance_hash"], row["planning"], row["solver"]
             if not any(other != number and _is_same(row, known) for other, known in cells[cell]):
                 cells[cell].append((number, row))
     return [kept for held in cells.values() for kept in _RULES[keep](_without_superfluous_plans(held))]

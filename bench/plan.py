@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from slimbench.bench.machine import now
@@ -15,10 +16,12 @@ from slimbench.bench.plugin import Call, PluginError, Solver, parse_call
 from slimbench.bench.references import ENUMERATION
 from slimbench.bench.selection import EVERYTHING, Selection
 from slimbench.bench.store import Store, StoreError, refuse_results
-from slimbench.bench.suite import NamedInstance, Suite, SuiteError, SuiteFile, suite_instances
+from slimbench.bench.suite import Suite, SuiteError, SuiteFile
+from slimbench.bench.suite_instances import NamedInstance, suite_instances
 from slimbench.bench.versions import code_version
 from slimbench.formulations.enumeration import placement_count
-from slimbench.instances import write_instance
+from slimbench.instances import Instance, write_instance
+from slimbench.instances.planning import Planning
 
 CERTIFY_PLACEMENTS = 20_000  # instances with so few are enumerated: a second or two
 
@@ -139,8 +142,8 @@ def go_on(
 ) -> int:
     """Bring a run folder's plan up to date; returns how many results are stale by it.
 
-    A result counts as long as its instance, solver, parameters, seed, limits and the version of its code
-    are those of the plan, and ``anew`` does not ask for it.
+    A result counts as long as its instance, what it is planned on, solver, parameters, seed, limits and the
+    version of its code are those of the plan, and ``anew`` does not ask for it.
     """
     _write_instances(folder, plan)
     return _write_plan(folder, store, plan, facts, anew)
@@ -150,9 +153,11 @@ def _write_instances(folder: Path, plan: Plan) -> None:
     try:
         for subfolder in ("instances", "logs"):
             (folder / subfolder).mkdir(parents=True, exist_ok=True)
-        for named in plan.instances:
-            if not (folder / _file_of(named)).exists():
-                write_instance(named.instance, folder / _file_of(named))
+        for instance in (
+            one for named in plan.instances for one in (named.instance, *named.plannings.values())
+        ):
+            if not (folder / _file_of(instance)).exists():
+                write_instance(instance, folder / _file_of(instance))
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
 
@@ -172,7 +177,7 @@ def _write_plan(
         "planned": now(),
         **facts,
     }
-    instances = [_instance_row(named, plan.suite) for named in plan.instances]
+    instances = [row for named in plan.instances for row in _instance_rows(named, plan.suite)]
     return store.plan(instances, plan.runs, meta, concerns=plan.wanted, anew=anew)
 
 
@@ -184,22 +189,28 @@ def _runs_of(
     judges: Sequence[Call],
     certifying: Sequence[Call],
 ) -> Iterator[dict[str, Any]]:
-    """References first, so that ratios are known while the others run."""
+    """References first, so that ratios are known while the others run; what is planned elsewhere last."""
     countable = placement_count(named.instance, CERTIFY_PLACEMENTS) is not None
     roles = ["reference", *("cross-check" for _ in judges[1:])]
     for role, call in zip(roles, judges, strict=True):
         yield _run_row(suite, number, named, role, call, 0)
     for call in certifying if countable else ():
         yield _run_row(suite, number, named, "cross-check", call, 0)
-    for repeat in range(suite.repeats):
-        for call in measured:
-            if {call.label, call.solver.name} & named.without:
-                continue
-            yield _run_row(suite, number, named, "measure", call, repeat)
+    own = [call for call in measured if not {call.label, call.solver.name} & named.without]
+    for planning in (None, *named.plannings):
+        for repeat in range(suite.repeats):
+            for call in own:
+                yield _run_row(suite, number, named, "measure", call, repeat, planning)
 
 
 def _run_row(
-    suite: Suite, number: int, named: NamedInstance, role: str, call: Call, repeat: int
+    suite: Suite,
+    number: int,
+    named: NamedInstance,
+    role: str,
+    call: Call,
+    repeat: int,
+    planning: Planning | None = None,
 ) -> dict[str, Any]:
     guarantee = call.solver.guarantee
     # Every solver sees the same seed in the same repeat of the same instance.
@@ -207,6 +218,8 @@ def _run_row(
     return {
         "role": role,
         "instance_hash": named.instance.sha256,
+        "planning": msgspec.json.encode(planning).decode() if planning else None,
+        "planning_hash": named.plannings[planning].sha256 if planning else None,
         "solver": call.label,
         "solver_name": call.solver.name,
         "parameters": json.dumps(dict(call.parameters), sort_keys=True),
@@ -226,17 +239,23 @@ def _run_row(
     }
 
 
-def _file_of(named: NamedInstance) -> str:
-    return f"instances/{named.instance.sha256[:16]}.npz"
+def _file_of(instance: Instance) -> str:
+    return f"instances/{instance.sha256[:16]}.npz"
 
 
-def _instance_row(named: NamedInstance, suite: Suite) -> dict[str, Any]:
-    instance = named.instance
+def _instance_rows(named: NamedInstance, suite: Suite) -> Iterator[dict[str, Any]]:
+    """That of the instance, and those of what is planned on as well."""
+    yield _instance_row(named.instance, suite, named.note)
+    for planning, seen in named.plannings.items():
+        yield _instance_row(seen, suite, f"{named.instance.name} as planned on: {planning.label}")
+
+
+def _instance_row(instance: Instance, suite: Suite, note: str) -> dict[str, Any]:
     models = instance.models
     return {
         "instance_hash": instance.sha256,
         "instance": instance.name,
-        "file": _file_of(named),
+        "file": _file_of(instance),
         "dispatch": instance.dispatch,
         "servers": instance.n_servers,
         "users": instance.n_users,
@@ -247,5 +266,5 @@ def _instance_row(named: NamedInstance, suite: Suite) -> dict[str, Any]:
         "activations": instance.n_activations,
         "capacity_share": float(instance.capacities_bytes.mean() / instance.expert_bytes.sum()),
         "suite": suite.name,
-        "note": named.note,
+        "note": note,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -54,6 +55,11 @@ def with_ratios(results: Results) -> pd.DataFrame:
     for column, values in zip(RATIO_COLUMNS, (low, high, latency_low, latency_high), strict=True):
         runs[column] = np.where(np.isnan(saving), np.nan, values)
     return runs
+
+
+def transfers_with_ratios(results: Results) -> pd.DataFrame:
+    """The same of ``results.transfers``, against the optimum of what they are evaluated on."""
+    return with_ratios(replace(results, runs=results.transfers))
 
 
 def disproved(best: FloatArray, bound: FloatArray, latency_none: FloatArray) -> npt.NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from slimbench.bench.references import ZERO_SAVING, Reference, reference_of
 from slimbench.bench.store import Store, StoreError
 from slimbench.bench.trajectory import gap_integral, primal_integral
 from slimbench.formulations import ContradictionError
+from slimbench.instances.planning import Planning
 
 FINISHED_WELL: Final = "ok"
 NOT_RUN: Final = "planned"
@@ -32,6 +33,9 @@ _NUMBERS: Final = (
     "latency_s", "latency_none_s", "saving_s", "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb",
     "primal_integral_s", "gap_integral_s", "cpu_limit_s", "guarantee_ratio", "load_before",
 )  # fmt: skip
+TRANSFER_COLUMNS: Final = (
+    *RUN_COLUMNS, "planning", "planning_kind", "planning_amount", "planning_seed", "planning_hash",
+)  # fmt: skip
 TRAJECTORY_COLUMNS: Final = (
     "run_id", "instance", "solver", "repeat", "seconds", "saving_s", "bound_saving_s",
 )  # fmt: skip
@@ -46,9 +50,10 @@ class Results:
     ----------
     name : str
     runs : DataFrame
-        A row for every planned measured run; NaN where there is no verified placement. ``parameters`` is
-        JSON, ``figures`` a dict; ``primal_integral_s`` and ``gap_integral_s`` are those of
-        ``slimbench.bench.trajectory`` over the run's time limit, NaN for a run that is only planned.
+        A row for every measured run of the plan whose solver is given the very instance that it is evaluated
+        on; NaN where there is no verified placement. ``parameters`` is JSON, ``figures`` a dict;
+        ``primal_integral_s`` and ``gap_integral_s`` are those of ``slimbench.bench.trajectory`` over the
+        run's time limit, NaN for a run that is only planned.
     references : DataFrame
         A row for every instance: the bracket of its optimum (``Reference``).
     instances : DataFrame
@@ -64,6 +69,11 @@ class Results:
         before the first.
     plugin_files : tuple of str
         Files whose solvers the run was made with.
+    transfers : DataFrame
+        The other measured runs: the solver was given another instance, and its placement is evaluated on
+        ``instance``. The columns of ``runs``, without bounds, guarantees and integrals, and ``planning``
+        such as ``tokens=16,seed=3``, its ``planning_kind``, ``planning_amount`` and ``planning_seed``
+        (``slimbench.instances.planning.Planning``), and the ``planning_hash`` of the instance planned on.
     """
 
     name: str
@@ -73,6 +83,7 @@ class Results:
     provenance: dict[str, str]
     trajectories: pd.DataFrame = field(default_factory=lambda: _trajectories([]))
     plugin_files: tuple[str, ...] = ()
+    transfers: pd.DataFrame = field(default_factory=lambda: _transfers([]))
 
 
 def load_results(folder: Path) -> Results:
@@ -94,15 +105,8 @@ def load_results(folder: Path) -> Results:
         if row["status"] != NOT_RUN:
             finished[row["instance_hash"]].append(row)
     brackets = {row["instance_hash"]: _reference(finished[row["instance_hash"]]) for row in instances}
-    measured = [row for row in rows if row["role"] == "measure"]
-    runs = pd.DataFrame(
-        [row | _integrals(row, brackets[row["instance_hash"]]) for row in measured],
-        columns=pd.Index(RUN_COLUMNS),
-    )
-    for column in _NUMBERS:
-        runs[column] = pd.to_numeric(runs[column]).astype(float)
-    for column in ("exact", "guarantee_expected"):
-        runs[column] = runs[column].astype(bool)
+    measured = [row for row in rows if row["role"] == "measure" and row["planning_hash"] is None]
+    runs = _typed([row | _integrals(row, brackets[row["instance_hash"]]) for row in measured], RUN_COLUMNS)
     return Results(
         name=meta.get("name", folder.name),
         runs=runs,
@@ -114,6 +118,7 @@ def load_results(folder: Path) -> Results:
         provenance=_provenance(meta, machines, rows, stale),
         trajectories=_trajectories(measured),
         plugin_files=_plugin_files(folder, meta),
+        transfers=_transfers([row for row in rows if row["planning_hash"] is not None]),
     )
 
 
@@ -122,6 +127,32 @@ def _plugin_files(folder: Path, meta: Mapping[str, str]) -> tuple[str, ...]:
         return msgspec.json.decode(meta.get("plugin_files", "[]"), type=tuple[str, ...])
     except msgspec.DecodeError:
         raise StoreError(f"{folder}: meta: plugin_files: expected a JSON list of texts") from None
+
+
+def _typed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows of runs as a frame whose columns have their types, also where all are empty."""
+    runs = pd.DataFrame(rows, columns=pd.Index(columns))
+    for column in _NUMBERS:
+        runs[column] = pd.to_numeric(runs[column]).astype(float)
+    for column in ("exact", "guarantee_expected"):
+        runs[column] = runs[column].astype(bool)
+    return runs
+
+
+def _transfers(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    described = []
+    for row in rows:
+        planning = msgspec.json.decode(row["planning"], type=Planning)
+        described.append(
+            {
+                **row,
+                "planning": planning.label,
+                "planning_kind": planning.kind,
+                "planning_amount": planning.amount,
+                "planning_seed": planning.seed,
+            }
+        )
+    return _typed(described, TRANSFER_COLUMNS)
 
 
 def _trajectories(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from slimbench.bench.plugin import Solver, parse_call
 from slimbench.bench.reference_cache import ReferenceCache
 from slimbench.bench.references import Bracket, Reference
 from slimbench.bench.store import Store, StoreError
-from slimbench.bench.verification import verified
+from slimbench.bench.verification import transferred, verified
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, read_instance
 
@@ -83,21 +83,22 @@ class _Execution:
         self._folder, self._store, self._solvers = folder, store, solvers
         self._plugin_files = tuple(str(path) for path in plugin_files)
         self._executor, self._cache, self._on_finish = executor, cache, on_finish
-        self._files = {row["instance_hash"]: folder / row["file"] for row in store.instances()}
+        rows = (*store.instances(), *store.instances(planned_on=True))
+        self._files = {row["instance_hash"]: folder / row["file"] for row in rows}
         self._read = lru_cache(maxsize=4)(read_instance)
         self._under_way: dict[int, Row] = {}
         self._brackets: dict[str, Bracket] = {}
 
     def start(self, row: Row) -> None:
         """Start a run; a reference that is known already finishes at once."""
-        if self._is_reusable(row) and (known := self._cache.find(row, self._instance(row))):
+        if self._is_reusable(row) and (known := self._cache.find(row, self._instance(row["instance_hash"]))):
             self._finish(row, known, describe_machine())
             return
         self._under_way[row["run_id"]] = row
         self._executor.submit(
             Job(
                 key=row["run_id"],
-                instance_file=str(self._files[row["instance_hash"]]),
+                instance_file=str(self._files[row["planning_hash"] or row["instance_hash"]]),
                 solver=row["solver"],
                 plugin_files=self._plugin_files,
                 seed=row["seed"],
@@ -114,11 +115,19 @@ class _Execution:
         while len(self._under_way) > at_most:
             for outcome in self._executor.collect():
                 row = self._under_way.pop(outcome.job.key)
-                result = verified(self._instance(row), parse_call(row["solver"], self._solvers), outcome)
+                result = self._result(row, outcome)
                 if self._is_reusable(row) and result["status"] == "ok":
                     self._cache.keep(row, result)
                 _drop_log(Path(outcome.job.log_file), row, result)
                 self._finish(row, result, outcome.machine)
+
+    def _result(self, row: Row, outcome: Outcome) -> dict[str, Any]:
+        """Its claims are held against what it was planned on; its worth is that on the run's instance."""
+        instance = self._instance(row["instance_hash"])
+        call = parse_call(row["solver"], self._solvers)
+        if row["planning_hash"] is None:
+            return verified(instance, call, outcome)
+        return transferred(verified(self._instance(row["planning_hash"]), call, outcome), instance)
 
     def _finish(self, row: Row, result: dict[str, Any], machine: Mapping[str, str]) -> None:
         finished = {**result, "machine_id": machine["machine_id"], "finished_at": now()}
@@ -149,8 +158,8 @@ class _Execution:
         module = self._solvers[row["solver_name"]].function.__module__
         return row["role"] != "measure" and module.startswith("slimbench.")
 
-    def _instance(self, row: Row) -> Instance:
-        return self._read(self._files[row["instance_hash"]])
+    def _instance(self, instance_hash: str) -> Instance:
+        return self._read(self._files[instance_hash])
 
 
 def _drop_log(log: Path, row: Row, result: Row) -> None:

@@ -11,7 +11,8 @@ import boolean
 import msgspec
 
 from slimbench.bench.plugin import Solver, parse_call
-from slimbench.bench.suite import NamedInstance, Suite, SuiteError
+from slimbench.bench.suite import Suite, SuiteError
+from slimbench.bench.suite_instances import NamedInstance
 
 _ALGEBRA: Final = boolean.BooleanAlgebra(allowed_in_token=tuple("._-[]=,:/"))
 

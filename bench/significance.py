@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+MOST_ENUMERATED: Final = 13  # pairs whose every assignment of signs is looked at, where changes are tied
 
 Verdict = Literal["worse", "better", "changed, not significant", "same", "too few to test"]
 
@@ -29,11 +31,27 @@ def signed_rank_p(changes: npt.NDArray[np.float64]) -> float:
     return _signed_rank_p(tuple(np.sort(changes[changes != 0]).tolist()))
 
 
-@lru_cache(maxsize=10_000)  # with ties among few pairs every assignment of signs is looked at
+@lru_cache(maxsize=10_000)
 def _signed_rank_p(changes: tuple[float, ...]) -> float:
-    from scipy.stats import wilcoxon  # noqa: PLC0415 - takes a second, and few commands need it
+    if not changes:
+        return 1.0
+    from scipy.stats import permutation_test, rankdata, wilcoxon  # noqa: PLC0415 - takes a second
 
-    return float(wilcoxon(changes).pvalue) if changes else 1.0
+    def statistic(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
+        ranks = rankdata(np.abs(values), axis=axis)
+        return np.asarray((np.sign(values) * ranks).sum(axis=axis))
+
+    tied = len(set(map(abs, changes))) < len(changes)
+    if tied and len(changes) <= MOST_ENUMERATED:  # as ``wilcoxon`` does, one assignment of signs at a time
+        test = permutation_test(
+            (np.array(changes),),
+            statistic,
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=2**MOST_ENUMERATED,
+        )
+        return float(test.pvalue)
+    return float(wilcoxon(changes).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

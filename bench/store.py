@@ -1,7 +1,8 @@
 """The results of one run folder: a SQLite file that a kill at any moment leaves valid.
 
-A cell of the plan is a role, an instance, a solver call and a repeat. Its row counts until the plan has
-another one for it (another version of the solver, other limits, another seed); then it is stale, and stays.
+A cell of the plan is a role, an instance, what is planned on, a solver call and a repeat. Its row counts
+until the plan has another one for it (another version of the solver, other limits, another seed); then it is
+stale, and stays.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Final, Self
 
 from slimbench.bench.store_check import file_problem, one_line
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 FILE_NAME: Final = "results.sqlite"
 LOCK_NAME: Final = "running.lock"
 
@@ -31,6 +32,7 @@ CREATE TABLE instances (
 );
 CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY, role TEXT NOT NULL, instance_hash TEXT NOT NULL REFERENCES instances,
+    planning TEXT, planning_hash TEXT REFERENCES instances,
     solver TEXT NOT NULL, solver_name TEXT NOT NULL, parameters TEXT NOT NULL, library TEXT NOT NULL,
     exact INTEGER NOT NULL, repeat INTEGER NOT NULL, seed INTEGER NOT NULL,
     time_limit_s REAL NOT NULL, cpu_limit_s REAL, memory_limit_mb REAL NOT NULL, threads INTEGER NOT NULL,
@@ -204,10 +206,11 @@ class Store:
             for item in meta.items():
                 execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", item)
 
-    def instances(self) -> list[dict[str, Any]]:
-        """The instances of the plan, in the order of the suite."""
+    def instances(self, *, planned_on: bool = False) -> list[dict[str, Any]]:
+        """What placements are evaluated on, in the order of the suite, or what others are planned on."""
+        column = "planning_hash" if planned_on else "instance_hash"
         return self._rows(
-            "SELECT * FROM instances WHERE instance_hash IN (SELECT instance_hash FROM runs WHERE NOT stale)"
+            f"SELECT * FROM instances WHERE instance_hash IN (SELECT {column} FROM runs WHERE NOT stale)"
             " ORDER BY rowid"
         )
 
@@ -275,7 +278,7 @@ def running(folder: Path) -> Iterator[None]:
 
 def _cell(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a plan has one row for."""
-    return row["role"], row["instance_hash"], row["solver"], row["repeat"]
+    return row["role"], row["instance_hash"], row["planning"], row["solver"], row["repeat"]
 
 
 def _insert(execute: Any, table: str, row: Mapping[str, Any], or_what: str = "") -> None:

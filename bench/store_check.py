@@ -17,6 +17,7 @@ import msgspec
 
 from slimbench.bench.messages import Status
 from slimbench.instances import DISPATCHES, errors
+from slimbench.instances.planning import Planning
 
 MAX_CELL_BYTES: Final = 2**27
 MAX_FILE_NAME: Final = 255
@@ -29,6 +30,7 @@ _JSON: Final[Mapping[str, Any]] = {
     "figures": dict[str, Any],
     "facts": dict[str, str],
     "trajectory": list[tuple[_AtLeastZero, float | None, float | None]],
+    "planning": Planning,
 }
 _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "role": frozenset({"reference", "cross-check", "measure"}),
@@ -40,6 +42,8 @@ _FOUND_WITH: Final = (  # columns that a run has if it has something else
     ("machine_id", "status != 'planned'", "is finished"),
     ("latency_s", "saving_s IS NOT NULL", "has a saving"),
     ("latency_none_s", "saving_s IS NOT NULL", "has a saving"),
+    ("planning", "planning_hash IS NOT NULL", "is planned on another instance"),
+    ("planning_hash", "planning IS NOT NULL", "is planned on another instance"),
 )
 _TYPES: Final = {"INTEGER": (int, "an integer"), "REAL": (float, "a finite number"), "TEXT": (str, "text"),
                  "BLOB": (bytes, "bytes")}  # fmt: skip

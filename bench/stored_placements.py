@@ -30,7 +30,8 @@ def stored_placements(
     name : str, optional
         The instance's name or hash, or the beginning of the hash; without it, the run's only instance.
     solvers : sequence of str
-        Solvers or calls of them, as the run names them. The best repeat counts.
+        Solvers or calls of them, as the run names them. The best repeat counts, of those planned on the
+        instance itself.
 
     Returns
     -------
@@ -59,7 +60,11 @@ def stored_placements(
     if placed:
         found[OPTIMUM if _proven(runs) else BEST_KNOWN] = _best(folder, instance, placed)
     for solver in solvers:
-        own = [run for run in placed if solver in (run["solver"], run["solver_name"])]
+        own = [
+            run
+            for run in placed
+            if solver in (run["solver"], run["solver_name"]) and run["planning_hash"] is None
+        ]
         if not own:
             known = ", ".join(dict.fromkeys(run["solver"] for run in placed)) or "none"
             problem = f"{solver!r} has no placement of {row['instance']}, expected one of {known}"

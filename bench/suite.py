@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,10 +11,9 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from slimbench.bench.toml_lines import line_of
-from slimbench.instances import Instance, InstanceError, read_instance
+from slimbench.instances import InstanceError
 from slimbench.instances.bounded import read_content
 from slimbench.instances.errors import one_line, shortened
-from slimbench.instances.generate import make_instance, read_recipe
 
 
 class SuiteError(ValueError):
@@ -49,9 +46,6 @@ class SuiteError(ValueError):
 MAX_SUITE_BYTES: Final = 2**20
 MAX_REPEATS: Final = 10_000
 SHIPPED: Final = "slimbench.bench.suites"
-INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
-
-SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
 _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
 _Suite = TypeVar("_Suite")
@@ -100,9 +94,12 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description : str
     solvers : tuple of str, as ``name[parameter=value]``
     instances : tuple of tables
-        Either ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped
-        instance library) or a recipe
-        (``slimbench.instances.generate.Recipe``) whose ``dispatch`` and ``seed`` may be lists.
+        Either ``library`` (a name or pattern of the shipped instance library, such as ``small/*``), or
+        ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped instance
+        files), or a recipe (``slimbench.instances.generate.Recipe``), or ``scenario`` (a shipped one,
+        ``slimbench.instances.scenario``) with what is to be changed of its recipe. ``dispatch`` and ``seed``
+        may be lists; ``without`` names solvers to leave out, ``planning`` what placements are planned on as
+        well (``slimbench.instances.planning.Planning``, with lists of values and seeds).
     seed : int
         From which the seed of every run is drawn.
     repeats : int
@@ -118,15 +115,6 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: Annotated[int, msgspec.Meta(ge=1, le=MAX_REPEATS)] = 1
     limits: Limits = Limits()
     reference: ReferencePolicy = ReferencePolicy()
-
-
-@dataclass(frozen=True)
-class NamedInstance:
-    """An instance of a suite and where it comes from, in one line."""
-
-    instance: Instance
-    note: str
-    without: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -209,76 +197,3 @@ def parsed(text: str, origin: str, suite_type: type[_Suite]) -> _Suite:
         raise SuiteError(message, where.removeprefix(".")).located(origin, text) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # a number too long, tables too deep
         raise SuiteError(f"is not TOML: {error}", origin=origin) from None
-
-
-def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[NamedInstance]:
-    """Read or make every instance, in the order of the suite.
-
-    Raises
-    ------
-    SuiteError, InstanceError
-        If an entry is malformed, a file is missing, or two instances have one name.
-    """
-    names: set[str] = set()
-    for position, entry in enumerate(suite.instances):
-        place = f"instances[{position}]"
-        try:
-            recipe = dict(entry)
-            without = frozenset(msgspec.convert(recipe.pop("without", []), list[str]))
-            for instance, note in _entry_instances(recipe, folder, data):
-                if instance.name in names:
-                    raise SuiteError(f"a second instance named {instance.name!r}", place)
-                names.add(instance.name)
-                yield NamedInstance(instance, note, without)
-        except msgspec.ValidationError as error:
-            problem = str(error).replace("`", "").partition(" - at $")[0]
-            raise SuiteError(problem, f"{place}.without") from None
-        except InstanceError as error:
-            if error.file is not None:
-                raise
-            raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None
-
-
-def _entry_instances(
-    entry: Mapping[str, Any], folder: Path, data: Path | None
-) -> Iterator[tuple[Instance, str]]:
-    if "file" in entry:
-        if extra := entry.keys() - {"file"}:
-            raise InstanceError(min(extra), "does not go with file")
-        base = data or folder
-        pattern = str(entry["file"])
-        try:
-            paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
-            paths = paths or sorted(INSTANCE_LIBRARY.glob(pattern))
-        except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
-            paths = []
-        if not paths:
-            raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
-        for path in paths:
-            yield read_instance(path), f"file {path.name}"
-        return
-    for fields in swept(entry):
-        yield make_instance(read_recipe(fields), data or folder)
-
-
-def swept(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A recipe's fields for every combination of those that are lists, with names that tell them apart.
-
-    Raises
-    ------
-    InstanceError
-        If one of them is empty.
-    """
-    lists = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
-    if empty := [key for key, values in lists.items() if not values]:
-        raise InstanceError(empty[0], "is an empty list")
-    for values in itertools.product(*lists.values()):
-        chosen = dict(zip(lists, values, strict=True))
-        fields = {**entry, **chosen}
-        if isinstance(name := entry.get("name"), str):
-            fields["name"] = "-".join([name, *(_tag(k, v) for k, v in chosen.items())])
-        yield fields
-
-
-def _tag(key: str, value: object) -> str:
-    return f"s{value}" if key == "seed" else str(value)

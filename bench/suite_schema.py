@@ -1,4 +1,4 @@
-"""The JSON schema of suite files, for editors."""
+"""The JSON schema of suite files, for editors; docs/suite.schema.json is its output."""
 
 from __future__ import annotations
 
@@ -6,30 +6,52 @@ from typing import Any
 
 import msgspec
 
-from slimbench.bench.suite import SWEPT, Suite
+from slimbench.bench.suite import Suite
+from slimbench.bench.suite_instances import NAMED, SWEPT
 from slimbench.instances.generate import Recipe
+from slimbench.instances.planning import KINDS, Planning
+from slimbench.instances.scenario import shipped_scenarios
 
 
 def suite_schema() -> dict[str, Any]:
-    """JSON schema of suite files; an entry of ``instances`` is a file or a recipe that may have lists."""
+    """JSON schema of suite files; ``instances`` are names, scenarios that are changed, and recipes."""
     schema = msgspec.json.schema(Suite)
-    recipe = msgspec.json.schema(Recipe)
-    definitions = schema["$defs"] | recipe["$defs"]
-    entry = definitions["Recipe"]
-    without = {"type": "array", "items": {"type": "string"}, "default": []}
+    definitions = schema["$defs"]
+    for kind in (Recipe, Planning):
+        definitions |= msgspec.json.schema(kind)["$defs"]
+    entry, planning = definitions["Recipe"], definitions["Planning"]
     for name in SWEPT:
-        one = entry["properties"][name]
-        entry["properties"][name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
-    entry["properties"]["without"] = without
-    definitions["InstanceFile"] = {
+        entry["properties"][name] = _or_list(entry["properties"][name])
+    for name in KINDS:  # null is the default of all, and may not be written
+        planning["properties"][name] = _or_list(planning["properties"][name]["anyOf"][0])
+    planning["properties"]["seed"] = _or_list(planning["properties"]["seed"])
+    planning["oneOf"] = [{"required": [name]} for name in KINDS]
+    of_all = {
+        "without": {"type": "array", "items": {"type": "string"}, "default": []},
+        "planning": {"type": "array", "items": {"$ref": "#/$defs/Planning"}, "default": []},
+    }
+    entry["properties"] |= of_all
+    for title, key in NAMED.items():
+        definitions[title] = {
+            "type": "object",
+            "properties": {key: {"type": "string"}, **of_all},
+            "required": [key],
+            "additionalProperties": False,
+        }
+    tables = {name: {"type": "object"} for name in ("network", "routing")}  # may be parts of tables
+    definitions["ScenarioInstance"] = {
         "type": "object",
-        "properties": {"file": {"type": "string"}, "without": without},
-        "required": ["file"],
+        "properties": {"scenario": {"enum": list(shipped_scenarios())}, **entry["properties"], **tables},
+        "required": ["scenario"],
         "additionalProperties": False,
     }
-    either = [{"$ref": "#/$defs/InstanceFile"}, {"$ref": "#/$defs/Recipe"}]
-    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": either}
+    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in (*NAMED, "ScenarioInstance", "Recipe")]
+    definitions["Suite"]["properties"]["instances"]["items"] = {"anyOf": kinds}
     for definition in definitions.values():
         definition["description"] = definition.get("description", "").partition("\n")[0]
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": dialect, "title": "SlimBench suite", **schema, "$defs": definitions}
+
+
+def _or_list(one: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
 
+EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")
 RECOMPUTED: Final = 1e-12  # relative to latency(none); another platform may sum in another order
 EVALUATED_ACTIVATIONS: Final = 4 * 10**7  # looked at for one trajectory: a few seconds
 FEWEST_EVALUATED: Final = 25  # placements of a trajectory, however large the instance
@@ -29,7 +31,7 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
     that the placement contradicts is ``error``. A run that was stopped keeps its last valid incumbent.
     """
     status, message, termination = outcome.status, outcome.message, "none"
-    values: dict[str, float | None] = dict.fromkeys(("latency_s", "latency_none_s", "saving_s"))
+    values: dict[str, float | None] = dict.fromkeys(EVALUATED)
     bound = outcome.bound_saving_s
     placement, fault = _feasible(instance, outcome.placement)
     if placement is None:
@@ -38,11 +40,7 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
     else:
         evaluation = evaluate(instance, placement)
         saving = evaluation.saving_s
-        values = {
-            "latency_s": evaluation.latency_s,
-            "latency_none_s": evaluation.latency_none_s,
-            "saving_s": saving,
-        }
+        values = {column: getattr(evaluation, column) for column in EVALUATED}
         termination = "feasible"
         if outcome.optimal and bound is None:
             bound = saving
@@ -76,6 +74,32 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
         "trajectory": json.dumps(_trajectory(instance, outcome, values["saving_s"], bound)),
         "placement": outcome.placement.bits if placement is not None and outcome.placement else None,
         "load_before": outcome.load_before,
+    }
+
+
+def transferred(result: Mapping[str, Any], instance: Instance) -> dict[str, Any]:
+    """The result columns of a run that was planned on another instance, for the one it is evaluated on.
+
+    Only the placement carries over, and is evaluated anew. The bound, the proof of optimality, the guarantee
+    and the incumbents on the way are about what was planned on, and are left out.
+
+    Parameters
+    ----------
+    result : dict
+        As ``verified`` gives it for what was planned on: of the same servers, models and experts.
+    """
+    values: dict[str, float | None] = dict.fromkeys(EVALUATED)
+    if result["placement"] is not None:
+        packed = PackedPlacement((instance.n_servers, instance.n_experts), result["placement"])
+        evaluation = evaluate(instance, packed.unpack())
+        values = {column: getattr(evaluation, column) for column in EVALUATED}
+    return {
+        **result,
+        **values,
+        "termination": "none" if result["placement"] is None else "feasible",
+        "bound_saving_s": None,
+        "guarantee_ratio": None,
+        "trajectory": "[]",
     }
 
 
@@ -116,28 +140,26 @@ def _trajectory(
 def verify_run(folder: Path) -> list[str]:
     """Check a run folder once more from its files alone; returns a line for every fault found.
 
-    Every stored placement is evaluated anew and every reference is rebuilt.
+    Every instance file is looked at, every stored placement evaluated anew, every reference rebuilt.
 
     Raises
     ------
     StoreError, InstanceError
         If the folder is not one of a run, or an instance file cannot be read.
     """
-    store = Store.open(folder)
-    try:
-        instances, runs = store.instances(), store.runs("status != 'planned'")
-    finally:
-        store.close()
+    with contextlib.closing(Store.open(folder)) as store:
+        runs = store.runs("status != 'planned'")
+        known = {row["instance_hash"]: row for row in (*store.instances(), *store.instances(planned_on=True))}
     faults = []
-    for row in instances:
+    for key, row in known.items():
         file = instance_file(folder, row["file"])
         if file is None:
             raise StoreError(f"{folder}: instances.file: is {row['file']!r}, expected a file in instances")
         instance = read_instance(file)
-        if instance.sha256 != row["instance_hash"]:
+        if instance.sha256 != key:
             faults.append(f"{row['instance']}: {row['file']} is not the instance that was run")
             continue
-        own = [run for run in runs if run["instance_hash"] == row["instance_hash"]]
+        own = [run for run in runs if run["instance_hash"] == key]
         faults += [
             f"{row['instance']}: run {run['run_id']} ({run['solver']}): {problem}"
             for run in own
@@ -152,6 +174,8 @@ def verify_run(folder: Path) -> list[str]:
 
 def _stored_fault(instance: Instance, run: Mapping[str, Any]) -> str | None:
     """Why a stored run does not verify, or None."""
+    if run["planning_hash"] is not None and run["bound_saving_s"] is not None:
+        return f"has the bound {run['bound_saving_s']:.9g} s of another instance, on which it was planned"
     if run["placement"] is None:
         if run["status"] == "ok" or run["saving_s"] is not None:
             return f"status {run['status']}, saving_s {run['saving_s']} without a placement"
@@ -164,7 +188,7 @@ def _stored_fault(instance: Instance, run: Mapping[str, Any]) -> str | None:
     if violation := placement.violation(instance):
         return violation
     evaluation = evaluate(instance, placement)
-    for column in ("latency_s", "latency_none_s", "saving_s"):
+    for column in EVALUATED:
         stored, found = run[column], getattr(evaluation, column)
         if stored is None or abs(stored - found) > RECOMPUTED * max(abs(found), evaluation.latency_none_s):
             return f"{column} is stored as {stored}, its placement gives {found:.12g}"

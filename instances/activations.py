@@ -19,6 +19,7 @@ from slimbench.instances.arrays import (
 )
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
+from slimbench.instances.trace_losses import Losses
 from slimbench.instances.validation import MAX_LATENCIES
 
 
@@ -123,13 +124,15 @@ class Activations:
 class Routed:
     """Activations with the models and users they speak of.
 
-    ``note`` is one line on what was measured, what is drawn, and what was left out.
+    ``note`` is one line on what was measured, what is drawn, and what was left out; ``losses`` is what of it
+    can only be told in seconds, of the instance made.
     """
 
     activations: Activations
     models: tuple[Model, ...]
     user_names: tuple[str, ...]
     note: str
+    losses: Losses | None = None
 
 
 def merged(

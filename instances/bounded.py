@@ -14,9 +14,9 @@ from slimbench.instances.errors import InstanceError
 
 MAX_TEXT_BYTES: Final = 2**28  # of a JSON document; as objects it takes up to twenty times that
 MAX_ARRAY_BYTES: Final = 2**31  # of all arrays of an npz together
-MAX_LINE_BYTES: Final = 2**20  # of a trace, which is read line by line
-MAX_LINES_BYTES: Final = 2**34
-MAX_TRACE_ROWS: Final = 10**7
+MAX_LINE_BYTES: Final = 2**20
+MAX_TRACE_ROWS: Final = 10**9  # none is kept: they cost time, not memory
+MAX_TRACE_BYTES: Final = 2**36  # unpacked; the same
 _CHUNK: Final = 2**20
 
 
@@ -41,7 +41,7 @@ def read_content(path: Path, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def read_lines(path: Path) -> Generator[str, None, None]:
+def read_lines(path: Path, limit: int) -> Generator[str, None, None]:
     """UTF-8 lines of a file with their ends, unpacked when its name ends in ``.gz``; none is kept.
 
     Who does not read to the end closes the generator, and with it the file.
@@ -49,11 +49,12 @@ def read_lines(path: Path) -> Generator[str, None, None]:
     Raises
     ------
     InstanceError
-        If a line or the whole is too long, or not text; or as ``read_content`` does.
+        If a line is longer than ``MAX_LINE_BYTES``, the whole longer than ``limit`` bytes, or it is not text;
+        or as ``read_content`` does.
     OSError
         If it cannot be read.
     """
-    number, left = 0, MAX_LINES_BYTES
+    number, left = 0, limit
     with _opened(path) as file:
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
@@ -61,7 +62,7 @@ def read_lines(path: Path) -> Generator[str, None, None]:
             if len(line) > MAX_LINE_BYTES:
                 raise InstanceError(f"line {number}", f"is longer than {MAX_LINE_BYTES} bytes")
             if left < 0:
-                raise InstanceError("", _too_long(path, MAX_LINES_BYTES))
+                raise InstanceError("", _too_long(path, limit))
             try:
                 yield line.decode("utf-8")
             except UnicodeDecodeError as error:

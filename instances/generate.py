@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,7 +12,8 @@ import msgspec
 import numpy as np
 
 from slimbench.instances.activations import Activations, Routed
-from slimbench.instances.arrays import FloatArray, IntArray
+from slimbench.instances.arrays import IntArray
+from slimbench.instances.demand import draw_demand
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance, Model
 from slimbench.instances.measured import (
@@ -21,10 +24,20 @@ from slimbench.instances.measured import (
     mixtral_routing,
     qwen_routing,
 )
-from slimbench.instances.network import Network, RadioNetwork, draw_capacities_bytes, draw_network
+from slimbench.instances.network import (
+    Network,
+    RadioNetwork,
+    Servers,
+    WiredGraph,
+    connect,
+    draw_capacities_bytes,
+    draw_network,
+    draw_servers,
+    place_servers,
+)
 from slimbench.instances.records import naming_field
-from slimbench.instances.routing import ZipfRouting, draw_routing
-from slimbench.instances.traces import TraceRouting, read_trace
+from slimbench.instances.routing import ZipfRouting, check_rows, draw_routing
+from slimbench.instances.traces import TraceRouting, trace_routing
 from slimbench.instances.validation import Dispatch, check_sizes
 from slimbench.instances.zoo import ZooModel, zoo_model
 
@@ -32,6 +45,18 @@ POSITION_DECIMALS: Final = 3  # millimetres
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
 
 Routing = ZipfRouting | MixtralFiddler | QwenVllm | TraceRouting
+
+
+class Stream(IntEnum):
+    """Random numbers of one purpose: the same whatever is drawn for another."""
+
+    RADIO = 0
+    CAPACITIES = 1
+    ROUTING = 2
+    SERVERS = 3
+    DEMAND = 4
+    TENANTS = 5
+    MOBILITY = 6
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,16 +100,22 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
         return msgspec.convert(dict(fields), Recipe)
 
 
-def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, str]:
+def make_instance(
+    recipe: Recipe, data: Path | None = None, part: tuple[float, float] | None = None
+) -> tuple[Instance, str]:
     """Make the instance of a recipe.
 
-    Network, capacities and routing are drawn from streams of their own: changing one leaves the others.
+    Network, kinds of servers, capacities, routing, demand and tenants' rankings are drawn from streams of
+    their own: changing one leaves the others.
 
     Parameters
     ----------
     recipe : Recipe
     data : Path, optional
         Folder that the recipe's relative paths start from; without it, the current one.
+    part : (float, float), optional
+        Of the tokens of the recipe's trace, in the place of the recipe's own part. What devices hold is
+        what they hold by the recipe.
 
     Returns
     -------
@@ -97,73 +128,84 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     InstanceError
         If a parameter is out of range, or data are missing or malformed.
     """
-    routed = drawn_routing(recipe, data)
-    zoo_models = zoo_models_of(routed)
-    network = network_of(recipe, routed)
-    radio = draw_network(network, zoo_models, recipe_stream(recipe, 0))
-    capacities_bytes = drawn_capacities_bytes(recipe, routed)
-    activations = routed.activations
-    if recipe.routing.device_experts:
-        held = activations.most_used(recipe.routing.device_experts, network.users, routed.models)
-        activations = activations.without_device_experts(
-            held, device_latency_s(network, zoo_models), routed.models
-        )
-    return assembled(recipe, recipe.name, routed, activations, radio, capacities_bytes), routed.note
+    routed = seen = drawn_routing(recipe, data)
+    if part is not None:
+        seen = drawn_routing(_with_part(recipe, part), data)
+    system = drawn_system(recipe, routed)
+    radio = draw_network(system.network, system.servers, system.models, recipe_stream(recipe, Stream.RADIO))
+    activations = beyond_devices(recipe, system, routed, seen.activations)
+    instance = assembled(recipe, recipe.name, routed, activations, radio, system)
+    return instance, note_of(seen, instance)
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """What there is, whoever calls what from where.
+
+    Attributes
+    ----------
+    network : Network
+        The recipe's, with the users that its routing speaks of.
+    models : (M,) ZooModel
+    servers : (N,) Servers
+    capacities_bytes : (N,) int64
+    """
+
+    network: Network
+    models: tuple[ZooModel, ...]
+    servers: Servers
+    capacities_bytes: IntArray
 
 
 def drawn_routing(recipe: Recipe, data: Path | None, ranking: int = 0) -> Routed:
-    """What users call, before devices' own experts are taken out; sizes of the network are checked first.
+    """What users call, devices' own experts included; sizes of the network are checked first.
 
     Parameters
     ----------
     data : Path, optional
         As ``make_instance``.
     ranking : int
-        Different numbers draw different tastes from one recipe.
+        Different numbers draw different tastes from one recipe, of the same users and tenants.
     """
     network = recipe.network
     check_sizes(network.servers, network.users, max(1, len(recipe.models)))
-    return _routed(recipe, data or Path(), recipe_stream(recipe, 2, ranking))
+    return _routed(recipe, data or Path(), ranking)
 
 
-def zoo_models_of(routed: Routed) -> list[ZooModel]:
-    """(M,) the models in full."""
-    return [zoo_model(model.name) for model in routed.models]
-
-
-def network_of(recipe: Recipe, routed: Routed) -> Network:
-    """The recipe's network with the users that its routing speaks of."""
-    return msgspec.structs.replace(recipe.network, users=len(routed.user_names))
-
-
-def drawn_capacities_bytes(recipe: Recipe, routed: Routed) -> IntArray:
-    """(N,) int64, capacities of the servers."""
+def drawn_system(recipe: Recipe, routed: Routed) -> System:
+    """Servers and their capacities, for the models and users that are ``routed``."""
+    network = msgspec.structs.replace(recipe.network, users=len(routed.user_names))
+    servers = draw_servers(network, recipe_stream(recipe, Stream.SERVERS))
     total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
-    return draw_capacities_bytes(recipe.network, total_bytes, recipe_stream(recipe, 1))
+    capacities_bytes = draw_capacities_bytes(
+        servers, network.capacity_spread, total_bytes, recipe_stream(recipe, Stream.CAPACITIES)
+    )
+    models = tuple(zoo_model(model.name) for model in routed.models)
+    return System(network, models, servers, capacities_bytes)
 
 
-def device_latency_s(network: Network, models: Sequence[ZooModel]) -> FloatArray:
-    """(M,) float64, seconds that a device takes for one layer's group."""
-    return np.array([model.group_flop / network.device_flop_per_s for model in models])
+def beyond_devices(recipe: Recipe, system: System, routed: Routed, activations: Activations) -> Activations:
+    """What of ``activations`` devices do not serve, which hold what is most called in ``routed``."""
+    if not recipe.routing.device_experts:
+        return activations
+    device_s = np.array([model.group_flop / system.network.device_flop_per_s for model in system.models])
+    users = system.network.users
+    held = routed.activations.most_used(recipe.routing.device_experts, users, routed.models)
+    return activations.without_device_experts(held, device_s, routed.models)
 
 
 def assembled(
-    recipe: Recipe,
-    name: str,
-    routed: Routed,
-    activations: Activations,
-    radio: RadioNetwork,
-    capacities_bytes: IntArray,
+    recipe: Recipe, name: str, routed: Routed, activations: Activations, radio: RadioNetwork, system: System
 ) -> Instance:
-    """The instance of a network and of what is called in it, with rates that no platform rounds otherwise."""
+    """The instance of a system and of what is called in it, with rates that no platform rounds otherwise."""
     rates = np.round(activations.rates, RATE_DECIMALS)
     kept = activations.where(rates > 0)
     return Instance(
         name=name,
         dispatch=recipe.dispatch,
         base_latency_s=round(activations.base_latency_s, RATE_DECIMALS),
-        server_names=tuple(f"edge-{n}" for n in range(recipe.network.servers)),
-        capacities_bytes=capacities_bytes,
+        server_names=system.servers.names,
+        capacities_bytes=system.capacities_bytes,
         models=routed.models,
         user_names=routed.user_names,
         edge_latency_s=radio.edge_latency_s,
@@ -179,8 +221,29 @@ def assembled(
     )
 
 
-def _routed(recipe: Recipe, data: Path, rng: np.random.Generator) -> Routed:
-    users = recipe.network.users
+def note_of(routed: Routed, instance: Instance) -> str:
+    """One line on an instance's routing, with what its losses are in seconds."""
+    return "; ".join([routed.note, *(routed.losses.told(instance) if routed.losses else [])])
+
+
+def wires_of(recipe: Recipe) -> WiredGraph | None:
+    """The wires between the servers of the recipe's instance, None where each is one hop from every other."""
+    return connect(recipe.network, place_servers(recipe.network, recipe_stream(recipe, Stream.RADIO)))
+
+
+def recipe_stream(recipe: Recipe, stream: Stream, variant: int = 0) -> np.random.Generator:
+    """The recipe's random numbers of one purpose; variants of it are as different as purposes."""
+    return np.random.Generator(np.random.PCG64([recipe.seed, stream, *([variant] if variant else [])]))
+
+
+def _with_part(recipe: Recipe, part: tuple[float, float]) -> Recipe:
+    if not isinstance(recipe.routing, TraceRouting):
+        raise InstanceError("part", 'needs routing.kind = "trace"')
+    return msgspec.structs.replace(recipe, routing=msgspec.structs.replace(recipe.routing, part=part))
+
+
+def _routed(recipe: Recipe, data: Path, ranking: int) -> Routed:
+    users, rng = recipe.network.users, recipe_stream(recipe, Stream.ROUTING, ranking)
     match recipe.routing:
         case MixtralFiddler(path=path):
             _expect_model(recipe, MIXTRAL)
@@ -188,23 +251,22 @@ def _routed(recipe: Recipe, data: Path, rng: np.random.Generator) -> Routed:
         case QwenVllm(path=path):
             _expect_model(recipe, QWEN)
             return qwen_routing(data / path, users, rng, recipe.layers)
-        case TraceRouting(path=path):
-            full = _models(recipe, None)
-            activations, names = read_trace(data / path, full)
-            models = _models(recipe, recipe.layers)
-            limits = np.array([model.layers for model in models])
-            activations = activations.where(activations.layers < limits[activations.models])
-            return Routed(
-                activations, models, names, f"groups and their rates from the trace {Path(path).name}"
-            )
+        case TraceRouting(path=path) as trace:
+            full, models = _models(recipe, None), _models(recipe, recipe.layers)
+            return trace_routing(trace, data / path, full, models, recipe.seed)
         case ZipfRouting() as zipf:
             models = _models(recipe, recipe.layers)
+            check_rows(zipf, models, users)
+            demand_rng = recipe_stream(recipe, Stream.DEMAND)
+            tenant_rng = recipe_stream(recipe, Stream.TENANTS, ranking)
+            demand = draw_demand(zipf.tenants, zipf.model_taste, models, users, demand_rng)
             return Routed(
-                draw_routing(zipf, models, users, rng),
+                draw_routing(zipf, models, demand, rng, tenant_rng),
                 models,
-                tuple(f"u{u}" for u in range(users)),
+                demand.user_names,
                 f"all routing drawn: Zipf exponent {zipf.zipf_exponent:g}, user taste {zipf.user_taste:g}, "
-                f"{zipf.tokens} tokens a user and layer",
+                f"{zipf.tokens} tokens a user and layer"
+                + (f", tenants {', '.join(tenant.name for tenant in zipf.tenants)}" if zipf.tenants else ""),
             )
 
 
@@ -217,8 +279,3 @@ def _models(recipe: Recipe, layers: int | None) -> tuple[Model, ...]:
 def _expect_model(recipe: Recipe, name: str) -> None:
     if recipe.models not in {(), (name,)}:
         raise InstanceError("models", f"is {', '.join(recipe.models)}, expected {name}, which was measured")
-
-
-def recipe_stream(recipe: Recipe, number: int, variant: int = 0) -> np.random.Generator:
-    """The recipe's random numbers of one purpose: 0 network, 1 capacities, 2 routing, 3 mobility."""
-    return np.random.Generator(np.random.PCG64([recipe.seed, number, *([variant] if variant else [])]))

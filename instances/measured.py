@@ -187,7 +187,7 @@ def read_vllm_routes(path: Path) -> VllmRoutes:
     InstanceError
         Naming file, line and field of the first fault.
     """
-    with naming_file(path), closing(read_lines(path)) as lines:
+    with naming_file(path), closing(read_lines(path, MAX_TEXT_BYTES)) as lines:
         decoder = msgspec.json.Decoder(_Meta | _Route)
         meta: _Meta | None = None
         groups = []

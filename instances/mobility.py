@@ -10,7 +10,10 @@ import numpy as np
 
 from slimbench.instances.arrays import FloatArray
 from slimbench.instances.errors import InstanceError
-from slimbench.instances.network import Network, Places, standard_normal
+from slimbench.instances.network import Network, Places, place_users
+from slimbench.instances.network.layout import HighwayLayout, StreetsLayout
+from slimbench.instances.network.path_loss import LinkDraws, draw_links
+from slimbench.instances.ranges import check_ranges
 
 _RANGES: Final[dict[str, tuple[float, float]]] = {
     "min_speed_m_per_s": (0.01, 1e3),  # at speed 0 a trip never ends (Yoon, Liu, Noble, INFOCOM 2003)
@@ -20,7 +23,9 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
 
 
 class RandomWaypoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Users walk straight to a uniform point of the square at a uniform speed, then to the next one.
+    """Users walk straight to a point of the area at a uniform speed, then to the next one.
+
+    Points are drawn as the layout draws users: uniformly from the square, the cells or the floor.
 
     The random waypoint model without pauses: Johnson, Maltz, Dynamic source routing in ad hoc wireless
     networks, 1996.
@@ -30,8 +35,9 @@ class RandomWaypoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     min_speed_m_per_s, max_speed_m_per_s : float
         Defaults: 3 and 30 km/h, users on foot and in cars of the scenario dense urban, 3GPP TR 38.913.
     decorrelation_m : float
-        Shadowing at two places d apart has correlation exp(-d / decorrelation_m) (Gudmundson 1991); default:
-        UMi street canyon without line of sight, TR 38.901 table 7.5-6.
+        Shadowing at two places d apart has correlation exp(-d / decorrelation_m) (Gudmundson 1991); with this
+        probability too nothing that decides on line of sight has come or gone. Default: UMi street canyon
+        without line of sight, TR 38.901 table 7.5-6.
 
     Raises
     ------
@@ -44,10 +50,7 @@ class RandomWaypoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     decorrelation_m: float = 13.0
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:  # NaN too
-                raise InstanceError(f"mobility.{name}", f"is {value}, expected {low:g} to {high:g}")
+        check_ranges(self, "mobility", _RANGES)
         if self.min_speed_m_per_s > self.max_speed_m_per_s:
             raise InstanceError("mobility.min_speed_m_per_s", "is larger than max_speed_m_per_s")
 
@@ -63,11 +66,24 @@ def walks(
         Seconds from one period to the next.
     rng : numpy Generator
         Only its uniform numbers are used.
+
+    Raises
+    ------
+    InstanceError
+        If users are on roads, which nobody leaves to walk straight on.
     """
-    servers, users, shadowing_db = start
-    waypoints, speeds = _trips(mobility, network, len(users), rng)
+    if isinstance(network.layout, HighwayLayout | StreetsLayout):
+        raise InstanceError("mobility", "goes with the layouts random, hexagonal and office: not along roads")
+    return _walks(mobility, network, start, period_s, rng)
+
+
+def _walks(
+    mobility: RandomWaypoint, network: Network, start: Places, period_s: float, rng: np.random.Generator
+) -> Iterator[Places]:
+    servers, users, links = start
+    waypoints, speeds = _trips(mobility, network, servers, len(users), rng)
     while True:
-        yield Places(servers, users, shadowing_db)
+        yield Places(servers, users, links)
         before, users = users, users.copy()
         left_s = np.full(len(users), period_s)
         while (walking := np.flatnonzero(left_s > 0)).size:
@@ -79,17 +95,25 @@ def walks(
             users[walking] += share[:, None] * ahead
             left_s[walking] = np.where(arrives, left_s[walking] - needed_s, 0.0)
             done = walking[arrives]
-            waypoints[done], speeds[done] = _trips(mobility, network, len(done), rng)
-        moved = np.linalg.norm(users - before, axis=1)[:, None]
-        kept = np.exp(-moved / mobility.decorrelation_m)
-        fresh_db = network.shadowing_db * standard_normal(rng, shadowing_db.shape)
-        shadowing_db = kept * shadowing_db + np.sqrt(1 - kept**2) * fresh_db
+            waypoints[done], speeds[done] = _trips(mobility, network, servers, len(done), rng)
+        moved_m = np.linalg.norm(users - before, axis=1)
+        links = _further_on(links, np.exp(-moved_m / mobility.decorrelation_m)[:, None], rng)
+
+
+def _further_on(links: LinkDraws, kept: FloatArray, rng: np.random.Generator) -> LinkDraws:
+    """Links with correlation ``kept`` (U, 1) to those before, of the same distribution."""
+    fresh, same = draw_links(links.shadows.shape, rng), rng.random(links.shadows.shape) < kept
+    return LinkDraws(
+        kept * links.shadows + np.sqrt(1 - kept**2) * fresh.shadows,
+        np.where(same, links.sights, fresh.sights),
+        np.where(same, links.blockers, fresh.blockers),
+    )
 
 
 def _trips(
-    mobility: RandomWaypoint, network: Network, count: int, rng: np.random.Generator
+    mobility: RandomWaypoint, network: Network, servers: FloatArray, count: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Waypoints (count, 2) and speeds (count,)."""
-    waypoints = network.area_side_m * rng.random((count, 2))
+    waypoints = place_users(network, servers, count, rng)
     low, high = mobility.min_speed_m_per_s, mobility.max_speed_m_per_s
     return waypoints, low + (high - low) * rng.random(count)

@@ -29,14 +29,22 @@ _DELTA_BYTE_ARRAY = 7  # each text as what it shares with the one before: a few 
 
 
 class ColumnSize(NamedTuple):
-    """What a column has in all row groups together."""
+    """What a column has at most in a row group."""
 
-    values: int
+    values: int  # of lists: their entries
+    nbytes: int  # unpacked
+
+
+class Sizes(NamedTuple):
+    """Of a Parquet file: rows, bytes unpacked, and each column's size."""
+
+    rows: int
     nbytes: int
+    columns: dict[str, ColumnSize]
 
 
-def declared_sizes(path: Path) -> tuple[int, dict[str, ColumnSize]]:
-    """Rows of a Parquet file, and for each column its values (of lists: their entries) and bytes unpacked.
+def declared_sizes(path: Path) -> Sizes:
+    """Sizes of a Parquet file; of each column the largest in a row group, as one is held at a time.
 
     Raises
     ------
@@ -51,14 +59,17 @@ def declared_sizes(path: Path) -> tuple[int, dict[str, ColumnSize]]:
             footer = read_struct(_footer(file))[0]
             groups = footer.get(_GROUPS, [])
             columns: dict[str, ColumnSize] = {}
+            total = 0
             for group in groups:
                 for chunk in group[_COLUMNS]:
                     column = chunk[_METADATA]
                     name = b".".join(column[_PATH]).decode("utf-8", "replace")
                     values, nbytes = _page_sizes(file, column)
+                    total += nbytes
                     former = columns.get(name, ColumnSize(0, 0))
-                    columns[name] = ColumnSize(former.values + values, former.nbytes + nbytes)
-            return max(footer[_ROWS], sum(group[_GROUP_ROWS] for group in groups)), columns
+                    columns[name] = ColumnSize(max(former.values, values), max(former.nbytes, nbytes))
+            rows = max(footer[_ROWS], sum(group[_GROUP_ROWS] for group in groups))
+            return Sizes(rows, total, columns)
         except (ThriftError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise InstanceError("", f"is not a Parquet file (a header is damaged: {error})") from None
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.json_format import in_our_words
+from slimbench.instances.validation import MAX_NAME
 
 
 @contextlib.contextmanager
@@ -31,3 +32,16 @@ def refuse_twice(names: Iterable[str]) -> None:
     name, count = next(iter(Counter(names).most_common(1)), ("", 0))
     if count > 1:
         raise InstanceError("header", f"names {name!r} twice, expected different columns")
+
+
+def refuse_same_names(names: Sequence[str], place: str) -> None:
+    """Refuse two records of a list of one name, and names that an instance could not have."""
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if not (name and name.isprintable() and len(name) <= MAX_NAME // 2):
+            raise InstanceError(
+                f"{place}[{i}].name", f"is {name!r}, expected 1 to {MAX_NAME // 2} printable characters"
+            )
+        if name in seen:
+            raise InstanceError(f"{place}[{i}].name", f"is {name!r} a second time, expected another")
+        seen.add(name)

@@ -1,4 +1,4 @@
-"""Synthetic routing: skewed popularity, users' taste, and Top-K draws without replacement."""
+"""Synthetic routing: skewed popularity, tastes of tenants and users, and Top-K draws without replacement."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import msgspec
 import numpy as np
 
 from slimbench.instances.activations import Activations, merged
-from slimbench.instances.arrays import IntArray
+from slimbench.instances.demand import Demand, Tenant
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
+from slimbench.instances.ranges import check_ranges
+from slimbench.instances.records import refuse_same_names
+from slimbench.instances.uniform import permutation
 from slimbench.instances.validation import MAX_ACTIVATIONS
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -34,6 +37,11 @@ class ZipfRouting(
         Drawn for each user and layer. Default: our choice.
     device_experts : int
         Most-used experts of each layer that a device holds itself.
+    model_taste : float
+        Share of a user's tokens that its favourite model has beforehand; the rest is shared by all models as
+        its tenant shares them, and so are favourites drawn. 0 = no favourite, 1 = every user has one model.
+    tenants : tuple of Tenant
+        Without any, all users are alike.
 
     Raises
     ------
@@ -45,33 +53,18 @@ class ZipfRouting(
     user_taste: float = 0.3
     tokens: int = 256
     device_experts: Count = 0
+    model_taste: float = 0.0
+    tenants: tuple[Tenant, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, high in {"zipf_exponent": 10, "user_taste": 1}.items():
-            if not 0 <= (value := getattr(self, name)) <= high:
-                raise InstanceError(f"routing.{name}", f"is {value}, expected 0 to {high}")
+        check_ranges(self, "routing", {"zipf_exponent": (0, 10), "user_taste": (0, 1), "model_taste": (0, 1)})
         if self.tokens < 1:
             raise InstanceError("routing.tokens", f"is {self.tokens}, expected a positive integer")
+        refuse_same_names([tenant.name for tenant in self.tenants], "routing.tenants")
 
 
-def draw_routing(
-    routing: ZipfRouting, models: Sequence[Model], users: int, rng: np.random.Generator
-) -> Activations:
-    """Draw each user's tokens in every layer of every model.
-
-    Ranks are permuted anew in each layer. A token calls the ``top_k`` experts that come first in an
-    exponential race, expert e at the rate of its popularity: the same law as the largest log popularity plus
-    Gumbel noise, that is, drawing one expert after another without replacement. Users have equal shares of
-    the tokens, and use all models equally: the rates of one layer, over all users, add up to 1 / M.
-
-    Parameters
-    ----------
-    routing : ZipfRouting
-    models : (M,) Model
-    users : int
-    rng : numpy Generator
-        Only its uniform numbers are used.
-    """
+def check_rows(routing: ZipfRouting, models: Sequence[Model], users: int) -> None:
+    """Refuse to draw more rows than an instance may have; asked before any is drawn."""
     rows = users * sum(model.layers for model in models) * routing.tokens
     draws = routing.tokens * max(model.experts_per_layer for model in models)
     if rows > MAX_ACTIVATIONS or draws > MAX_ACTIVATIONS:
@@ -80,26 +73,51 @@ def draw_routing(
             f"is {routing.tokens}, expected at most {MAX_ACTIVATIONS} of all users and layers together, "
             "and as many random numbers of one user and layer",
         )
+
+
+def draw_routing(
+    routing: ZipfRouting,
+    models: Sequence[Model],
+    demand: Demand,
+    rng: np.random.Generator,
+    tenant_rng: np.random.Generator,
+) -> Activations:
+    """Draw each user's tokens in every layer of every model.
+
+    Ranks are permuted anew in each layer. A token calls the ``top_k`` experts that come first in an
+    exponential race, expert e at the rate of its popularity: the same law as the largest log popularity plus
+    Gumbel noise, that is, drawing one expert after another without replacement. The rates of one layer, over
+    all users, add up to the model's share of all tokens.
+
+    Parameters
+    ----------
+    routing : ZipfRouting
+    models : (M,) Model
+    demand : Demand
+    rng, tenant_rng : numpy Generator
+        For users and tokens, and for the rankings of tenants. Only uniform numbers are used.
+    """
+    users = len(demand.user_names)
     width = max(model.top_k for model in models)
     keys_of, groups = [], []
     for m, model in enumerate(models):
         experts = model.experts_per_layer
         zipf = np.arange(1, experts + 1, dtype=np.float64) ** -routing.zipf_exponent
         for layer in range(model.layers):
-            shared = zipf[_permutation(rng, experts)]
-            for user in range(users):
-                own = zipf[_permutation(rng, experts)]
-                popularity = (1 - routing.user_taste) * shared + routing.user_taste * own
+            shared = zipf[permutation(rng, experts)]
+            common = [
+                (1 - taste) * shared + taste * zipf[permutation(tenant_rng, experts)] if taste else shared
+                for taste in demand.tastes
+            ]
+            for user, tenant in enumerate(demand.tenants):
+                own = zipf[permutation(rng, experts)]
+                popularity = (1 - routing.user_taste) * common[tenant] + routing.user_taste * own
                 arrivals = -np.log1p(-rng.random((routing.tokens, experts))) / popularity
                 table = np.full((routing.tokens, width), -1, np.int32)
                 table[:, : model.top_k] = np.argsort(arrivals, axis=1, kind="stable")[:, : model.top_k]
                 keys_of.append((user, m, layer))
                 groups.append(table)
-    keys = np.repeat(np.array(keys_of), routing.tokens, axis=0)
-    rates = np.full(len(keys), 1 / (users * len(models) * routing.tokens))
+    keys = np.array(keys_of)
+    rates = demand.shares[keys[:, 0], keys[:, 1]] / (users * len(models) * routing.tokens)
+    keys, rates = np.repeat(keys, routing.tokens, axis=0), np.repeat(rates, routing.tokens)
     return merged(keys[:, 0], keys[:, 1], keys[:, 2], rates, np.concatenate(groups))
-
-
-def _permutation(rng: np.random.Generator, size: int) -> IntArray:
-    """A uniform permutation from uniform numbers alone: those never change with NumPy."""
-    return np.argsort(rng.random(size), kind="stable")

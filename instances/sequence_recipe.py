@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,13 +17,15 @@ from slimbench.instances.arrays import BoolArray
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.generate import (
     Recipe,
+    Stream,
+    System,
     assembled,
-    device_latency_s,
-    drawn_capacities_bytes,
+    beyond_devices,
     drawn_routing,
-    network_of,
+    drawn_system,
+    note_of,
     recipe_stream,
-    zoo_models_of,
+    wires_of,
 )
 from slimbench.instances.mobility import RandomWaypoint, walks
 from slimbench.instances.network import Network, Places, draw_places, radio_network
@@ -70,8 +73,9 @@ class SequenceRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Tokens a second that each user has generated. Default: reading at 238 words a minute (Brysbaert, How
         many words do we read per minute?, Journal of Memory and Language 109, 2019), 0.75 words a token.
     cloud_bit_per_s : float
-        At which a server fetches experts from the cloud; from a neighbour it does at the network's
-        ``backhaul_bit_per_s``, or at this rate if that is faster. Default: our choice.
+        At which a server fetches experts from the cloud; from another server it does at the network's
+        ``backhaul_bit_per_s``, over wires at the slowest one's rate, or at this rate if that is faster.
+        Default: our choice.
     fetch_weight : float
         Seconds of latency, added up over tokens, that a second of transfer is charged as. Default: our
         choice; 1 is the wait of a single token.
@@ -129,34 +133,43 @@ def make_sequence(recipe: SequenceRecipe, data: Path | None = None) -> tuple[Seq
     in_service = _in_service(recipe)
     routed = drawn_routing(recipe, data)
     tastes = [routed, *_further_tastes(recipe, data)]
-    models, network = zoo_models_of(routed), network_of(recipe, routed)
-    capacities_bytes = drawn_capacities_bytes(recipe, routed)
-    device_experts = recipe.routing.device_experts
-    held = routed.activations.most_used(device_experts, network.users, routed.models)
+    system = drawn_system(recipe, routed)
     periods = []
-    for t, places in enumerate(islice(_places(recipe, network), recipe.periods)):
-        activations = _mixture(tastes, t / max(1, recipe.periods - 1))
-        if device_experts:
-            activations = activations.without_device_experts(
-                held, device_latency_s(network, models), routed.models
-            )
-        radio = radio_network(network, models, places, in_service[t])
-        name = f"{recipe.name}-t{t}"
-        periods.append(assembled(recipe, name, routed, activations, radio, capacities_bytes * in_service[t]))
+    for t, places in enumerate(islice(_places(recipe, system.network), recipe.periods)):
+        mixture = _mixture(tastes, t / max(1, recipe.periods - 1))
+        activations = beyond_devices(recipe, system, routed, mixture)
+        radio = radio_network(system.network, system.servers, system.models, places, in_service[t])
+        left = replace(system, capacities_bytes=system.capacities_bytes * in_service[t])
+        periods.append(assembled(recipe, f"{recipe.name}-t{t}", routed, activations, radio, left))
     cloud_s = recipe.fetch_weight * BITS / recipe.cloud_bit_per_s
     sequence = Sequence(
         name=recipe.name,
         periods=tuple(periods),
-        tokens=np.full(recipe.periods, recipe.period_s * recipe.tokens_per_user_s * network.users),
+        tokens=np.full(recipe.periods, recipe.period_s * recipe.tokens_per_user_s * system.network.users),
         cloud_s_per_byte=cloud_s,
-        neighbour_s_per_byte=min(cloud_s, recipe.fetch_weight * _neighbour_s_per_byte(network)),
+        neighbour_s_per_byte=min(cloud_s, recipe.fetch_weight * _neighbour_s_per_byte(recipe, in_service)),
     )
-    return sequence, _note(recipe, routed)
+    return sequence, f"{_changes(recipe, system)}; {note_of(routed, periods[0])}"
 
 
-def _neighbour_s_per_byte(network: Network) -> float:
-    """A delay of inf is no backhaul: what another server holds is out of reach."""
-    return BITS / network.backhaul_bit_per_s if math.isfinite(network.backhaul_delay_s) else math.inf
+def _neighbour_s_per_byte(recipe: SequenceRecipe, in_service: BoolArray) -> float:
+    """Over the slowest of the wires; inf where there is no backhaul, and no other server is a source."""
+    graph = wires_of(recipe)
+    if graph is None:
+        network = recipe.network
+        return BITS / network.backhaul_bit_per_s if math.isfinite(network.backhaul_delay_s) else math.inf
+    usable = np.isfinite(graph.delays_s)
+    if not usable.any():
+        return math.inf
+    for t, up in enumerate(in_service):
+        servers = np.flatnonzero(up)
+        if not np.isfinite(graph.among(up).times_s(servers, 0.0)[:, servers]).all():
+            raise InstanceError(
+                "network.backhaul",
+                f"leaves a server without a way to another in period {t}, expected one between any two that "
+                "are up: an expert is fetched from any of them at one price",
+            )
+    return float(BITS / graph.bit_per_s[usable].min())
 
 
 def _in_service(recipe: SequenceRecipe) -> BoolArray:
@@ -208,19 +221,22 @@ def _mixture(tastes: list[Routed], elapsed: float) -> Activations:
 
 
 def _places(recipe: SequenceRecipe, network: Network) -> Iterator[Places]:
-    start = draw_places(network, recipe_stream(recipe, 0))
+    start = draw_places(network, recipe_stream(recipe, Stream.RADIO))
     if recipe.mobility is None:
         return repeat(start)
-    return walks(recipe.mobility, network, start, recipe.period_s, recipe_stream(recipe, 3))
+    return walks(recipe.mobility, network, start, recipe.period_s, recipe_stream(recipe, Stream.MOBILITY))
 
 
-def _note(recipe: SequenceRecipe, routed: Routed) -> str:
+def _changes(recipe: SequenceRecipe, system: System) -> str:
     changes = [
         f"tastes drift through {recipe.drift.rankings} rankings" if recipe.drift else "",
         f"users move at {3.6 * recipe.mobility.min_speed_m_per_s:g} to "
         f"{3.6 * recipe.mobility.max_speed_m_per_s:g} km/h"
         if recipe.mobility
         else "",
-        *(f"edge-{o.server} is down in periods {o.first} to {o.last}" for o in recipe.outages),
+        *(
+            f"{system.servers.names[o.server]} is down in periods {o.first} to {o.last}"
+            for o in recipe.outages
+        ),
     ]
-    return f"{', '.join(filter(None, changes)) or 'nothing changes'}; {routed.note}"
+    return ", ".join(filter(None, changes)) or "nothing changes"

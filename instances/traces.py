@@ -1,33 +1,24 @@
-"""Routing traces: one row per token and layer, as Parquet, CSV or JSON lines (docs/FILES.md)."""
+"""Routing of a trace: one row per token and layer, as Parquet, CSV or JSON lines (docs/FILES.md)."""
 
 from __future__ import annotations
 
-import csv
 import os
-from array import array
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
-from slimbench.instances.activations import Activations, merged
-from slimbench.instances.arrays import FloatArray, IntArray, distinct, offsets_of, padded_groups
-from slimbench.instances.bounded import MAX_TRACE_ROWS, read_lines
+from slimbench.instances.activations import Activations, Routed
 from slimbench.instances.errors import InstanceError
-from slimbench.instances.files import naming_file
 from slimbench.instances.instance import Model
-from slimbench.instances.parquet_rows import parquet_rows
-from slimbench.instances.records import naming_field, refuse_twice
 from slimbench.instances.routing import Count
+from slimbench.instances.trace_batches import UsersBy
+from slimbench.instances.trace_counts import EVERYTHING, MAX_GROUPS, count_trace
+from slimbench.instances.trace_losses import Losses
 
-SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
-
-MAX_DIGITS: Final = 20  # of an integer; leading zeros are read
-
-_Index = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class TraceRouting(
@@ -41,29 +32,44 @@ class TraceRouting(
         ``.parquet``, ``.csv`` or ``.jsonl``, the latter two also ``.gz``.
     device_experts : int
         Most-used experts of each layer that a device holds itself.
+    by : {"user", "task", "prompt"}, optional
+        The column that makes the users; without it ``user`` or ``task``, whichever of the two is there.
+    part : (float, float), 0 <= low < high <= 1
+        The tokens that count, each in all of its layers: those whose place between 0 and 1, drawn by the
+        recipe's seed, is in [low, high). A tenth of them is (0, 0.1); parts that do not meet share none.
+    min_support : int
+        Times that a user's group must be seen in a layer; rarer ones are dropped, and their rate with them.
+    max_groups : int
+        Different groups, of all users and layers, that are kept; if there are more, the most frequent ones.
+
+    Raises
+    ------
+    InstanceError
+        If a parameter is out of its range; the field is ``routing.NAME``.
     """
 
     path: str
     device_experts: Count = 0
+    by: UsersBy | None = None
+    part: tuple[float, float] = EVERYTHING
+    min_support: _Positive = 1
+    max_groups: _Positive = MAX_GROUPS
+
+    def __post_init__(self) -> None:
+        check_part("routing.part", self.part)
+        if self.max_groups > MAX_GROUPS:
+            raise InstanceError("routing.max_groups", f"is {self.max_groups}, expected 1 to {MAX_GROUPS}")
 
 
-class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    model: str
-    layer: _Index
-    experts: list[_Index]
-    user: str | int | None = None
-    task: str | int | None = None
-    weights: list[float] | None = None
-    token: str | int | None = None
+def check_part(field: str, part: tuple[float, float]) -> None:
+    """Raise ``InstanceError`` naming the field if a part of a trace's tokens is none."""
+    low, high = part
+    if not 0 <= low < high <= 1:
+        raise InstanceError(field, f"is [{low:g}, {high:g}], expected 0 <= low < high <= 1")
 
 
 def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[Activations, tuple[str, ...]]:
-    """Read a routing trace.
-
-    Columns: ``user`` (or ``task``), ``model`` (a name of ``models``), ``layer``, ``experts`` (ids, 1 to
-    top_k, all different; in CSV separated by spaces), optionally ``weights`` (one an expert) and ``token``,
-    neither of them used. Others are refused. Row 1 is the first one after a header, and in JSON lines the
-    first line.
+    """Activations of a trace, with the default parameters of ``TraceRouting``, and its users' names.
 
     A user's tokens of a model are the rows of its most logged layer, and their share of all users' and
     models' tokens is the user's share. The rate of a group is its count over the rows of the same user, model
@@ -80,127 +86,55 @@ def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[A
     InstanceError
         Naming file, row and field of the first fault.
     """
-    path = Path(path)
-    numbers = {model.name: m for m, model in enumerate(models)}
-    users: dict[str, int] = {}
-    column = ""
-    keys, sizes, members = array("q"), array("q"), array("i")
-    with naming_file(path), closing(_rows(path)) as rows:
-        for number, row in enumerate(rows, 1):
-            here = f"row {number}"
-            if number > MAX_TRACE_ROWS:
-                raise InstanceError(here, f"is one too many, expected at most {MAX_TRACE_ROWS} rows")
-            if row.model not in numbers:
-                raise InstanceError(
-                    f"{here}: model", f"is {row.model!r}, expected one of {', '.join(numbers)}"
-                )
-            _check(row, models[numbers[row.model]], here)
-            column = column or ("task" if row.user is None else "user")
-            user = getattr(row, column)
-            if user is None or (row.user is not None and row.task is not None):
-                raise InstanceError(
-                    f"{here}: {column}", "expected one of user and task, the same in every row"
-                )
-            keys.extend((users.setdefault(str(user), len(users)), numbers[row.model], row.layer))
-            sizes.append(len(row.experts))
-            members.extend(row.experts)
-        if not keys:
-            raise InstanceError("", "has no rows, expected one per token and layer")
-    table = padded_groups(offsets_of(np.array(sizes)), np.array(members))
-    user_of, model_of, layer_of = np.array(keys, np.int64).reshape(-1, 3).T
-    rates = _rates(user_of, model_of, layer_of)
-    return merged(user_of, model_of, layer_of, rates, table), tuple(users)
+    counts = count_trace(Path(path), models)
+    return counts.activations(), counts.user_names
 
 
-def _rates(users: IntArray, models: IntArray, layers: IntArray) -> FloatArray:
-    """(rows,) share of the user and model among all tokens, over rows of the same user, model and layer."""
-    n_models, n_layers = int(models.max()) + 1, int(layers.max()) + 1
-    n_pairs = (int(users.max()) + 1) * n_models
-    logged, place = distinct((users * n_models + models) * n_layers + layers, n_pairs * n_layers)
-    counts = np.bincount(place)
-    pairs, pair = distinct(logged // n_layers, n_pairs)
-    tokens = np.zeros(len(pairs), np.int64)
-    np.maximum.at(tokens, pair, counts)
-    shares = tokens / tokens.sum()
-    return np.asarray(shares[pair[place]] / counts[place], np.float64)
+def trace_routing(
+    routing: TraceRouting, path: Path, full: Sequence[Model], models: tuple[Model, ...], seed: int
+) -> Routed:
+    """Routing of a trace as its parameters want it.
 
-
-def _check(row: _Row, model: Model, here: str) -> None:
-    if row.layer >= model.layers:
-        raise InstanceError(f"{here}: layer", f"is {row.layer}, expected 0 to {model.layers - 1}")
-    experts = row.experts
-    if not 1 <= len(experts) <= model.top_k:
-        raise InstanceError(
-            f"{here}: experts", f"has {len(experts)} experts, expected 1 to top_k = {model.top_k}"
+    Parameters
+    ----------
+    routing : TraceRouting
+    path : Path
+        Of the file.
+    full : sequence of Model
+        The models that the trace is read for.
+    models : tuple of Model
+        The same with those first layers only that are wanted.
+    seed : int
+        Of the tokens' places.
+    """
+    counts = count_trace(path, full, routing.by, routing.part, seed, routing.max_groups)
+    limits = np.array([model.layers for model in models])
+    wanted = counts.layers < limits[counts.models]
+    rates = np.where(wanted, counts.shares(), 0.0)  # of all groups of each logged layer
+    summarised, supported = (
+        rates * counts.counted(least) / counts.rows for least in (1, routing.min_support)
+    )
+    lost = np.zeros((len(counts.user_names), len(models)))
+    np.add.at(lost, (counts.users, counts.models), rates - supported)
+    note = [f"groups and their rates from the trace {path.name}, {counts.n_rows} rows"]
+    if routing.part != EVERYTHING:
+        low, high = routing.part
+        note.append(f"part [{low:g}, {high:g}) keeps {counts.tokens} tokens")
+    if counts.shortfall:
+        dropped = 1 - summarised.sum() / rates.sum()
+        note.append(
+            f"max_groups {routing.max_groups} drops {dropped:.2%} of the rate, "
+            f"of no group more than {counts.shortfall} rows"
         )
-    if max(experts) >= model.experts_per_layer:
-        raise InstanceError(
-            f"{here}: experts", f"names expert {max(experts)}, expected 0 to {model.experts_per_layer - 1}"
-        )
-    if len(set(experts)) < len(experts):
-        raise InstanceError(f"{here}: experts", f"is {experts}, expected distinct experts")
-    if row.weights is not None and len(row.weights) != len(experts):
-        raise InstanceError(
-            f"{here}: weights", f"has {len(row.weights)} entries, expected {len(experts)}, one an expert"
-        )
-
-
-def _rows(path: Path) -> Generator[_Row, None, None]:
-    if path.name.endswith((".jsonl", ".jsonl.gz")):
-        decoder = msgspec.json.Decoder(_Row)
-        with closing(read_lines(path)) as lines:
-            for number, line in enumerate(lines, 1):
-                with naming_field(f"row {number}"):
-                    row = decoder.decode(line)
-                yield row
-        return
-    with closing(_records(path)) as records:
-        for number, record in enumerate(records, 1):
-            with naming_field(f"row {number}"):
-                row = msgspec.convert(record, _Row)
-            yield row
-
-
-def _records(path: Path) -> Generator[dict[str, Any], None, None]:
-    if path.name.endswith(".parquet"):
-        yield from parquet_rows(path, MAX_TRACE_ROWS)
-    elif path.name.endswith((".csv", ".csv.gz")):
-        yield from _csv_records(path)
-    else:
-        raise InstanceError("", f"has an unknown file type, expected {', '.join(SUFFIXES)}")
-
-
-def _csv_records(path: Path) -> Iterator[dict[str, Any]]:
-    with closing(read_lines(path)) as lines:
-        reader = csv.DictReader(lines, restkey="one value more than the header")
-        try:
-            refuse_twice(reader.fieldnames or ())
-            for record in reader:
-                yield {name: _csv_value(name, text) for name, text in record.items()}
-        except csv.Error as error:
-            raise InstanceError(f"line {reader.reader.line_num}", f"is not CSV ({error})") from None
-
-
-def _csv_value(column: str, text: str | None) -> Any:
-    """A CSV field as the value that JSON has there; what is no number is left for the check to refuse."""
-    match column:
-        case "layer":
-            return _number(text or "")
-        case "experts":
-            return [_number(word) for word in (text or "").split()]
-        case "weights":
-            return [_decimal(word) for word in text.split()] if text else None
-        case _:
-            return text or None
-
-
-def _number(text: str) -> int | str:
-    short = len(text) <= MAX_DIGITS  # Python refuses to convert thousands of digits
-    return int(text) if short and text.isascii() and text.isdecimal() else text
-
-
-def _decimal(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    if routing.min_support > 1:
+        dropped = (summarised - supported).sum() / rates.sum()
+        note.append(f"min_support {routing.min_support} drops {dropped:.2%} of the rate")
+    drawn_alone = routing.part != EVERYTHING and counts.numbered and counts.complete(full)
+    activations = counts.activations(routing.min_support)
+    return Routed(
+        activations.where(activations.layers < limits[activations.models]),
+        models,
+        counts.user_names,
+        "; ".join(note),
+        Losses(lost, counts.tokens if drawn_alone else None),
+    )

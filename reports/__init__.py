@@ -12,6 +12,7 @@ from slimbench.reports.pareto import pareto_front
 from slimbench.reports.profiles import ratio_profile, time_profile
 from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
+from slimbench.reports.robustness import observations_needed, robustness, robustness_summary
 from slimbench.reports.runtime_fits import runtime_fits
 from slimbench.reports.solver_pairs import pair_summary, solver_pair
 from slimbench.reports.worst_cases import worst_cases
@@ -25,6 +26,7 @@ __all__ = [
     "exact_table",
     "friedman_test",
     "guarantee_audit",
+    "observations_needed",
     "pair_summary",
     "pairwise",
     "pareto_front",
@@ -32,6 +34,8 @@ __all__ = [
     "ratio_profile",
     "ratio_table",
     "reduction_effects",
+    "robustness",
+    "robustness_summary",
     "runtime_fits",
     "runtime_table",
     "solver_pair",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
 from slimbench.bench.export import spreadsheet_safe
-from slimbench.bench.ratio_intervals import with_ratios
+from slimbench.bench.ratio_intervals import transfers_with_ratios, with_ratios
 from slimbench.bench.results import Results
 from slimbench.instances.files import write_atomically
 from slimbench.reports.aggregates import aggregate_table
@@ -26,6 +24,7 @@ from slimbench.reports.latex import write_latex
 from slimbench.reports.pareto import pareto_front
 from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
+from slimbench.reports.robustness import observations_needed, robustness, robustness_summary
 from slimbench.reports.runtime_fits import runtime_fits
 from slimbench.reports.sections import FIGURES, Section, sections
 from slimbench.reports.solver_pairs import pair_summary, solver_pair
@@ -33,8 +32,6 @@ from slimbench.reports.summary import summary
 from slimbench.reports.tables import provenance
 from slimbench.reports.templating import page_environment
 from slimbench.reports.worst_cases import worst_cases
-
-_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
 
 
 def write_report(results: Results, folder: Path) -> Path:
@@ -97,7 +94,6 @@ def write_pages(
         folder / "tables",
     )
     environment = page_environment()
-    environment.filters["md"] = _markdown
     for name in ("report.html", "report.md"):
         text = environment.get_template(f"{name}.j2").render({**content, "charts": figures})
         write_atomically(folder / name, _encoded(text))
@@ -127,14 +123,11 @@ def _data(results: Results) -> dict[str, pd.DataFrame]:
         "exact_methods": exact_table(results),
         "reductions": reduction_effects(results),
         "trajectories": results.trajectories,
+        "transfers": transfers_with_ratios(results).drop(columns="figures", errors="ignore"),
+        "robustness": robustness(results),
+        "robustness_summary": robustness_summary(results),
+        "observations_needed": observations_needed(results),
     }
-
-
-def _markdown(text: object) -> str:
-    """Text that Markdown shows as it stands, also within a table."""
-    escapes: Mapping[str, str] = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-    flat = " ".join(str(text).split())
-    return _MARKDOWN.sub(lambda match: escapes.get(match[1], f"\\{match[1]}"), flat)
 
 
 def _encoded(text: str) -> bytes:

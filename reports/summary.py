@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Summary:
 
 def summary(results: Results) -> Summary:
     """Say which solver's worst case is best, which is the worst of all, and how sure that is."""
-    sentences = [_runs_sentence(results), _references_sentence(results)]
+    sentences = [*_runs_sentences(results), _references_sentence(results)]
     ratios = ratio_table(results)
     placed = ratios[ratios["n_placed"] > 0]
     if placed.empty:
@@ -83,10 +84,13 @@ def _ratio(row: pd.Series[float], statistic: str) -> str:
     return ratio_text(float(row[f"{statistic}_low"]), float(row[f"{statistic}_high"]))
 
 
-def _runs_sentence(results: Results) -> str:
-    planned, ok, failed, waiting = _counts(results)
-    unfinished = f", {waiting:,} not run yet: this report is not complete" if waiting else ""
-    return f"{count_text(planned, 'run')} planned: {ok:,} ok, {failed:,} failed{unfinished}."
+def _runs_sentences(results: Results) -> Iterator[str]:
+    """Of the runs, and of those that were given another instance, which count for robustness alone."""
+    for runs, what in ((results.runs, "planned"), (results.transfers, "more, given another instance")):
+        planned, ok, failed, waiting = _counts(runs)
+        unfinished = f", {waiting:,} not run yet: this report is not complete" if waiting else ""
+        if planned or runs is results.runs:
+            yield f"{count_text(planned, 'run')} {what}: {ok:,} ok, {failed:,} failed{unfinished}."
 
 
 def _references_sentence(results: Results) -> str:
@@ -101,7 +105,7 @@ def _references_sentence(results: Results) -> str:
 
 
 def _tiles(results: Results) -> list[Tile]:
-    planned, ok, failed, waiting = _counts(results)
+    planned, ok, failed, waiting = _counts(results.runs)
     total, proven = len(results.instances), _proven(results)
     verdicts = guarantee_audit(results)["verdict"]
     held, undecided = int((verdicts == "holds").sum()), int((verdicts == "undecided").sum())
@@ -117,8 +121,8 @@ def _tiles(results: Results) -> list[Tile]:
     ]
 
 
-def _counts(results: Results) -> tuple[int, int, int, int]:
-    status = results.runs["status"]
+def _counts(runs: pd.DataFrame) -> tuple[int, int, int, int]:
+    status = runs["status"]
     ok, waiting = int(status.eq(FINISHED_WELL).sum()), int(status.eq(NOT_RUN).sum())
     return len(status), ok, len(status) - ok - waiting, waiting
 

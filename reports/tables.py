@@ -164,12 +164,13 @@ def instances(results: Results) -> Table:
 
 def failures(results: Results) -> Table:
     """Every run that ended otherwise than ``ok``."""
-    runs = results.runs[~results.runs["status"].isin([FINISHED_WELL, NOT_RUN])]
+    runs = pd.concat([results.runs.assign(planning=""), results.transfers])
+    runs = runs[~runs["status"].isin([FINISHED_WELL, NOT_RUN])]
     rows = [
         [
-            Cell(str(row["run_id"]), "number", f"#run-{row['run_id']}"),
+            Cell(str(row["run_id"]), "number", "" if row["planning"] else f"#run-{row['run_id']}"),
             Cell(row["solver"], "name"),
-            Cell(row["instance"], "text"),
+            Cell(row["instance"] + (f", planned on {row['planning']}" if row["planning"] else ""), "text"),
             Cell(str(row["repeat"])),
             Cell(str(row["seed"])),
             Cell(row["status"].replace("_", " "), "bad"),

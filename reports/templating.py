@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Final
+
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from slimbench.reports.bundles import datatables, vega
 from slimbench.reports.numbers import order_value
 
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
+_HTML: Final[Mapping[str, str]] = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
 
 def page_environment() -> Environment:
-    """Templates that escape what is put into HTML; ``asset(name)`` is a file of ours or of a library."""
+    """Templates that escape what is put into HTML; ``md`` escapes for Markdown.
+
+    ``asset(name)`` is a file of ours or of a library.
+    """
     environment = Environment(
         loader=PackageLoader("slimbench.reports", "templates"),
         autoescape=select_autoescape(["html.j2"]),
@@ -20,9 +30,16 @@ def page_environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["order"] = order_value
+    environment.filters["md"] = _markdown
     environment.globals["asset"] = lambda name: _asset(environment, name)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     return environment
+
+
+def _markdown(text: object) -> str:
+    """Text that Markdown shows as it stands, also within a table."""
+    flat = " ".join(str(text).split())
+    return _MARKDOWN.sub(lambda match: _HTML.get(match[1], f"\\{match[1]}"), flat)
 
 
 def _asset(environment: Environment, name: str) -> Markup:

@@ -14,7 +14,8 @@ from slimbench.bench.store import FILE_NAME, Store
 PATIENCE_S = 60
 
 PLANNED = {
-    "role": "measure", "parameters": "{}", "library": "a", "exact": False, "repeat": 0, "seed": 1,
+    "role": "measure", "planning": None, "planning_hash": None, "parameters": "{}", "library": "a",
+    "exact": False, "repeat": 0, "seed": 1,
     "time_limit_s": 10.0, "cpu_limit_s": None, "memory_limit_mb": 1000.0, "threads": 1,
     "code_version": "sources 1", "guarantee_claim": "", "guarantee_conditions": "", "guarantee_source": "",
     "guarantee_expected": False,
@@ -37,11 +38,12 @@ def write_run(
     """Make a run folder of rows such as ``{"solver": "a[x=1]", "instance": "tiny", "saving_s": 1.0}``.
 
     A row whose status is ``planned`` stays so; the columns of an instance's name decide its hash and file,
-    which is written with that name as its text.
+    which is written with that name as its text. ``planned_on`` is the name of another instance.
     """
     (folder / "instances").mkdir(parents=True)
     (folder / "logs").mkdir()
-    names = list(dict.fromkeys(row.get("instance", "tiny") for row in rows))
+    names = dict.fromkeys(row.get("instance", "tiny") for row in rows)
+    names |= dict.fromkeys(row["planned_on"] for row in rows if "planned_on" in row)
     for name in names:
         (folder / "instances" / f"{name}.npz").write_text(name)
     instances = [
@@ -60,6 +62,8 @@ def write_run(
             "solver": solver,
             "solver_name": solver.partition("[")[0],
         }
+        if "planned_on" in row:
+            identity["planning_hash"] = f"hash-{row['planned_on']}"
         plan.append(PLANNED | identity | {key: row[key] for key in PLANNED if key in row})
     with contextlib.closing(Store.create(folder)) as store:
         store.plan(instances, plan, meta)

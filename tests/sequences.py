@@ -8,8 +8,8 @@ import math
 import numpy as np
 from samples import build, with_fields
 
-from slimbench.instances import Dispatch, Instance, Model, Placement
-from slimbench.instances.sequence import Sequence, period_cost
+from slimbench.instances import Dispatch, Instance, Model, Placement, evaluate
+from slimbench.instances.sequence import Sequence, fetch_prices_s, still_held
 
 
 def one_server(rates: tuple[float, float], capacity: int = 1, name: str = "t") -> Instance:
@@ -69,10 +69,25 @@ def feasible_placements(instance: Instance) -> list[Placement]:
 
 def least_cost_s(sequence: Sequence) -> float:
     """The offline optimum by dynamic programming over all placements of each period."""
-    reached = {Placement.empty(sequence.periods[0]): 0.0}
-    for t, instance in enumerate(sequence.periods):
-        reached = {
-            now: min(cost + period_cost(sequence, t, before, now).total_s for before, cost in reached.items())
-            for now in feasible_placements(instance)
-        }
-    return min(reached.values())
+    before, reached_s = (
+        np.zeros((1, *Placement.empty(sequence.periods[0]).holds.shape), np.bool_),
+        np.zeros(1),
+    )
+    for tokens, instance in zip(sequence.tokens, sequence.periods, strict=True):
+        places = feasible_placements(instance)
+        serving_s = tokens * np.array([evaluate(instance, place).latency_s for place in places])
+        now = np.stack([place.holds for place in places])
+        prices_s = np.stack(
+            [
+                fetch_prices_s(
+                    still_held(instance.capacities_bytes, holds),
+                    instance.expert_bytes,
+                    sequence.cloud_s_per_byte,
+                    sequence.neighbour_s_per_byte,
+                )
+                for holds in before
+            ]
+        )
+        fetching_s = np.tensordot(now, prices_s, axes=([1, 2], [1, 2]))
+        before, reached_s = now, serving_s + (fetching_s + reached_s).min(axis=1)
+    return float(reached_s.min())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from slimbench.bench.suite import Limits, SuiteError, parsed, suite_text, swept
+from slimbench.bench.suite import Limits, SuiteError, parsed, suite_text
+from slimbench.bench.suite_instances import swept
 from slimbench.instances import InstanceError
+from slimbench.instances.scenario import naming_scenario, scenario_fields
 from slimbench.instances.sequence import Sequence
 from slimbench.instances.sequence_recipe import make_sequence, read_sequence_recipe
 
@@ -42,8 +44,9 @@ class AdaptiveSuite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description : str
     policies : tuple of str, as ``name[parameter=value]``
     sequences : tuple of tables
-        Each a recipe (``slimbench.instances.sequence_recipe.SequenceRecipe``) whose ``dispatch`` and ``seed``
-        may be lists.
+        Each a recipe (``slimbench.instances.sequence_recipe.SequenceRecipe``), or ``scenario`` (a shipped
+        one, ``slimbench.instances.scenario``) with what is to be changed of and added to its recipe.
+        ``dispatch`` and ``seed`` may be lists.
     seed : int
         From which the seed of every policy on every sequence is drawn.
     limits : Limits
@@ -102,13 +105,26 @@ def suite_sequences(suite: AdaptiveSuite, folder: Path, data: Path | None) -> It
     for position, entry in enumerate(suite.sequences):
         place = f"sequences[{position}]"
         try:
-            for fields in swept(entry):
-                sequence, note = make_sequence(read_sequence_recipe(fields), data or folder)
-                if sequence.name in names:
-                    raise SuiteError(f"a second sequence named {sequence.name!r}", place)
-                names.add(sequence.name)
-                yield NamedSequence(sequence, note)
+            for named in _entry_sequences(entry, data or folder):
+                if named.sequence.name in names:
+                    raise SuiteError(f"a second sequence named {named.sequence.name!r}", place)
+                names.add(named.sequence.name)
+                yield named
         except InstanceError as error:
             if error.file is not None:
                 raise
             raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None
+
+
+def _entry_sequences(entry: Mapping[str, Any], data: Path) -> Iterator[NamedSequence]:
+    if "scenario" not in entry:
+        yield from _from_recipe(entry, data)
+        return
+    fields = scenario_fields(entry["scenario"], {key: entry[key] for key in entry if key != "scenario"})
+    with naming_scenario(entry["scenario"]):
+        yield from _from_recipe(fields, data)
+
+
+def _from_recipe(fields: Mapping[str, Any], data: Path) -> Iterator[NamedSequence]:
+    for chosen in swept(fields):
+        yield NamedSequence(*make_sequence(read_sequence_recipe(chosen), data))

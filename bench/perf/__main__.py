@@ -22,6 +22,7 @@ from slimbench.bench.perf.harness import executors, overhead
 from slimbench.bench.perf.harness_suites import jobs, long
 from slimbench.bench.perf.table import Table
 from slimbench.bench.perf.textbook import textbook
+from slimbench.bench.perf.traces import traces
 
 BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {
     "building": building,
@@ -32,6 +33,7 @@ BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {
     "convolution": convolution,
     "decomposition": decomposition,
     "growth": growth,
+    "traces": traces,
     "harness-overhead": overhead,
     "harness-executors": executors,
     "harness-jobs": jobs,

@@ -8,7 +8,8 @@ from typing import Final
 
 from slimbench.bench.perf.measured_run import measure
 from slimbench.bench.perf.table import Cell, Table
-from slimbench.bench.suite import read_suite, suite_instances
+from slimbench.bench.suite import read_suite
+from slimbench.bench.suite_instances import suite_instances
 
 TEXTBOOK: Final = {"single": "destination", "parallel": "assignment"}
 METHODS: Final = {

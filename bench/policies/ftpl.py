@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from slimbench.bench import Observation, SolveContext, policy
-from slimbench.bench.planning import plan
+from slimbench.bench.policy_planner import plan
 from slimbench.instances import Placement, evaluate
 from slimbench.instances.pooling import pooled
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from slimbench.bench import NoSolutionError, Observation, SolveContext, policy
-from slimbench.bench.planning import plan
+from slimbench.bench.policy_planner import plan
 from slimbench.formulations.backends import SolveOptions, Start, solve_milp
 from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.horizon import build_horizon, stacked, unstacked

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from slimbench.bench import Observation, SolveContext, policy
-from slimbench.bench.planning import plan
+from slimbench.bench.policy_planner import plan
 from slimbench.formulations.moves import best_moves, moves_within
 from slimbench.instances import Placement
 

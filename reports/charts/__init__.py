@@ -9,6 +9,7 @@ from slimbench.reports.charts.cells import cells, labels
 from slimbench.reports.charts.comparison import against, critical_differences
 from slimbench.reports.charts.heat_map import heat_map
 from slimbench.reports.charts.profiles import ratio_profiles, time_distributions, time_profiles
+from slimbench.reports.charts.robustness import generalisation
 from slimbench.reports.charts.sweeps import latency_sweep, ratio_sweep, scaling
 from slimbench.reports.charts.trade_off import trade_off
 from slimbench.reports.numbers import count_text
@@ -39,6 +40,7 @@ def charts(results: Results) -> list[Chart]:
         against(results),
         critical_differences(results, names),
         heat_map(rows, worst_first, extent),
+        *generalisation(results, names),
     )
     return [chart for chart in drawn if chart is not None]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from slimbench.bench import inspection
 from slimbench.bench.inspection import NOTHING, Inspection
 from slimbench.reports.chart import Chart
 from slimbench.reports.charts.cells import labels
+from slimbench.reports.charts.metres import metre_axes
 from slimbench.reports.charts.who_pays import BYTES
 from slimbench.reports.numbers import count_text
 
@@ -19,7 +19,6 @@ SOURCE: Final = "placement_places"
 MOST_USERS: Final = 2000
 MOST_SERVERS: Final = 1000
 SIDE: Final = 320  # of a map's longer side, pixels
-MARGIN: Final = 0.05  # around all places, of the longer side
 SERVER_COLOUR: Final = "#2f8fcf"  # on light and dark
 
 
@@ -49,7 +48,7 @@ def place_map(seen: Inspection) -> Chart | None:
         ignore_index=True,
     )
     frame["name"] = frame["name"].map(labels(dict.fromkeys(frame["name"])))
-    x, y, width, height = _scales(places)
+    x, y, width, height = metre_axes(places, SIDE)
     base = alt.Chart(alt.NamedData(SOURCE)).encode(x=x, y=y)
     where = [alt.Tooltip("name:N"), alt.Tooltip("x_m:Q", format=",.1f"), alt.Tooltip("y_m:Q", format=",.1f")]
     colour, told = _user_colours(seen)
@@ -95,22 +94,6 @@ def place_map(seen: Inspection) -> Chart | None:
         panel.facet(column=column),
         {SOURCE: frame},
     )
-
-
-def _scales(places: pd.DataFrame) -> tuple[alt.X, alt.Y, int, int]:
-    """Both axes, of one scale in pixels a metre, and the size in pixels."""
-    low = places[["x_m", "y_m"]].min().to_numpy(float)
-    high = places[["x_m", "y_m"]].max().to_numpy(float)
-    longest = max(float(np.max(high - low)), 1.0)
-    low, high = low - MARGIN * longest, high + MARGIN * longest
-    width, height = (max(1, round(SIDE * float(side) / ((1 + 2 * MARGIN) * longest))) for side in high - low)
-
-    def scale(i: int) -> alt.Scale:
-        return alt.Scale(domain=[float(low[i]), float(high[i])], nice=False, zero=False)
-
-    x = alt.X("x_m:Q", title="m", scale=scale(0), axis=alt.Axis(tickCount=5, grid=False))
-    y = alt.Y("y_m:Q", title="m", scale=scale(1), axis=alt.Axis(tickCount=5, grid=False))
-    return x, y, width, height
 
 
 def _user_colours(seen: Inspection) -> tuple[alt.Color, list[alt.Tooltip]]:

@@ -50,10 +50,8 @@ def solver_look(solvers: Sequence[str], *, lines: bool) -> dict[str, Any]:
 
 def live(source: str, by: Iterable[str] = SHOWN) -> alt.Chart:
     """A figure of the rows of ``source`` that the page's filters let through, those of ``by``."""
-    chart = alt.Chart(alt.NamedData(source))
-    for name in by:
-        chart = chart.transform_filter(f"{name} == null || indexof({name}, datum.{SHOWN[name]}) >= 0")
-    return chart
+    shown = (f"({name} == null || indexof({name}, datum.{SHOWN[name]}) >= 0)" for name in by)
+    return alt.Chart(alt.NamedData(source)).transform_filter(" && ".join(shown))
 
 
 def filtered(drawing: Any) -> alt.TopLevelMixin:

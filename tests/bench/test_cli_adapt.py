@@ -152,6 +152,19 @@ def test_the_shipped_suite_makes_its_sequences():
     assert {one.sequence.periods[0].dispatch for one in named} == {"single", "parallel", "serial"}
 
 
+def test_a_sequence_may_start_from_a_scenario(suite):
+    entry = 'scenario = "metro-ring"\nseed = [1, 2]\nlayers = 1\nperiods = 2\nmobility = {}\n'
+    suite.write_text(SUITE[: SUITE.index('name = "drift"')] + entry)
+    file = read_adaptive_suite(str(suite))
+    first, second = (one.sequence for one in suite_sequences(file.suite, file.folder, None))
+    assert (first.name, second.name) == ("metro-ring-s1", "metro-ring-s2")
+    assert first.periods[0].n_servers == 12
+    suite.write_text(suite.read_text() + "network = { layout = { kind = 'highway' } }\n")
+    file = read_adaptive_suite(str(suite))
+    with pytest.raises(SuiteError, match=r"sequences\[0\]\.mobility: goes with .* \(scenario metro-ring\)"):
+        list(suite_sequences(file.suite, file.folder, None))
+
+
 def test_a_name_twice_is_refused(suite):
     suite.write_text(SUITE + SUITE[SUITE.index("[[sequences]]") :])
     file = read_adaptive_suite(str(suite))

@@ -144,9 +144,26 @@ def test_shipped_suites_are_of_the_schema(name):
     jsonschema.validate(tomllib.loads(read_suite(name).text), suite_schema())
 
 
+def test_a_scenario_with_parts_of_tables_is_of_the_schema():
+    entry = {
+        "scenario": "highway",
+        "seed": [1, 2],
+        "network": {"layout": {"spacing_m": 50}},
+        "without": ["lns"],
+    }
+    jsonschema.validate(tomllib.loads(read_suite("hard").text) | {"instances": [entry]}, suite_schema())
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"solvers": []}, {"repeat": 3}, {"limits": {"time_s": 0}}, {"instances": [{"file": "a", "seed": 1}]}],
+    [
+        {"solvers": []},
+        {"repeat": 3},
+        {"limits": {"time_s": 0}},
+        {"instances": [{"file": "a", "seed": 1}]},
+        {"instances": [{"scenario": "moon"}]},
+        {"instances": [{"scenario": "highway", "colour": "red"}]},
+    ],
 )
 def test_what_the_reader_refuses_is_not_of_the_schema(change):
     suite = tomllib.loads(read_suite("hard").text) | change

@@ -14,13 +14,15 @@ from slimbench.bench.export import export_run, export_tables, spreadsheet_safe
 from slimbench.bench.results import load_results
 
 DOC = Path(__file__).parents[2] / "docs" / "RESULTS.md"
-TABLES = ("runs", "references", "instances", "trajectories")
+TABLES = ("runs", "transfers", "references", "instances", "trajectories")
 ROWS = [
     {"solver": "judge", "role": "reference", "exact": True, "saving_s": 1.0, "bound_saving_s": 1.25},
     {"solver": "a[x=2]", "saving_s": 0.5, "parameters": '{"x": 2, "fast": true, "start": "-b"}',
      "figures": '{"n": 3}', "trajectory": [[0.1, 0.5, None]]},
     {"solver": "b", "saving_s": None, "status": "crashed", "message": "=cmd|'/c calc'!A1",
      "parameters": '{"x": 0.5, "start": 1, "large": 36893488147419103232}'},
+    {"solver": "a[x=2]", "saving_s": 0.25, "parameters": '{"x": 2}', "planned_on": "seen",
+     "planning": '{"tokens":4,"seed":3}'},
 ]  # fmt: skip
 
 
@@ -104,10 +106,23 @@ def test_a_run_that_is_only_planned_is_exported(tmp_path):
 # The command
 
 
+def test_what_was_planned_elsewhere_is_in_a_table_of_its_own(folder):
+    tables = export_tables(load_results(folder))
+    assert len(tables["runs"]) == 2
+    row = tables["transfers"].iloc[0]
+    assert (row["objective_verified"], row["ratio_lo"], row["ref_dual"]) == (0.25, 0.2, 1.25)
+    assert (row["planning"], row["planning_kind"], row["planning_amount"]) == (
+        "tokens=4,seed=3",
+        "tokens",
+        4.0,
+    )
+    assert (row["planning_seed"], row["planning_hash"]) == (3, "hash-seen")
+
+
 def test_export_names_its_files(folder, tmp_path, command):
     ended = command("export", folder, "--out", tmp_path / "deep" / "out")
     assert ended.code == 0
-    assert len(ended.out.splitlines()) == 9
+    assert len(ended.out.splitlines()) == 11
     assert all(Path(line).is_file() for line in ended.out.splitlines())
 
 

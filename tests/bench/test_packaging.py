@@ -56,9 +56,10 @@ def test_each_of_the_four_folders_declares_its_types(folder):
     assert (ROOT / folder / "py.typed").is_file()
 
 
-LOOK_UP = {
-    ROOT / "bench" / name for name in ("cli_adapt.py", "cli_report.py", "cli_inspect.py")
-}  # commands that show pages
+LOOK_UP = {  # commands that show pages and pictures
+    ROOT / "bench" / name
+    for name in ("cli_adapt.py", "cli_report.py", "cli_inspect.py", "cli_instances.py", "cli_library.py")
+}
 
 
 def imports_of(path):
@@ -100,7 +101,9 @@ def test_shipped_solvers_take_from_bench_what_any_plugin_may():
 def test_shipped_policies_take_from_bench_what_any_plugin_may():
     for path in sources("bench/policies"):
         used = {name.rsplit(".", 1)[0] for name in imports_of(path) if name.startswith("slimbench.bench")}
-        assert used <= {f"slimbench.bench{part}" for part in ("", ".context", ".policy_plugin", ".planning")}
+        assert used <= {
+            f"slimbench.bench{part}" for part in ("", ".context", ".policy_plugin", ".policy_planner")
+        }
 
 
 def test_the_public_names_of_instances():

@@ -22,7 +22,7 @@ INSTANCE = {
 RUN = {
     "role": "measure", "instance_hash": "h", "solver": "a[x=1]", "solver_name": "a", "parameters": '{"x": 1}',
     "library": "a", "exact": False, "repeat": 0, "seed": 1, "time_limit_s": 1.0, "cpu_limit_s": None,
-    "memory_limit_mb": 1.0, "threads": 1, "code_version": "v1",
+    "planning": None, "planning_hash": None, "memory_limit_mb": 1.0, "threads": 1, "code_version": "v1",
     "guarantee_claim": "", "guarantee_conditions": "", "guarantee_source": "", "guarantee_expected": False,
 }  # fmt: skip
 MACHINE = {"machine_id": "m1", "processor": "fast"}

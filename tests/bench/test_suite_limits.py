@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from suite_text import ENTRY, HEAD
 
-from slimbench.bench.suite import MAX_SUITE_BYTES, SuiteError, read_suite, suite_instances
+from slimbench.bench.suite import MAX_SUITE_BYTES, SuiteError, read_suite
+from slimbench.bench.suite_instances import suite_instances
 from slimbench.bench.toml_lines import line_of
 
 

@@ -34,7 +34,7 @@ PARQUET_FRAGMENTS = [b"PAR1", b"\0" * 4, b"\xff" * 4, b"\x15", b"\x19", b"\x1c",
                      b"\xff\xff\xff\xff\x0f", b"user",
                      b"\x80\x80\x80\x80\x08", b"\xfe\xff\xff\xff\x0f", b"experts", b"list",
                      b"element"]  # fmt: skip
-COLUMNS = ["user", "task", "model", "layer", "experts", "weights", "token", "gate", ""]
+COLUMNS = ["user", "task", "prompt", "model", "layer", "experts", "weights", "token", "gate", ""]
 
 
 def changed_csv(rng: Random) -> bytes:

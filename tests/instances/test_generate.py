@@ -139,7 +139,7 @@ def test_users_and_layers_of_a_trace_are_kept(data: Path) -> None:
     assert instance.edge_latency_s.shape == (2, 3, 1)
     assert instance.activation_layers.tolist() == [0, 1, 0, 1]  # the third layer was not asked for
     assert instance.rates.tolist() == [0.5] * 4
-    assert note == "groups and their rates from the trace trace.jsonl"
+    assert note == "groups and their rates from the trace trace.jsonl, 6 rows"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from slimbench.instances.activations import Activations, merged
 from slimbench.instances.arrays import FloatArray
+from slimbench.instances.demand import draw_demand
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
 from slimbench.instances.routing import ZipfRouting, draw_routing
@@ -17,7 +18,9 @@ Row = tuple[int, int, int, tuple[int, ...]]
 
 
 def drawn(models: list[Model], users: int, **parameters: float) -> Activations:
-    return draw_routing(ZipfRouting(**parameters), models, users, np.random.default_rng(3))
+    routing = ZipfRouting(**parameters)
+    demand = draw_demand((), 0.0, models, users, np.random.default_rng(4))
+    return draw_routing(routing, models, demand, np.random.default_rng(3), np.random.default_rng(5))
 
 
 def as_dict(activations: Activations) -> dict[Row, float]:

@@ -1,7 +1,7 @@
 """Sequences: what periods cost, what moves are charged, and recipes that give the same on every platform."""
 
 import dataclasses
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -9,8 +9,11 @@ from samples import two_cells, with_fields
 from sequences import one_server, random_sequence, swap
 
 from slimbench.instances import InstanceError, Placement, evaluate
-from slimbench.instances.generate import make_instance, read_recipe
+from slimbench.instances.generate import make_instance, read_recipe, wires_of
+from slimbench.instances.mobility import RandomWaypoint, walks
+from slimbench.instances.network import Network, draw_places
 from slimbench.instances.pooling import pooled
+from slimbench.instances.scenario import scenario_fields, shipped_scenarios
 from slimbench.instances.sequence import Sequence, costs, fetch_prices_s, period_cost, still_held
 from slimbench.instances.sequence_recipe import make_sequence, read_sequence_recipe
 
@@ -108,13 +111,31 @@ def test_a_sequence_that_is_none_is_refused(changes, field):
 
 
 def test_the_same_recipe_gives_the_same_sequence_everywhere():
-    assert made().sha256 == "09892fe1c53da6f461088ff2a742af8b9b23e07255937c55b6a22e2a6892f408"
+    assert made().sha256 == "467d4fa9c32b8e15929e0d8258ed6505731795af41ac62690588044653e1643f"
     assert made(seed=4).sha256 != made().sha256
 
 
-def test_the_first_period_is_the_instance_of_the_recipe():
-    instance, _ = make_instance(read_recipe(RECIPE))
-    assert with_fields(instance, name="cells-t0").sha256 == made().periods[0].sha256
+@pytest.mark.parametrize("scenario", [None, *shipped_scenarios()])
+def test_the_first_period_is_the_instance_of_the_recipe(scenario):
+    """Of every layout, path loss and backhaul, of kinds of servers, of tenants and of several models."""
+    fields = scenario_fields(scenario, {"name": "cells"}) if scenario else RECIPE
+    instance, note = make_instance(read_recipe(fields))
+    roads = scenario in ("highway", "urban-vehicular")
+    changes = {"periods": 2, "drift": {}, **({} if roads else {"mobility": {}})}
+    sequence, changed = make_sequence(read_sequence_recipe(fields | changes))
+    assert with_fields(instance, name="cells-t0").sha256 == sequence.periods[0].sha256
+    assert changed.endswith(f"; {note}")
+
+
+def test_what_is_lost_of_a_trace_is_in_the_note_of_a_sequence_too(tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    row = '{"user": "u", "token": %d, "model": "mixtral-8x7b", "layer": 0, "experts": [%d, 3]}\n'
+    trace.write_text("".join(row % (token, min(token, 1)) for token in range(4)))
+    routing = {"kind": "trace", "path": trace.name, "min_support": 2}
+    fields = RECIPE | {"layers": 1, "routing": routing}
+    note = make_instance(read_recipe(fields), tmp_path)[1]
+    assert "no placement saves over" in note
+    assert make_sequence(read_sequence_recipe(fields), tmp_path)[1] == f"nothing changes; {note}"
 
 
 def test_tastes_pass_from_one_ranking_to_the_next():
@@ -153,9 +174,94 @@ def test_a_server_that_is_down_reaches_nobody_and_its_users_go_elsewhere():
         assert np.isfinite(instance.edge_latency_s).any(axis=1).all()  # everyone has a cell
 
 
+def test_tenants_stay_who_they_are_when_tastes_drift():
+    fields = scenario_fields("multi-tenant", {"periods": 3, "drift": {}})
+    periods = make_sequence(read_sequence_recipe(fields))[0].periods
+    shares = [np.bincount(p.activation_users * len(p.models) + p.activation_models, p.rates) for p in periods]
+    assert shares[1] == pytest.approx(shares[0])
+    assert shares[2] == pytest.approx(shares[0])
+    assert periods[2].group_indices.tolist() != periods[0].group_indices.tolist()
+
+
+def test_nothing_passes_through_a_server_that_is_down():
+    """Its neighbours on a ring of five were two hops apart, and are three the other way round."""
+    network = {
+        "servers": 5, "users": 40, "layout": {"kind": "hexagonal"}, "backhaul": {"kind": "ring"},
+        "backhaul_delay_s": 1.0, "backhaul_bit_per_s": 1e18,
+    }  # fmt: skip
+    ends = wires_of(read_recipe(RECIPE | {"network": network})).ends.tolist()
+    one, other = (a + b - 1 for a, b in ends if 1 in (a, b))
+    outages = [{"server": 1, "first": 1, "last": 1}]
+    for t, instance in enumerate(made(network=network, mobility=None, outages=outages, periods=2).periods):
+        latency_s = instance.edge_latency_s[:, :, 0]
+        of_one = latency_s[np.argmin(latency_s, axis=1) == one]
+        assert len(of_one) > 0
+        assert of_one[:, other] - of_one[:, one] == pytest.approx(2 * (2 + t))  # there and back
+        assert np.isinf(latency_s[:, 1]).all() == bool(t)
+
+
+@pytest.mark.parametrize(
+    ("wires", "price_s"),
+    [
+        ([(0, 1, 4e9), (1, 2, 1e9)], 8e-9),  # the slowest
+        ([(0, 1, 4e9), (1, 2, 1e7)], 4e-8),  # the cloud is faster
+    ],
+)
+def test_a_fetch_over_wires_is_charged_at_the_rate_of_the_slowest(wires, price_s):
+    backhaul = {"kind": "wires", "wires": [{"between": [i, j], "bit_per_s": rate} for i, j, rate in wires]}
+    assert made(network={"backhaul": backhaul}, outages=[]).neighbour_s_per_byte == pytest.approx(price_s)
+
+
+@pytest.mark.parametrize(
+    ("network", "inside"),
+    [
+        ({"path_loss": "umi", "servers": 1}, lambda xy: (xy >= 0).all() and (xy <= 400).all()),
+        (
+            {"path_loss": "inh-mixed", "layout": {"kind": "office"}, "servers": 1},
+            lambda xy: (xy >= 0).all() and (xy <= [120, 50]).all(),
+        ),
+        (
+            {"path_loss": "umi", "layout": {"kind": "hexagonal"}, "servers": 1},
+            lambda xy: (abs(xy) <= 116).all(),
+        ),
+    ],
+)
+def test_users_walk_where_the_layout_places_them(network, inside):
+    periods = made(network=network, outages=[], mobility={}, periods=6).periods
+    assert all(inside(p.user_positions_m) for p in periods)
+    assert len({p.edge_latency_s.tobytes() for p in periods}) == 6
+
+
+def test_links_on_a_walk_have_the_distribution_and_the_correlation_that_they_should():
+    """A walk of one decorrelation length in a thousand: normal numbers correlate, uniform ones are kept."""
+    network = Network(users=20_000, servers=1)
+    speed = 13 / 1e3
+    mobility = RandomWaypoint(min_speed_m_per_s=speed, max_speed_m_per_s=speed, decorrelation_m=13)
+    start = draw_places(network, np.random.default_rng(1))
+    first, second = islice(walks(mobility, network, start, 1e3, np.random.default_rng(2)), 2)
+    moved_m = np.linalg.norm(second.users_m - first.users_m, axis=1)
+    assert np.median(moved_m) == pytest.approx(13)
+    for before, after in zip(first.links, second.links, strict=True):
+        assert np.corrcoef(before.ravel(), after.ravel())[0, 1] == pytest.approx(np.exp(-1), abs=0.03)
+        assert after.mean() == pytest.approx(before.mean(), abs=0.04)
+        assert after.std() == pytest.approx(before.std(), abs=0.04)
+    same = first.links.sights == second.links.sights
+    assert same.mean() == pytest.approx(np.exp(-1), abs=0.02)
+    assert (same == (first.links.blockers == second.links.blockers)).all()
+
+
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
+        ({"network": {"layout": {"kind": "highway"}}}, "^mobility: goes with the layouts random"),
+        (
+            {"network": {"backhaul": {"kind": "wires", "wires": [{"between": [0, 2]}]}}, "outages": []},
+            r"^network.backhaul: leaves a server without a way to another in period 0",
+        ),
+        (
+            {"network": {"backhaul": {"kind": "wires", "wires": [{"between": [0, 1]}, {"between": [1, 2]}]}}},
+            r"^network.backhaul: leaves a server without a way to another in period 2",
+        ),
         ({"outages": [{"server": 3, "first": 0, "last": 1}]}, r"outages\[0\].server: is 3, expected 0 to 2"),
         ({"outages": [{"server": 0, "first": 2, "last": 5}]}, r"outages\[0\].last: is 5, expected 2 to 4"),
         ({"outages": [{"server": n, "first": 1, "last": 1} for n in range(3)]}, "no server in period 1"),

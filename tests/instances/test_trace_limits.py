@@ -29,7 +29,7 @@ def parquet(path: Path, store_schema: bool = True, **columns: Any) -> Path:
 def test_a_list_of_too_many_entries_is_refused_by_the_header_of_its_page(
     honest: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slimbench.instances.parquet_rows.MAX_VALUES", 10**5)
+    monkeypatch.setattr("slimbench.instances.parquet_batches.MAX_VALUES", 10**5)
     entries, varint, little = (
         300_000,
         b"\xc0\xcf\x24",
@@ -61,12 +61,14 @@ def test_a_list_of_thousands_is_no_group(tmp_path: Path) -> None:
     )
 
 
-def test_a_long_text_in_every_row_is_unpacked_once(tmp_path: Path) -> None:
+def test_a_long_text_in_every_row_is_unpacked_once_and_refused_as_a_user(tmp_path: Path) -> None:
     rows = 20_000
     users = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 10**5]))
     for store_schema in (True, False):
         path = parquet(tmp_path / "a.parquet", store_schema, user=users)  # 2 GB as rows
-        assert len(read_trace(path, MODELS)[1]) == 1
+        assert "row 1: user: has 100000 characters, expected at most 1000" in refusal(
+            lambda path=path: read_trace(path, MODELS)
+        )
 
 
 def test_texts_that_share_their_beginnings_are_refused(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_page_that_numbers_texts_beyond_its_dictionary_is_refused(tmp_path: Pa
 
 
 def test_a_trace_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slimbench.instances.traces.MAX_TRACE_ROWS", 2)
+    monkeypatch.setattr("slimbench.instances.trace_batches.MAX_TRACE_ROWS", 2)
     rows = ["user,model,layer,experts"] + ["a,toy,0,0"] * 3
     (tmp_path / "a.csv").write_text("\n".join(rows))
     assert "row 3: is one too many" in refusal(lambda: read_trace(tmp_path / "a.csv", MODELS))

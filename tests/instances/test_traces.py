@@ -11,7 +11,8 @@ import pytest
 
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
-from slimbench.instances.traces import SUFFIXES, read_trace
+from slimbench.instances.trace_batches import SUFFIXES
+from slimbench.instances.traces import read_trace
 
 MODELS = [Model("toy", 2, 4, 2, 1), Model("other", 1, 8, 3, 1)]
 ROWS: list[dict[str, Any]] = [

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import sync_playwright
 
-from slimbench.bench.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, Results
+from slimbench.bench.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, TRANSFER_COLUMNS, Results
 
 Row = dict[str, Any]
 MakeResults = Callable[..., Results]
@@ -64,7 +64,8 @@ def make_results() -> MakeResults:
     """Return a builder: ``make_results([run, ...], {instance: (best, bound, proven)})``.
 
     A run is ``{"solver": ..., "instance": ..., "saving_s": ...}`` with what else it needs; its ``steps``,
-    (seconds, saving, bound), are its trajectory. The instance's hash is its name with a prefix.
+    (seconds, saving, bound), are its trajectory. One with a ``planning_kind``, and its ``planning_amount``
+    and ``planning_seed``, was planned on another instance. The instance's hash is its name with a prefix.
     """
     return build
 
@@ -90,19 +91,27 @@ def build(
         row["instance_hash"] = f"hash-{row['instance']}"
         row["latency_s"] = row["latency_none_s"] - row["saving_s"]
         rows.append(row)
+    own = [row for row in rows if "planning_kind" not in row]
+    moved = [_with_planning(row) for row in rows if "planning_kind" in row]
     steps = [
         (row["run_id"], row["instance"], row["solver"], row["repeat"], *step)
-        for row in rows
+        for row in own
         for step in row.get("steps", ())
     ]
     return Results(
         name=name,
-        runs=pd.DataFrame(rows, columns=pd.Index(RUN_COLUMNS)),
+        runs=pd.DataFrame(own, columns=pd.Index(RUN_COLUMNS)),
         references=pd.DataFrame([_reference(n, *references.get(n, nothing)) for n in names]),
         instances=pd.DataFrame([_instance(n) for n in names]),
         provenance=dict(provenance),
         trajectories=pd.DataFrame(steps, columns=pd.Index(TRAJECTORY_COLUMNS)),
+        transfers=pd.DataFrame(moved, columns=pd.Index(TRANSFER_COLUMNS)),
     )
+
+
+def _with_planning(row: Row) -> Row:
+    label = f"{row['planning_kind']}={row['planning_amount']:g},seed={row['planning_seed']}"
+    return {"planning": label, "planning_hash": f"hash-{row['instance']}-{label}"} | row
 
 
 def _reference(name: str, saving: float, bound: float, proven: bool) -> Row:

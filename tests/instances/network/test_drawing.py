@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimbench.instances.errors import InstanceError
-from slimbench.instances.network import Network, RadioNetwork, draw_capacities_bytes, draw_network
+from slimbench.instances.network import (
+    Network,
+    RadioNetwork,
+    draw_capacities_bytes,
+    draw_network,
+    draw_servers,
+)
 from slimbench.instances.zoo import zoo_model
 
 MODELS = [zoo_model("mixtral-8x7b"), zoo_model("olmoe-1b-7b")]
@@ -17,7 +23,8 @@ SEEDS = st.integers(0, 2**32)
 
 def drawn(seed: Any = 0, **parameters: Any) -> RadioNetwork:
     network = msgspec.structs.replace(Network(), **parameters)
-    return draw_network(network, MODELS, np.random.default_rng(seed))
+    servers = draw_servers(network, np.random.default_rng(0))
+    return draw_network(network, servers, MODELS, np.random.default_rng(seed))
 
 
 def radio_by_hand(network: Network, distance_m: float, users_of_cell: int, bits: float) -> float:
@@ -38,7 +45,7 @@ def radio_by_hand(network: Network, distance_m: float, users_of_cell: int, bits:
 
 def test_latencies_are_those_computed_by_hand() -> None:
     network = Network(shadowing_db=0, users=7)
-    radio = draw_network(network, MODELS, np.random.default_rng(5))
+    radio = drawn(5, shadowing_db=0, users=7)
     for u in range(7):
         distances = [math.dist(radio.user_positions_m[u], p) for p in radio.server_positions_m]
         own = distances.index(min(distances))  # without shadowing the nearest is the strongest
@@ -110,7 +117,8 @@ def test_shadowing_has_the_given_standard_deviation() -> None:
 @given(SEEDS, st.floats(0, 1), st.floats(0, 1), st.integers(0, 2**50))
 def test_capacities_stay_within_their_spread(seed: int, share: float, spread: float, total: int) -> None:
     network = Network(servers=20, capacity_share=share, capacity_spread=spread)
-    capacities = draw_capacities_bytes(network, total, np.random.default_rng(seed))
+    servers = draw_servers(network, np.random.default_rng(0))
+    capacities = draw_capacities_bytes(servers, spread, total, np.random.default_rng(seed))
     assert capacities.dtype == np.int64
     assert capacities.min() >= share * (1 - spread) * total * (1 - 1e-12) - 1
     assert capacities.max() <= min(share * (1 + spread), 1) * total * (1 + 1e-12)
@@ -118,8 +126,9 @@ def test_capacities_stay_within_their_spread(seed: int, share: float, spread: fl
 
 def test_capacities_differ_unless_the_spread_is_zero() -> None:
     rng = np.random.default_rng(0)
-    assert len(set(draw_capacities_bytes(Network(), 10**9, rng))) == 3
-    assert set(draw_capacities_bytes(Network(capacity_spread=0), 10**9, rng)) == {25 * 10**7}
+    servers = draw_servers(Network(), rng)
+    assert len(set(draw_capacities_bytes(servers, 0.2, 10**9, rng))) == 3
+    assert set(draw_capacities_bytes(servers, 0, 10**9, rng)) == {25 * 10**7}
 
 
 @pytest.mark.parametrize(

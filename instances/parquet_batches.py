@@ -1,8 +1,8 @@
-"""Rows of Parquet files that nobody vouches for: plain types only, a piece at a time."""
+"""Parquet files that nobody vouches for: plain types only, a batch of rows at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,18 +11,21 @@ import pyarrow.compute
 import pyarrow.parquet
 import pyarrow.types
 
+from slimbench.instances.bounded import MAX_TRACE_BYTES
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.parquet_sizes import declared_sizes
 from slimbench.instances.records import refuse_twice
 
-MAX_VALUES: Final = 2**27  # of a column in all rows together: 13 a row of the longest trace
-MAX_COLUMN_BYTES: Final = 2**30
+MAX_VALUES: Final = 2**27  # of a column in a row group, which Arrow may hold as a whole
+MAX_COLUMN_BYTES: Final = 2**30  # unpacked, the same
 MAX_ROW_VALUES: Final = 2**10  # of a list; a router calls far fewer experts
-_BATCH_ROWS: Final = 2**12
+_BATCH_ROWS: Final = 2**15
+_RECORD_ROWS: Final = 2**12  # as Python objects, of which a list may be a thousand
+_BUFFER_BYTES: Final = 2**20  # of packed pages, for each column
 
 
-def parquet_rows(path: Path, max_rows: int) -> Iterator[dict[str, Any]]:
-    """Rows of a Parquet file as dictionaries; integers, numbers, text and lists of integers or numbers.
+def parquet_batches(path: Path, max_rows: int) -> Generator[Any, None, None]:
+    """``pyarrow.RecordBatch`` by batch; integers, numbers, text and lists of integers or numbers.
 
     What the file declares is checked before any of it is unpacked: a few bytes can stand for billions of
     rows, for lists of billions, or for one long text in every row.
@@ -39,14 +42,13 @@ def parquet_rows(path: Path, max_rows: int) -> Iterator[dict[str, Any]]:
         with pyarrow.parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
         _check_schema(schema)
-        names = schema.names
         texts = [field.name for field in schema if _is_text(field.type)]
-        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER_BYTES) as file:
             first = 1
             for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
                 batch.validate(full=True)  # a damaged page may give numbers of texts that there are not
-                columns = [_values(name, batch.column(i), first) for i, name in enumerate(names)]
-                yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+                _check_lists(batch, first)
+                yield batch
                 first += batch.num_rows
     except InstanceError:
         raise
@@ -54,10 +56,24 @@ def parquet_rows(path: Path, max_rows: int) -> Iterator[dict[str, Any]]:
         raise InstanceError("", f"is not a Parquet file ({error})") from None
 
 
+def records_of(batch: Any) -> Iterator[dict[str, Any]]:
+    """Rows of a batch as dictionaries of Python objects."""
+    for start in range(0, batch.num_rows, _RECORD_ROWS):
+        part = batch.slice(start, _RECORD_ROWS)
+        columns = [_values(column) for column in part.columns]
+        yield from (dict(zip(part.schema.names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def is_list(kind: Any) -> bool:
+    """Whether an Arrow type is a list of any kind."""
+    types = pyarrow.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
 def _check_schema(schema: Any) -> None:
     refuse_twice(schema.names)
     for field in schema:
-        if not (_is_plain(field.type) or (_is_list(field.type) and _is_number(field.type.value_type))):
+        if not (_is_plain(field.type) or (is_list(field.type) and _is_number(field.type.value_type))):
             raise InstanceError(
                 f"header: {field.name}",
                 f"has {field.type} values, expected numbers, text or lists of numbers",
@@ -65,27 +81,34 @@ def _check_schema(schema: Any) -> None:
 
 
 def _check_sizes(path: Path, max_rows: int) -> None:
-    rows, columns = declared_sizes(path)
+    rows, nbytes, columns = declared_sizes(path)
     if rows > max_rows:
         raise InstanceError("", f"has {rows} rows, expected at most {max_rows}")
+    if nbytes > MAX_TRACE_BYTES:
+        raise InstanceError("", f"has {nbytes} bytes unpacked, expected at most {MAX_TRACE_BYTES}")
     for name, (values, nbytes) in columns.items():
         if values > MAX_VALUES or nbytes > MAX_COLUMN_BYTES:
             raise InstanceError(
                 f"header: {name}",
-                f"has {values} values in {nbytes} bytes, expected at most {MAX_VALUES} in {MAX_COLUMN_BYTES}",
+                f"has {values} values in {nbytes} bytes in a row group, "
+                f"expected at most {MAX_VALUES} in {MAX_COLUMN_BYTES}",
             )
 
 
-def _values(name: str, column: Any, first: int) -> list[Any]:
+def _check_lists(batch: Any, first: int) -> None:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if is_list(column.type):
+            lengths = pyarrow.compute.list_value_length(column)
+            longest = pyarrow.compute.max(lengths).as_py() or 0
+            if longest > MAX_ROW_VALUES:
+                row = first + lengths.index(longest).as_py()
+                raise InstanceError(
+                    f"row {row}: {name}", f"has {longest} entries, expected at most {MAX_ROW_VALUES}"
+                )
+
+
+def _values(column: Any) -> list[Any]:
     """A column's values as Python objects; a text that many rows share is unpacked once."""
-    if _is_list(column.type):
-        lengths = pyarrow.compute.list_value_length(column)
-        longest = pyarrow.compute.max(lengths).as_py() or 0
-        if longest > MAX_ROW_VALUES:
-            row = first + lengths.index(longest).as_py()
-            raise InstanceError(
-                f"row {row}: {name}", f"has {longest} entries, expected at most {MAX_ROW_VALUES}"
-            )
     if not pyarrow.types.is_dictionary(column.type):
         return list(column.to_pylist())
     numbers, texts = column.indices.to_pylist(), {None: None}
@@ -93,11 +116,6 @@ def _values(name: str, column: Any, first: int) -> list[Any]:
         if number not in texts:
             texts[number] = column.dictionary[number].as_py()
     return [texts[number] for number in numbers]
-
-
-def _is_list(kind: Any) -> bool:
-    types = pyarrow.types
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _is_plain(kind: Any) -> bool:

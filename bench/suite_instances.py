@@ -1,0 +1,158 @@
+"""The instances of a suite: files, scenarios and recipes, with all that an entry runs through."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from slimbench.bench.suite import Suite, SuiteError
+from slimbench.instances import Instance, InstanceError, read_instance
+from slimbench.instances.generate import Recipe, make_instance, read_recipe
+from slimbench.instances.library import INSTANCE_FILES, read_library
+from slimbench.instances.planning import Planning, named_by, planning_instance, read_plannings
+from slimbench.instances.scenario import naming_scenario, scenario_fields
+
+NAMED: Final = {"InstanceFile": "file", "LibraryInstance": "library"}  # entries that are no recipes
+
+SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
+
+
+@dataclass(frozen=True)
+class NamedInstance:
+    """An instance of a suite and where it comes from, in one line.
+
+    Attributes
+    ----------
+    without : set of str
+        Solvers that it is not for.
+    plannings : dict of Instance
+        What placements for it are planned on as well.
+    """
+
+    instance: Instance
+    note: str
+    without: frozenset[str] = frozenset()
+    plannings: Mapping[Planning, Instance] = field(default_factory=dict)
+
+
+def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[NamedInstance]:
+    """Read or make every instance, in the order of the suite.
+
+    Raises
+    ------
+    SuiteError, InstanceError
+        If an entry is malformed, a file is missing, or two instances have one name.
+    """
+    names: set[str] = set()
+    for position, entry in enumerate(suite.instances):
+        place = f"instances[{position}]"
+        try:
+            recipe = dict(entry)
+            without = frozenset(msgspec.convert(recipe.pop("without", []), list[str]))
+            plannings = read_plannings(recipe.pop("planning", []))
+            for named in _entry_instances(recipe, plannings, folder, data):
+                if named.instance.name in names:
+                    raise SuiteError(f"a second instance named {named.instance.name!r}", place)
+                names.add(named.instance.name)
+                yield replace(named, without=without)
+        except msgspec.ValidationError as error:
+            problem = str(error).replace("`", "").partition(" - at $")[0]
+            raise SuiteError(problem, f"{place}.without") from None
+        except InstanceError as error:
+            if error.file is not None:
+                raise
+            raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None
+
+
+def _entry_instances(
+    entry: Mapping[str, Any], plannings: Sequence[Planning], folder: Path, data: Path | None
+) -> Iterator[NamedInstance]:
+    if key := next((key for key in NAMED.values() if key in entry), None):
+        if extra := entry.keys() - {key}:
+            raise InstanceError(min(extra), f"does not go with {key}")
+        pattern = str(entry[key])
+        found = _from_library(pattern) if key == "library" else _from_files(pattern, data or folder)
+        for instance, note in found:
+            seen = {planning: _planned_on(instance, planning) for planning in plannings}
+            yield NamedInstance(instance, note, plannings=seen)
+    elif "scenario" in entry:
+        changes = {key: value for key, value in entry.items() if key != "scenario"}
+        fields = scenario_fields(entry["scenario"], changes)
+        with naming_scenario(entry["scenario"]):
+            yield from _from_recipe(fields, plannings, data or folder)
+    else:
+        yield from _from_recipe(entry, plannings, data or folder)
+
+
+def _from_library(pattern: str) -> Iterator[tuple[Instance, str]]:
+    library = read_library()
+    entries = library.matching(pattern)
+    if not entries:
+        raise InstanceError("library", f"nothing matches {pattern!r}, expected a name or a pattern")
+    for entry in entries:
+        yield library.instance(entry), f"library {library.index.release}"
+
+
+def _from_files(pattern: str, base: Path) -> Iterator[tuple[Instance, str]]:
+    try:
+        paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+        paths = paths or sorted(INSTANCE_FILES.glob(pattern))
+    except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
+        paths = []
+    if not paths:
+        raise InstanceError("file", f"nothing matches {pattern!r} in {base}")
+    for path in paths:
+        yield read_instance(path), f"file {path.name}"
+
+
+def _from_recipe(
+    fields: Mapping[str, Any], plannings: Sequence[Planning], data: Path
+) -> Iterator[NamedInstance]:
+    """The instance of a recipe, or one for each combination of what is a list."""
+    for chosen in swept(fields):
+        recipe = read_recipe(chosen)
+        instance, note = make_instance(recipe, data)
+        seen = {planning: _planned_on(instance, planning, recipe, data) for planning in plannings}
+        yield NamedInstance(instance, note, plannings=seen)
+
+
+def swept(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A recipe's fields for every combination of those that are lists, with names that tell them apart.
+
+    Raises
+    ------
+    InstanceError
+        If one of them is empty.
+    """
+    lists = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
+    if empty := [key for key, values in lists.items() if not values]:
+        raise InstanceError(empty[0], "is an empty list")
+    for values in itertools.product(*lists.values()):
+        chosen = dict(zip(lists, values, strict=True))
+        fields = {**entry, **chosen}
+        if isinstance(name := entry.get("name"), str):
+            fields["name"] = "-".join([name, *(_tag(k, v) for k, v in chosen.items())])
+        yield fields
+
+
+def _planned_on(
+    instance: Instance, planning: Planning, recipe: Recipe | None = None, data: Path | None = None
+) -> Instance:
+    """What the planner sees of an instance; a part of a trace is read anew."""
+    try:
+        if recipe is None or planning.part is None:
+            return planning_instance(instance, planning)
+        return named_by(planning, make_instance(recipe, data, planning.part)[0])
+    except InstanceError as error:
+        if error.file is not None:
+            raise
+        raise InstanceError(f"planning.{error.field}", error.problem) from None
+
+
+def _tag(key: str, value: object) -> str:
+    return f"s{value}" if key == "seed" else str(value)

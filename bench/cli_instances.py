@@ -36,13 +36,19 @@ def from_trace(
     trace: Annotated[Path, typer.Argument(help="Routing trace: .parquet, .csv or .jsonl, or packed .gz.")],
     out: Annotated[Path, typer.Argument(help="File to write: .json, .json.gz or .npz.")],
     model: Annotated[
-        list[str], typer.Option("--model", help="A model of the zoo that the trace names; repeatable.")
-    ],
+        list[str] | None,
+        typer.Option(
+            "--model",
+            help="A model of the zoo that the trace names, repeatable; of a recorded one not needed.",
+        ),
+    ] = None,
     settings: Settings = None,
 ) -> None:
     """Make an instance from a routing trace and a radio network (--set network.servers=5)."""
-    routing = {"kind": "trace", "path": str(trace.resolve())}
-    _write_new({"name": out.name.split(".")[0], "models": model, "routing": routing}, settings, None, out)
+    routing = {"kind": "trace", "path": str(trace)}
+    _write_new(
+        {"name": out.name.split(".")[0], "models": model or [], "routing": routing}, settings, None, out
+    )
 
 
 def _write_new(fields: dict[str, Any], settings: list[str] | None, data: Path | None, out: Path) -> None:

@@ -17,6 +17,7 @@ from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.bounded import read_content
 from slimbench.instances.errors import one_line, shortened
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
+from slimbench.instances.zoo import SHIPPED_DATA
 
 
 class SuiteError(ValueError):
@@ -48,7 +49,6 @@ class SuiteError(ValueError):
 
 MAX_SUITE_BYTES: Final = 2**20
 MAX_REPEATS: Final = 10_000
-INSTANCE_LIBRARY: Final = Path(str(resources.files("slimbench.instances"))) / "data"
 
 SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
@@ -245,7 +245,7 @@ def _entry_instances(
         pattern = str(entry["file"])
         try:
             paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
-            paths = paths or sorted(INSTANCE_LIBRARY.glob(pattern))
+            paths = paths or sorted(SHIPPED_DATA.glob(pattern))
         except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
             paths = []
         if not paths:

@@ -20,6 +20,7 @@ from slimbench.instances.arrays import (
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
 from slimbench.instances.validation import MAX_LATENCIES
+from slimbench.instances.zoo import ZooModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +124,13 @@ class Activations:
 class Routed:
     """Activations with the models and users they speak of.
 
-    ``note`` is one line on what was measured, what is drawn, and what was left out.
+    ``zoo_models`` are the facts of ``models``, in the same order. ``note`` is one line on what was measured,
+    what is drawn, and what was left out.
     """
 
     activations: Activations
     models: tuple[Model, ...]
+    zoo_models: tuple[ZooModel, ...]
     user_names: tuple[str, ...]
     note: str
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from slimbench.instances.activations import Routed
 from slimbench.instances.errors import InstanceError
-from slimbench.instances.instance import Instance, Model
+from slimbench.instances.instance import Instance
 from slimbench.instances.measured import (
     MIXTRAL,
     QWEN,
@@ -23,9 +23,10 @@ from slimbench.instances.measured import (
 from slimbench.instances.network import Network, draw_capacities_bytes, draw_network
 from slimbench.instances.records import naming_field
 from slimbench.instances.routing import ZipfRouting, draw_routing
+from slimbench.instances.trace_facts import read_facts
 from slimbench.instances.traces import TraceRouting, read_trace
 from slimbench.instances.validation import Dispatch, check_sizes
-from slimbench.instances.zoo import zoo_model
+from slimbench.instances.zoo import SHIPPED_DATA, ZooModel, zoo_model
 
 POSITION_DECIMALS: Final = 3  # millimetres
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
@@ -44,7 +45,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Takes no part in any draw: two recipes that differ in it alone differ in it alone.
     seed : int, >= 0
     models : tuple of str
-        Names of the zoo. Measured routing brings its own model.
+        Names of the zoo. Measured routing brings its own model, and so does a trace that was recorded here.
     layers : int, optional
         Only the first layers of each model (of measured routing: of the measured layers).
     network : Network
@@ -83,7 +84,8 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     ----------
     recipe : Recipe
     data : Path, optional
-        Folder that the recipe's relative paths start from; without it, the current one.
+        Folder that the recipe's relative paths start from; without it, the current one. A trace that is not
+        there is looked for among the shipped data.
 
     Returns
     -------
@@ -99,13 +101,12 @@ def make_instance(recipe: Recipe, data: Path | None = None) -> tuple[Instance, s
     network = recipe.network
     check_sizes(network.servers, network.users, max(1, len(recipe.models)))
     routed = _routed(recipe, data or Path())
-    zoo_models = [zoo_model(model.name) for model in routed.models]
     network = msgspec.structs.replace(network, users=len(routed.user_names))
-    radio = draw_network(network, zoo_models, _stream(recipe, 0))
+    radio = draw_network(network, routed.zoo_models, _stream(recipe, 0))
     total_bytes = sum(m.layers * m.experts_per_layer * m.expert_bytes for m in routed.models)
     activations = routed.activations
     if recipe.routing.device_experts:
-        device_s = np.array([model.group_flop / network.device_flop_per_s for model in zoo_models])
+        device_s = np.array([model.group_flop / network.device_flop_per_s for model in routed.zoo_models])
         held = activations.most_used(recipe.routing.device_experts, network.users, routed.models)
         activations = activations.without_device_experts(held, device_s, routed.models)
     rates = np.round(activations.rates, RATE_DECIMALS)
@@ -141,30 +142,48 @@ def _routed(recipe: Recipe, data: Path) -> Routed:
         case QwenVllm(path=path):
             _expect_model(recipe, QWEN)
             return qwen_routing(data / path, users, rng, recipe.layers)
-        case TraceRouting(path=path):
-            full = _models(recipe, None)
-            activations, names = read_trace(data / path, full)
-            models = _models(recipe, recipe.layers)
+        case TraceRouting(path=path, size_of=size_of):
+            file = _trace_file(data / path, path)
+            zoo_models = _traced_models(recipe, file)
+            activations, names = read_trace(file, [model.model() for model in zoo_models])
+            note = f"groups and their rates measured, from the trace {file.name}"
+            if size_of:
+                sizes = zoo_model(size_of, "routing.size_of")
+                zoo_models = tuple(model.sized_as(sizes) for model in zoo_models)
+                note += f"; sizes of hidden state and experts assumed, those of {size_of}"
+            models = tuple(model.model(recipe.layers) for model in zoo_models)
             limits = np.array([model.layers for model in models])
             activations = activations.where(activations.layers < limits[activations.models])
-            return Routed(
-                activations, models, names, f"groups and their rates from the trace {Path(path).name}"
-            )
+            return Routed(activations, models, zoo_models, names, note)
         case ZipfRouting() as zipf:
-            models = _models(recipe, recipe.layers)
+            zoo_models = _zoo_models(recipe, "expected names of the zoo")
+            models = tuple(model.model(recipe.layers) for model in zoo_models)
             return Routed(
                 draw_routing(zipf, models, users, rng),
                 models,
+                zoo_models,
                 tuple(f"u{u}" for u in range(users)),
                 f"all routing drawn: Zipf exponent {zipf.zipf_exponent:g}, user taste {zipf.user_taste:g}, "
                 f"{zipf.tokens} tokens a user and layer",
             )
 
 
-def _models(recipe: Recipe, layers: int | None) -> tuple[Model, ...]:
+def _trace_file(file: Path, path: str) -> Path:
+    shipped = SHIPPED_DATA / path
+    return shipped if not file.exists() and shipped.exists() else file
+
+
+def _traced_models(recipe: Recipe, file: Path) -> tuple[ZooModel, ...]:
+    """The models that the recipe names, else the one that the trace tells of."""
+    told = None if recipe.models else read_facts(file)
+    expected = f"expected names of the zoo, as {file.name} does not tell of its model"
+    return (told,) if told else _zoo_models(recipe, expected)
+
+
+def _zoo_models(recipe: Recipe, expected: str) -> tuple[ZooModel, ...]:
     if not recipe.models:
-        raise InstanceError("models", "is empty, expected names of the zoo")
-    return tuple(zoo_model(name, f"models[{i}]").model(layers) for i, name in enumerate(recipe.models))
+        raise InstanceError("models", f"is empty, {expected}")
+    return tuple(zoo_model(name, f"models[{i}]") for i, name in enumerate(recipe.models))
 
 
 def _expect_model(recipe: Recipe, name: str) -> None:

@@ -38,12 +38,16 @@ class TraceRouting(
     Parameters
     ----------
     path : str
-        ``.parquet``, ``.csv`` or ``.jsonl``, the latter two also ``.gz``.
+        ``.parquet``, ``.csv`` or ``.jsonl``, the latter two also ``.gz``; if there is none, a shipped one.
+    size_of : str
+        A model of the zoo: those of the trace get hidden states and experts of its size. Without it they
+        have their own.
     device_experts : int
         Most-used experts of each layer that a device holds itself.
     """
 
     path: str
+    size_of: str = ""
     device_experts: Count = 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -37,7 +37,7 @@ def record(
         raise InstanceError("texts", "have one name twice, expected a different one for each user")
     name = name or Path(model).resolve().name
     loaded, tokenizer = load_model(model, device)
-    column = "task" if task else "user"
+    column: Literal["user", "task"] = "task" if task else "user"
     made = record_trace(loaded, tokenizer, name, users, out, window=window, max_tokens=tokens, column=column)
     print_facts({"file": str(out), **_summary(made)})
 

@@ -16,7 +16,7 @@ from slimbench.instances.zoo import BYTES_PER_BF16, ZooModel
 class ExpertsSize(NamedTuple):
     """The experts of one layer: how many, and the size of each; shared ones in units of a routed one."""
 
-    count: int
+    number: int
     params: int
     matrices: int
     intermediate_size: int
@@ -54,7 +54,7 @@ def model_facts(name: str, model: nn.Module, layers: int, experts: ExpertsSize, 
     return ZooModel(
         name=name,
         moe_layers=layers,
-        experts_per_layer=experts.count,
+        experts_per_layer=experts.number,
         shared_experts=experts.shared,
         top_k=top_k,
         hidden_size=_hidden_size(model),
@@ -62,7 +62,7 @@ def model_facts(name: str, model: nn.Module, layers: int, experts: ExpertsSize, 
         matrices_per_expert=experts.matrices,
         params_per_expert=experts.params,
         bytes_per_expert_bf16=BYTES_PER_BF16 * experts.params,
-        routed_params_total=layers * experts.count * experts.params,
+        routed_params_total=layers * experts.number * experts.params,
         note=f"recorded from {type(model).__name__}",
     )
 

@@ -94,7 +94,7 @@ def record(
         raise InstanceError("window", f"is {window}, expected 1 to {longest}, what the model can see")
     layers = moe_layers(model)
     experts = experts_size(model, layers)
-    calls = np.zeros((len(layers), experts.count), np.int64)
+    calls = np.zeros((len(layers), experts.number), np.int64)
     tokens = dict.fromkeys(texts, 0)
     model.eval()
     with naming_file(out), replacing(out) as file, TraceWriter(file, column, name, calls) as writer:

@@ -20,10 +20,9 @@ def expert_loads(trace: Path, model: Model) -> tuple[FloatArray, tuple[str, ...]
     activations, users = read_trace(trace, [model])
     loads = np.zeros((len(users), model.layers, model.experts_per_layer))
     sizes = np.diff(activations.group_offsets)
-    users_of, layers_of, rates_of = (
-        np.repeat(column, sizes) for column in (activations.users, activations.layers, activations.rates)
-    )
-    np.add.at(loads, (users_of, layers_of, activations.group_indices), rates_of)
+    users_of, layers_of = np.repeat(activations.users, sizes), np.repeat(activations.layers, sizes)
+    cells = np.ravel_multi_index((users_of, layers_of, activations.group_indices), loads.shape)
+    np.add.at(loads.reshape(-1), cells, np.repeat(activations.rates, sizes))
     return loads / loads.sum(axis=2, keepdims=True), users
 
 
@@ -32,7 +31,8 @@ def distances(loads: FloatArray, kinds: Sequence[str]) -> tuple[float, float]:
 
     TV(p, q) = sum |p - q| / 2: the share of calls that would have to go elsewhere.
     """
-    within, between = [], []
+    within: list[float] = []
+    between: list[float] = []
     for u, v in combinations(range(len(kinds)), 2):
         distance = float(np.abs(loads[u] - loads[v]).sum(axis=1).mean() / 2)
         (within if kinds[u] == kinds[v] else between).append(distance)

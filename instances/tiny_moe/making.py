@@ -21,7 +21,7 @@ SEED: Final = 1
 
 
 def make_trace(tiny: TinyMoe, out: Path, steps: int, recorded_tokens: int) -> dict[str, Any]:
-    """Train one model and record its trace ``out``/NAME.parquet; returns what was measured."""
+    """Train one model and record its trace in the folder ``out``; returns what was measured."""
     torch.set_num_threads(1)  # sums in the same order on every machine, and room for the other model
     torch.use_deterministic_algorithms(True)
     corpus = read_corpus()
@@ -32,7 +32,7 @@ def make_trace(tiny: TinyMoe, out: Path, steps: int, recorded_tokens: int) -> di
     train(model, [kind.training for kind in corpus.values()], steps, SEED)
     after = losses(model, held_out)
     trained_s = time.process_time() - began
-    path = out / f"{tiny.name}.parquet"
+    path = out / tiny.file
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder, "model")
         model.save_pretrained(saved)
@@ -48,7 +48,7 @@ def make_trace(tiny: TinyMoe, out: Path, steps: int, recorded_tokens: int) -> di
         )
     return {
         "model": tiny.name,
-        "file": path.name,
+        "file": tiny.file,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,
         "rows": recording.rows,

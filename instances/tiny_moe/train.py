@@ -27,6 +27,7 @@ class TinyMoe:
     """What distinguishes one tiny model from another."""
 
     name: str
+    file: str
     experts: int
     top_k: int
     layers: int = 4
@@ -34,7 +35,10 @@ class TinyMoe:
     expert_size: int = 128
 
 
-TINY_MODELS: Final = (TinyMoe("tiny-moe-top2", 16, 2), TinyMoe("tiny-moe-top1", 32, 1))
+TINY_MODELS: Final = (
+    TinyMoe("tiny-moe-top2", "top2.parquet", 16, 2),
+    TinyMoe("tiny-moe-top1", "top1.parquet", 32, 1),
+)
 
 
 def new_model(tiny: TinyMoe, seed: int) -> PreTrainedModel:

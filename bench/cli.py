@@ -12,6 +12,7 @@ from slimbench.bench.cli_attack import attack
 from slimbench.bench.cli_inspect import inspect
 from slimbench.bench.cli_instances import instance_app
 from slimbench.bench.cli_library import library_app
+from slimbench.bench.cli_record import record
 from slimbench.bench.cli_report import report, sys_info, verify
 from slimbench.bench.cli_results import compare, export, merge
 from slimbench.bench.cli_run import run, schema
@@ -63,6 +64,7 @@ EXAMPLES: Final[dict[Callable[..., None], tuple[str, ...]]] = {
     solvers: ("slimbench solvers --plugin busiest.py",),
     check: ("slimbench check busiest-first --plugin busiest.py",),
     attack: ("slimbench attack slim-dp --rounds 5 --out worst",),
+    record: ("slimbench record models/olmoe ann.txt bob.txt --out trace.parquet",),
     schema: ("slimbench schema > suite.schema.json",),
     sys_info: ("slimbench sys-info",),
 }

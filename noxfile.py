@@ -57,6 +57,15 @@ def perf(session: nox.Session) -> None:
     session.run("python", "-m", "slimbench.bench.perf", *session.posargs)
 
 
+@nox.session(name="record-tiny")
+def record_tiny(session: nox.Session) -> None:
+    """Train the tiny models and record the shipped traces anew; minutes. Arguments: --steps, --out."""
+    session.install("-e", ".[record]", "torch<2.14")  # near what the shipped figures are from
+    session.run(
+        "python", "-m", "slimbench.instances.tiny_moe", *session.posargs, env={"OMP_NUM_THREADS": "1"}
+    )
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""

@@ -145,24 +145,24 @@ def opened(request: Request) -> Iterator[Benchmark]:
 
 
 def run(
-    suite: str | Path,
+    suite: str | os.PathLike[str],
     *,
-    out: Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     jobs: int | None = None,
     executor: str = "processes",
     scheduler: str | None = None,
-    plugin_files: Sequence[Path] = (),
-    data: Path | None = None,
+    plugin_files: Sequence[str | os.PathLike[str]] = (),
+    data: str | os.PathLike[str] | None = None,
     **selection: Any,
 ) -> Results:
     """Run a suite and return its results.
 
     Parameters
     ----------
-    suite : str or Path
+    suite : str or path
         A shipped suite's name or a TOML file.
-    out : Path, optional
+    out : path, optional
         The run folder; ``runs/SUITE-TIME`` by default.
     resume : bool
         Finish the run that is in the folder.
@@ -171,9 +171,9 @@ def run(
     executor : {"processes", "serial", "dask"}
     scheduler : str, optional
         Address of a Dask scheduler.
-    plugin_files : sequence of Path
+    plugin_files : sequence of paths
         Files with solvers.
-    data : Path, optional
+    data : path, optional
         Folder that the suite's paths start from.
     **selection
         Fields of ``Selection``: ``solvers``, ``datasets``, ``keyword``, ``repeats``, ``time_s``, ``seed``.
@@ -186,7 +186,14 @@ def run(
         If a verified placement lies above a bound claimed as proven.
     """
     check_executor(executor, scheduler)
-    request = Request(str(suite), Selection(**selection), out, resume, plugin_files=plugin_files, data=data)
+    request = Request(
+        os.fspath(suite),
+        Selection(**selection),
+        None if out is None else Path(out),
+        resume,
+        plugin_files=[Path(file) for file in plugin_files],
+        data=None if data is None else Path(data),
+    )
     with opened(request) as benchmark:
         benchmark.execute(jobs=jobs, executor=executor, scheduler=scheduler)
         folder = benchmark.folder

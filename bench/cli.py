@@ -13,6 +13,7 @@ from slimbench.bench.cli_attack import attack
 from slimbench.bench.cli_inspect import inspect
 from slimbench.bench.cli_instances import instance_app
 from slimbench.bench.cli_library import library_app
+from slimbench.bench.cli_record import record
 from slimbench.bench.cli_report import report, sys_info, verify
 from slimbench.bench.cli_results import compare, export, merge
 from slimbench.bench.cli_run import run, schema
@@ -69,6 +70,7 @@ EXAMPLES: Final[dict[Callable[..., None], tuple[str, ...]]] = {
         'slimbench adapt adaptive -d "drift-*" -p static -p "pay-off[lookahead=5]" --out drift',
     ),
     policies: ("slimbench policies --plugin mine.py",),
+    record: ("slimbench record models/olmoe ann.txt bob.txt --out trace.parquet",),
     schema: ("slimbench schema > suite.schema.json",),
     sys_info: ("slimbench sys-info",),
 }

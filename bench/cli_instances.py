@@ -75,14 +75,18 @@ def from_trace(
     trace: Annotated[Path, typer.Argument(help="Routing trace: .parquet, .csv or .jsonl, or packed .gz.")],
     out: Annotated[Path, typer.Argument(help="File to write: .json, .json.gz or .npz.")],
     model: Annotated[
-        list[str], typer.Option("--model", help="A model of the zoo that the trace names; repeatable.")
-    ],
+        list[str] | None,
+        typer.Option(
+            "--model",
+            help="A model of the zoo that the trace names, repeatable; of a recorded one not needed.",
+        ),
+    ] = None,
     settings: Settings = None,
     picture: Picture = None,
 ) -> None:
     """Make an instance from a routing trace and a radio network (--set network.servers=5)."""
-    routing = {"kind": "trace", "path": str(trace.resolve())}
-    fields = {"name": _stem(out), "dispatch": "single", "models": model, "routing": routing}
+    routing = {"kind": "trace", "path": str(trace)}
+    fields = {"name": _stem(out), "dispatch": "single", "models": model or [], "routing": routing}
     _write_new(with_settings(fields, settings), None, out, picture)
 
 

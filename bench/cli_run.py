@@ -30,7 +30,7 @@ from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
 from slimbench.bench.store import Store
-from slimbench.bench.suite import shipped_suites
+from slimbench.bench.suite import SHIPPED, shipped_suites
 from slimbench.bench.suite_schema import suite_schema
 
 
@@ -48,7 +48,9 @@ def duration_s(text: str) -> float:
 def run(
     suite: Annotated[
         str,
-        typer.Argument(help="A shipped suite or a TOML file.", autocompletion=shipped_suites),
+        typer.Argument(
+            help="A shipped suite or a TOML file.", autocompletion=lambda: shipped_suites(SHIPPED)
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", "--output", help="Run folder; default runs/SUITE-TIME.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -86,7 +87,7 @@ class Results:
     transfers: pd.DataFrame = field(default_factory=lambda: _transfers([]))
 
 
-def load_results(folder: Path) -> Results:
+def load_results(folder: str | os.PathLike[str]) -> Results:
     """Read a run folder, finished or not.
 
     Raises
@@ -94,6 +95,7 @@ def load_results(folder: Path) -> Results:
     StoreError
         If it is not one.
     """
+    folder = Path(folder)
     store = Store.open(folder)
     try:
         rows, instances, meta = store.runs(), store.instances(), store.meta()

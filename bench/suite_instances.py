@@ -13,9 +13,10 @@ import msgspec
 from slimbench.bench.suite import Suite, SuiteError
 from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
-from slimbench.instances.library import INSTANCE_FILES, read_library
+from slimbench.instances.library import read_library
 from slimbench.instances.planning import Planning, named_by, planning_instance, read_plannings
 from slimbench.instances.scenario import naming_scenario, scenario_fields
+from slimbench.instances.zoo import SHIPPED_DATA
 
 NAMED: Final = {"InstanceFile": "file", "LibraryInstance": "library"}  # entries that are no recipes
 
@@ -101,7 +102,7 @@ def _from_library(pattern: str) -> Iterator[tuple[Instance, str]]:
 def _from_files(pattern: str, base: Path) -> Iterator[tuple[Instance, str]]:
     try:
         paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
-        paths = paths or sorted(INSTANCE_FILES.glob(pattern))
+        paths = paths or sorted(SHIPPED_DATA.glob(pattern))
     except (ValueError, OSError, RecursionError):  # empty, ** beside other letters, a NUL, or too long
         paths = []
     if not paths:

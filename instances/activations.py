@@ -21,6 +21,7 @@ from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
 from slimbench.instances.trace_losses import Losses
 from slimbench.instances.validation import MAX_LATENCIES
+from slimbench.instances.zoo import ZooModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +125,14 @@ class Activations:
 class Routed:
     """Activations with the models and users they speak of.
 
-    ``note`` is one line on what was measured, what is drawn, and what was left out; ``losses`` is what of it
-    can only be told in seconds, of the instance made.
+    ``zoo_models`` are the facts of ``models``, in the same order. ``note`` is one line on what was measured,
+    what is drawn, and what was left out; ``losses`` is what of it can only be told in seconds, of the
+    instance made.
     """
 
     activations: Activations
     models: tuple[Model, ...]
+    zoo_models: tuple[ZooModel, ...]
     user_names: tuple[str, ...]
     note: str
     losses: Losses | None = None

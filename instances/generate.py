@@ -15,7 +15,7 @@ from slimbench.instances.activations import Activations, Routed
 from slimbench.instances.arrays import IntArray
 from slimbench.instances.demand import draw_demand
 from slimbench.instances.errors import InstanceError
-from slimbench.instances.instance import Instance, Model
+from slimbench.instances.instance import Instance
 from slimbench.instances.measured import (
     MIXTRAL,
     QWEN,
@@ -37,9 +37,10 @@ from slimbench.instances.network import (
 )
 from slimbench.instances.records import naming_field
 from slimbench.instances.routing import ZipfRouting, check_rows, draw_routing
+from slimbench.instances.trace_facts import read_facts
 from slimbench.instances.traces import TraceRouting, trace_routing
 from slimbench.instances.validation import Dispatch, check_sizes
-from slimbench.instances.zoo import ZooModel, zoo_model
+from slimbench.instances.zoo import SHIPPED_DATA, ZooModel, zoo_model
 
 POSITION_DECIMALS: Final = 3  # millimetres
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
@@ -70,7 +71,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Takes no part in any draw: two recipes that differ in it alone differ in it alone.
     seed : int, >= 0
     models : tuple of str
-        Names of the zoo. Measured routing brings its own model.
+        Names of the zoo. Measured routing brings its own model, and so does a trace that was recorded here.
     layers : int, optional
         Only the first layers of each model (of measured routing: of the measured layers).
     network : Network
@@ -112,7 +113,8 @@ def make_instance(
     ----------
     recipe : Recipe
     data : Path, optional
-        Folder that the recipe's relative paths start from; without it, the current one.
+        Folder that the recipe's relative paths start from; without it, the current one. A trace that is not
+        there is looked for among the shipped data.
     part : (float, float), optional
         Of the tokens of the recipe's trace, in the place of the recipe's own part. What devices hold is
         what they hold by the recipe.
@@ -132,7 +134,8 @@ def make_instance(
     if part is not None:
         seen = drawn_routing(_with_part(recipe, part), data)
     system = drawn_system(recipe, routed)
-    radio = draw_network(system.network, system.servers, system.models, recipe_stream(recipe, Stream.RADIO))
+    rng = recipe_stream(recipe, Stream.RADIO)
+    radio = draw_network(system.network, system.servers, routed.zoo_models, rng)
     activations = beyond_devices(recipe, system, routed, seen.activations)
     instance = assembled(recipe, recipe.name, routed, activations, radio, system)
     return instance, note_of(seen, instance)
@@ -146,13 +149,11 @@ class System:
     ----------
     network : Network
         The recipe's, with the users that its routing speaks of.
-    models : (M,) ZooModel
     servers : (N,) Servers
     capacities_bytes : (N,) int64
     """
 
     network: Network
-    models: tuple[ZooModel, ...]
     servers: Servers
     capacities_bytes: IntArray
 
@@ -180,15 +181,14 @@ def drawn_system(recipe: Recipe, routed: Routed) -> System:
     capacities_bytes = draw_capacities_bytes(
         servers, network.capacity_spread, total_bytes, recipe_stream(recipe, Stream.CAPACITIES)
     )
-    models = tuple(zoo_model(model.name) for model in routed.models)
-    return System(network, models, servers, capacities_bytes)
+    return System(network, servers, capacities_bytes)
 
 
 def beyond_devices(recipe: Recipe, system: System, routed: Routed, activations: Activations) -> Activations:
     """What of ``activations`` devices do not serve, which hold what is most called in ``routed``."""
     if not recipe.routing.device_experts:
         return activations
-    device_s = np.array([model.group_flop / system.network.device_flop_per_s for model in system.models])
+    device_s = np.array([model.group_flop / system.network.device_flop_per_s for model in routed.zoo_models])
     users = system.network.users
     held = routed.activations.most_used(recipe.routing.device_experts, users, routed.models)
     return activations.without_device_experts(held, device_s, routed.models)
@@ -252,10 +252,11 @@ def _routed(recipe: Recipe, data: Path, ranking: int) -> Routed:
             _expect_model(recipe, QWEN)
             return qwen_routing(data / path, users, rng, recipe.layers)
         case TraceRouting(path=path) as trace:
-            full, models = _models(recipe, None), _models(recipe, recipe.layers)
-            return trace_routing(trace, data / path, full, models, recipe.seed)
+            file = _trace_file(data / path, path)
+            return trace_routing(trace, file, _traced_models(recipe, file), recipe.layers, recipe.seed)
         case ZipfRouting() as zipf:
-            models = _models(recipe, recipe.layers)
+            zoo_models = _zoo_models(recipe, "expected names of the zoo")
+            models = tuple(model.model(recipe.layers) for model in zoo_models)
             check_rows(zipf, models, users)
             demand_rng = recipe_stream(recipe, Stream.DEMAND)
             tenant_rng = recipe_stream(recipe, Stream.TENANTS, ranking)
@@ -263,6 +264,7 @@ def _routed(recipe: Recipe, data: Path, ranking: int) -> Routed:
             return Routed(
                 draw_routing(zipf, models, demand, rng, tenant_rng),
                 models,
+                zoo_models,
                 demand.user_names,
                 f"all routing drawn: Zipf exponent {zipf.zipf_exponent:g}, user taste {zipf.user_taste:g}, "
                 f"{zipf.tokens} tokens a user and layer"
@@ -270,10 +272,22 @@ def _routed(recipe: Recipe, data: Path, ranking: int) -> Routed:
             )
 
 
-def _models(recipe: Recipe, layers: int | None) -> tuple[Model, ...]:
+def _trace_file(file: Path, path: str) -> Path:
+    shipped = SHIPPED_DATA / path
+    return shipped if not file.exists() and shipped.exists() else file
+
+
+def _traced_models(recipe: Recipe, file: Path) -> tuple[ZooModel, ...]:
+    """The models that the recipe names, else the one that the trace tells of."""
+    told = None if recipe.models else read_facts(file)
+    expected = f"expected names of the zoo, as {file.name} does not tell of its model"
+    return (told,) if told else _zoo_models(recipe, expected)
+
+
+def _zoo_models(recipe: Recipe, expected: str) -> tuple[ZooModel, ...]:
     if not recipe.models:
-        raise InstanceError("models", "is empty, expected names of the zoo")
-    return tuple(zoo_model(name, f"models[{i}]").model(layers) for i, name in enumerate(recipe.models))
+        raise InstanceError("models", f"is empty, {expected}")
+    return tuple(zoo_model(name, f"models[{i}]") for i, name in enumerate(recipe.models))
 
 
 def _expect_model(recipe: Recipe, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +23,11 @@ from slimbench.instances.json_format import decode_placement
 from slimbench.instances.library_index import INDEX_NAME, Entry, FileName, Index, read_index
 from slimbench.instances.placement import Placement
 from slimbench.instances.records import naming_field
+from slimbench.instances.zoo import SHIPPED_DATA
 
 PLACEMENTS: Final = "placements"
 MAX_PATTERN: Final = 400  # characters; a size and a name have at most 107
-INSTANCE_FILES: Final = Path(str(resources.files("slimbench.instances"))) / "data"
-SHIPPED: Final = INSTANCE_FILES / "library"
+SHIPPED: Final = SHIPPED_DATA / "library"
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def raw_instance(folder: Path, name: str, recipe: dict[str, Any] | None, file: s
     """Make a recipe, or read a file of the folder or of the shipped ones; no hash is looked at."""
     if recipe is None:
         path = folder / (file or "")
-        return read_instance(path if path.is_file() else INSTANCE_FILES / (file or ""))
+        return read_instance(path if path.is_file() else SHIPPED_DATA / (file or ""))
     made = read_recipe({**recipe, "name": name})
     data = getattr(made.routing, "path", None)
     if data is not None:

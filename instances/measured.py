@@ -139,6 +139,7 @@ def mixtral_routing(folder: Path, users: int, layers: int | None = None) -> Rout
     return Routed(
         merged(user.ravel(), np.zeros(user.size), layer.ravel(), rates.ravel(), groups[group.ravel()]),
         (model,),
+        (zoo,),
         tuple(f"u{u}-{subjects[u % len(files)]}" for u in range(users)),
         f"{MIXTRAL}: expert counts measured ({len(files)} MMLU subjects as kinds of users, Fiddler); "
         "pairs drawn, not measured: conditional Poisson fitted to the measured counts",
@@ -251,6 +252,7 @@ def qwen_routing(folder: Path, users: int, rng: np.random.Generator, layers: int
     return Routed(
         merged(users_of_rows, np.zeros(len(numbers)), numbers, np.concatenate(rates), groups),
         (zoo.model(len(measured)),),
+        (zoo,),
         tuple(f"u{u}" for u in range(users)),
         f"{QWEN}: groups measured in layers {_listed([r.layer for r in measured])} of {zoo.moe_layers} "
         f"(vLLM-MoE-Logger, GSM8K); which user a token belongs to is drawn; "

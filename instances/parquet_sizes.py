@@ -18,7 +18,8 @@ _MAGIC: Final = b"PAR1"
 _PAGE_HEADER_BYTES: Final = 2**16  # with its statistics, some hundred
 
 # Numbers of fields in parquet.thrift
-_ROWS, _GROUPS = 3, 4  # of the file
+_ROWS, _GROUPS, _KEY_VALUES = 3, 4, 5  # of the file
+_KEY, _VALUE = 1, 2  # of its metadata
 _COLUMNS, _GROUP_ROWS = 1, 3  # of a row group
 _METADATA = 3  # of a column chunk
 _PATH, _VALUES, _PACKED, _DATA_PAGE, _DICTIONARY_PAGE = 3, 5, 7, 9, 11  # of its metadata
@@ -71,6 +72,28 @@ def declared_sizes(path: Path) -> Sizes:
             rows = max(footer[_ROWS], sum(group[_GROUP_ROWS] for group in groups))
             return Sizes(rows, total, columns)
         except (ThriftError, LookupError, TypeError, AttributeError, OverflowError) as error:
+            raise InstanceError("", f"is not a Parquet file (a header is damaged: {error})") from None
+
+
+def key_values(path: Path) -> dict[bytes, bytes]:
+    """The metadata that a Parquet file carries.
+
+    Raises
+    ------
+    InstanceError
+        If its footer is damaged.
+    OSError
+        If it cannot be read.
+    """
+    refuse_irregular(path)
+    with path.open("rb") as file:
+        try:
+            pairs = read_struct(_footer(file))[0].get(_KEY_VALUES, [])
+            found = {pair[_KEY]: pair.get(_VALUE, b"") for pair in pairs}
+            if not all(isinstance(text, bytes) for pair in found.items() for text in pair):
+                raise ThriftError("metadata are not text")
+            return found
+        except (ThriftError, LookupError, TypeError, AttributeError) as error:
             raise InstanceError("", f"is not a Parquet file (a header is damaged: {error})") from None
 
 

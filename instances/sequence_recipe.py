@@ -138,7 +138,7 @@ def make_sequence(recipe: SequenceRecipe, data: Path | None = None) -> tuple[Seq
     for t, places in enumerate(islice(_places(recipe, system.network), recipe.periods)):
         mixture = _mixture(tastes, t / max(1, recipe.periods - 1))
         activations = beyond_devices(recipe, system, routed, mixture)
-        radio = radio_network(system.network, system.servers, system.models, places, in_service[t])
+        radio = radio_network(system.network, system.servers, routed.zoo_models, places, in_service[t])
         left = replace(system, capacities_bytes=system.capacities_bytes * in_service[t])
         periods.append(assembled(recipe, f"{recipe.name}-t{t}", routed, activations, radio, left))
     cloud_s = recipe.fetch_weight * BITS / recipe.cloud_bit_per_s

@@ -17,6 +17,7 @@ from slimbench.instances.routing import Count
 from slimbench.instances.trace_batches import UsersBy
 from slimbench.instances.trace_counts import EVERYTHING, MAX_GROUPS, count_trace
 from slimbench.instances.trace_losses import Losses
+from slimbench.instances.zoo import ZooModel, zoo_model
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -29,7 +30,10 @@ class TraceRouting(
     Parameters
     ----------
     path : str
-        ``.parquet``, ``.csv`` or ``.jsonl``, the latter two also ``.gz``.
+        ``.parquet``, ``.csv`` or ``.jsonl``, the latter two also ``.gz``; if there is none, a shipped one.
+    size_of : str
+        A model of the zoo: those of the trace get hidden states and experts of its size. Without it they
+        have their own.
     device_experts : int
         Most-used experts of each layer that a device holds itself.
     by : {"user", "task", "prompt"}, optional
@@ -49,6 +53,7 @@ class TraceRouting(
     """
 
     path: str
+    size_of: str = ""
     device_experts: Count = 0
     by: UsersBy | None = None
     part: tuple[float, float] = EVERYTHING
@@ -91,7 +96,7 @@ def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[A
 
 
 def trace_routing(
-    routing: TraceRouting, path: Path, full: Sequence[Model], models: tuple[Model, ...], seed: int
+    routing: TraceRouting, path: Path, traced: tuple[ZooModel, ...], layers: int | None, seed: int
 ) -> Routed:
     """Routing of a trace as its parameters want it.
 
@@ -100,14 +105,21 @@ def trace_routing(
     routing : TraceRouting
     path : Path
         Of the file.
-    full : sequence of Model
-        The models that the trace is read for.
-    models : tuple of Model
-        The same with those first layers only that are wanted.
+    traced : tuple of ZooModel
+        The models that the trace names.
+    layers : int, optional
+        Only the first ones of each model.
     seed : int
         Of the tokens' places.
     """
+    full = [model.model() for model in traced]
     counts = count_trace(path, full, routing.by, routing.part, seed, routing.max_groups)
+    note = [f"groups and their rates from the trace {path.name}, {counts.n_rows} rows"]
+    if routing.size_of:
+        sizes = zoo_model(routing.size_of, "routing.size_of")
+        traced = tuple(model.sized_as(sizes) for model in traced)
+        note.append(f"sizes of hidden state and experts assumed, those of {sizes.name}")
+    models = tuple(model.model(layers) for model in traced)
     limits = np.array([model.layers for model in models])
     wanted = counts.layers < limits[counts.models]
     rates = np.where(wanted, counts.shares(), 0.0)  # of all groups of each logged layer
@@ -116,7 +128,6 @@ def trace_routing(
     )
     lost = np.zeros((len(counts.user_names), len(models)))
     np.add.at(lost, (counts.users, counts.models), rates - supported)
-    note = [f"groups and their rates from the trace {path.name}, {counts.n_rows} rows"]
     if routing.part != EVERYTHING:
         low, high = routing.part
         note.append(f"part [{low:g}, {high:g}) keeps {counts.tokens} tokens")
@@ -134,6 +145,7 @@ def trace_routing(
     return Routed(
         activations.where(activations.layers < limits[activations.models]),
         models,
+        traced,
         counts.user_names,
         "; ".join(note),
         Losses(lost, counts.tokens if drawn_alone else None),

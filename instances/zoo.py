@@ -6,8 +6,9 @@ import csv
 import difflib
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
 
+SHIPPED_DATA = Path(str(resources.files("slimbench.instances"))) / "data"
 BYTES_PER_BF16 = 2
 FLOP_PER_PARAMETER = 2  # one multiplication and one addition a token
 
@@ -71,6 +73,19 @@ class ZooModel:
         """Floating-point operations of the ``top_k`` experts of one layer on one token."""
         return self.top_k * self.expert_flop
 
+    def sized_as(self, other: ZooModel) -> ZooModel:
+        """The model with a hidden state and experts of the size of another's; its note says so."""
+        return replace(
+            self,
+            hidden_size=other.hidden_size,
+            expert_intermediate_size=other.expert_intermediate_size,
+            matrices_per_expert=other.matrices_per_expert,
+            params_per_expert=other.params_per_expert,
+            bytes_per_expert_bf16=other.bytes_per_expert_bf16,
+            routed_params_total=self.moe_layers * self.experts_per_layer * other.params_per_expert,
+            note=f"sizes of {other.name}",
+        )
+
     def model(self, layers: int | None = None) -> Model:
         """The model as an instance has it, in bf16; with ``layers``, only its first ones.
 
@@ -95,7 +110,7 @@ class ZooModel:
 @functools.cache
 def zoo() -> Mapping[str, ZooModel]:
     """Every model of the table by its name, in the order of the table."""
-    table = resources.files("slimbench.instances").joinpath("data", "moe_models.csv")
+    table = SHIPPED_DATA / "moe_models.csv"
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     models = msgspec.convert(list(rows), list[ZooModel], strict=False)
     return MappingProxyType({model.name: model for model in models})

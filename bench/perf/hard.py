@@ -8,7 +8,7 @@ from typing import Final
 from slimbench.bench.perf.measured_run import measure
 from slimbench.bench.perf.table import Cell, Table
 from slimbench.instances import read_instance
-from slimbench.instances.library import INSTANCE_FILES
+from slimbench.instances.zoo import SHIPPED_DATA
 
 LIMIT_S: Final = 40.0
 METHODS: Final = {"exact": "exact", "lagrangian": "lagrangian", "cover": "milp"}
@@ -22,7 +22,7 @@ CAPTION: Final = (
 def hard() -> Table:
     """Measure every instance of the library with every method."""
     rows: list[dict[str, Cell]] = []
-    for path in sorted((INSTANCE_FILES / "hard").glob("*.json.gz")):
+    for path in sorted((SHIPPED_DATA / "hard").glob("*.json.gz")):
         instance = read_instance(path)
         row: dict[str, Cell] = {"instance": instance.name, "activations": instance.n_activations}
         for name, solver in METHODS.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -13,10 +12,8 @@ from slimbench.instances.apportionment import apportioned
 from slimbench.instances.arrays import FloatArray, IntArray
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
-from slimbench.instances.ranges import check_ranges
+from slimbench.instances.ranges import WEIGHT, check_ranges
 from slimbench.instances.uniform import choices
-
-_WEIGHT: Final = (1e-9, 1e9)
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,11 +41,11 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     taste: float = 0.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, "routing.tenants", {"users": _WEIGHT, "weight": _WEIGHT, "taste": (0, 1)})
+        check_ranges(self, "routing.tenants", {"users": WEIGHT, "weight": WEIGHT, "taste": (0, 1)})
         for name, share in self.models.items():
-            if not _WEIGHT[0] <= share <= _WEIGHT[1]:
+            if not WEIGHT[0] <= share <= WEIGHT[1]:
                 raise InstanceError(
-                    f"routing.tenants.models.{name}", f"is {share}, expected {_WEIGHT[0]:g} to {_WEIGHT[1]:g}"
+                    f"routing.tenants.models.{name}", f"is {share}, expected {WEIGHT[0]:g} to {WEIGHT[1]:g}"
                 )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from slimbench.instances.errors import InstanceError
+
+WEIGHT: Final = (1e-9, 1e9)  # of shares that are relative to each other
 
 
 def check_ranges(parameters: object, place: str, ranges: Mapping[str, tuple[float, float]]) -> None:

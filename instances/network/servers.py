@@ -10,7 +10,7 @@ import numpy as np
 
 from slimbench.instances.apportionment import apportioned
 from slimbench.instances.arrays import FloatArray, IntArray
-from slimbench.instances.ranges import check_ranges
+from slimbench.instances.ranges import WEIGHT, check_ranges
 from slimbench.instances.uniform import permutation
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 FLOP_PER_S: Final = (1, 1e24)
 POWER_DBM: Final = (-50, 100)
 SHARE: Final = (0, 1)
-WEIGHT: Final = (1e-9, 1e9)
 
 
 class ServerClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -42,7 +42,7 @@ from slimbench.instances import (
     read_placement,
 )
 from slimbench.instances.generate import Recipe, make_instance
-from slimbench.instances.library import Library
+from slimbench.instances.library import Library, read_library
 from slimbench.instances.library_index import read_index
 from slimbench.instances.measured import read_fiddler_counts, read_vllm_routes
 from slimbench.instances.trace_counts import count_trace
@@ -54,7 +54,7 @@ SUITE = (
     "[limits]\ntime_s = 2\nmemory_mb = 512\n"
     '[reference]\nsolver = "exact"\ncross_check = ["milp"]\ntime_s = 4.5\n'
     f'[[instances]]\n{ENTRY}seed = [1, 2]\nwithout = ["random"]\nrouting = {{ kind = "zipf", tokens = 4 }}\n'
-    '[[instances]]\nfile = "a.json"\n[[instances]]\nlibrary = "mixtral-n2-*"\n'
+    '[[instances]]\nfile = "a.json"\n[[instances]]\nlibrary = "dr*"\n'
     '[[instances]]\nscenario = "metro-tree"\nlayers = 1\nnetwork = { servers = 2, users = 3 }\n'
     "routing = { tokens = 4 }\n"
 )
@@ -103,12 +103,17 @@ def _use(instance: Instance) -> str:
 
 
 def _read_suite(path: Path) -> None:
-    """Read a suite and its instances; recipes that draw much are not followed."""
+    """Read a suite and its instances, of a small library; recipes that draw much are not followed."""
     file = read_suite(str(path))
     folder = file.folder
     if not (folder / "a.json").exists():
         (folder / "a.json").write_text(json.dumps(TWO_CELLS))
-    with patch.object(suite_instances, "make_instance", _make_small):
+        small_library(folder / "library")
+    library = functools.partial(read_library, folder / "library")
+    with (
+        patch.object(suite_instances, "make_instance", _make_small),
+        patch.object(suite_instances, "read_library", library),
+    ):
         list(suite_instances.suite_instances(file.suite, folder, None))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +15,7 @@ from slimbench.instances import Instance, InstanceError, read_instance, write_in
 from slimbench.instances.files import SUFFIXES, naming_file, write_atomically
 from slimbench.instances.generate import make_instance, read_recipe, wires_of
 from slimbench.instances.network import WiredGraph
-from slimbench.instances.scenario import naming_scenario, read_scenario, scenario_fields, shipped_scenarios
+from slimbench.instances.scenario import read_scenario, recipe_fields, shipped_scenarios
 
 PICTURES: Final = (".svg", ".pdf", ".png")
 
@@ -58,8 +59,7 @@ def new(
     if scenario.endswith(SUFFIXES):
         raise InstanceError("SCENARIO", f"is {scenario}, expected such as: random --out {scenario}")
     file = out or Path(f"{scenario}.json.gz")
-    fields = scenario_fields(scenario, with_settings({"name": _stem(file)}, settings))
-    with naming_scenario(scenario):
+    with recipe_fields(with_settings({"scenario": scenario, "name": _stem(file)}, settings)) as fields:
         _write_new(fields, data, file, picture)
 
 
@@ -108,7 +108,7 @@ def print_facts(facts: dict[str, Any]) -> None:
         print(f"{key:<{width}}  {value}")
 
 
-def _write_new(fields: dict[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:
+def _write_new(fields: Mapping[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:
     recipe = read_recipe(fields)
     instance, note = make_instance(recipe, data)
     write_instance(instance, out)

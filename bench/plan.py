@@ -46,7 +46,7 @@ class Plan:
 
 
 def make_plan(
-    file: SuiteFile,
+    file: SuiteFile[Suite],
     solvers: Mapping[str, Solver],
     data: Path | None,
     selection: Selection = EVERYTHING,
@@ -65,7 +65,7 @@ def make_plan(
 
 
 def _make_plan(
-    file: SuiteFile, solvers: Mapping[str, Solver], data: Path | None, selection: Selection
+    file: SuiteFile[Suite], solvers: Mapping[str, Solver], data: Path | None, selection: Selection
 ) -> Plan:
     suite = selection.changed(file.suite)
     if selection.solvers:

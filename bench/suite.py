@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -118,18 +120,20 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class SuiteFile:
+class SuiteFile(Generic[_Suite]):
     """A suite with the text that it was read from.
 
     Attributes
     ----------
+    suite : Suite
+        Or another kind of suite.
     origin : str
         Its path, or the name it ships under.
     folder : Path
         That its paths start from.
     """
 
-    suite: Suite
+    suite: _Suite
     text: str
     origin: str
     folder: Path
@@ -142,7 +146,7 @@ def shipped_suites(package: str = SHIPPED) -> list[str]:
     )
 
 
-def read_suite(name_or_path: str) -> SuiteFile:
+def read_suite(name_or_path: str) -> SuiteFile[Suite]:
     """A suite by its shipped name or its path.
 
     Raises
@@ -150,27 +154,21 @@ def read_suite(name_or_path: str) -> SuiteFile:
     SuiteError
         If there is no such suite, or it is malformed.
     """
-    text, origin, folder = suite_text(name_or_path, SHIPPED)
-    return SuiteFile(parsed(text, origin, Suite), text, origin, folder)
+    return read_suite_of(Suite, name_or_path, SHIPPED)
 
 
-def suite_text(name_or_path: str, package: str) -> tuple[str, str, Path]:
-    """The text of a suite, what it is called in messages, and the folder that its paths start from.
-
-    Parameters
-    ----------
-    package : str
-        Of the suites that ship.
+def read_suite_of(kind: type[_Suite], name_or_path: str, package: str) -> SuiteFile[_Suite]:
+    """A suite of any kind; ``package`` has those that ship.
 
     Raises
     ------
     SuiteError
-        If there is no such suite.
+        As ``read_suite``.
     """
     known = shipped_suites(package)
     if name_or_path in known:
         text = (resources.files(package) / f"{name_or_path}.toml").read_text("utf-8")
-        return text, name_or_path, Path.cwd()
+        return SuiteFile(_parsed(text, name_or_path, kind), text, name_or_path, Path.cwd())
     path = Path(name_or_path)
     try:
         text = read_content(path, MAX_SUITE_BYTES).decode("utf-8")
@@ -179,21 +177,25 @@ def suite_text(name_or_path: str, package: str) -> tuple[str, str, Path]:
         raise SuiteError(
             f"{reason}, expected a TOML file or one of {', '.join(known)}", origin=str(path)
         ) from None
-    return text, str(path), path.resolve().parent
+    return SuiteFile(_parsed(text, str(path), kind), text, str(path), path.resolve().parent)
 
 
-def parsed(text: str, origin: str, suite_type: type[_Suite]) -> _Suite:
-    """What a suite's text says.
-
-    Raises
-    ------
-    SuiteError
-        If it is malformed; with the line of the fault.
-    """
+def _parsed(text: str, origin: str, kind: type[_Suite]) -> _Suite:
     try:
-        return msgspec.toml.decode(text, type=suite_type)
+        return msgspec.toml.decode(text, type=kind)
     except msgspec.ValidationError as error:
         message, _, where = str(error).replace("`", "").partition(" - at $")
         raise SuiteError(message, where.removeprefix(".")).located(origin, text) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # a number too long, tables too deep
         raise SuiteError(f"is not TOML: {error}", origin=origin) from None
+
+
+@contextlib.contextmanager
+def naming_entry(place: str) -> Iterator[None]:
+    """Say of a faulty recipe which entry of the suite it is in; a faulty file is named itself."""
+    try:
+        yield
+    except InstanceError as error:
+        if error.file is not None:
+            raise
+        raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None

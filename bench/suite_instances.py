@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from slimbench.bench.suite import Suite, SuiteError
+from slimbench.bench.suite import Suite, SuiteError, naming_entry
 from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
 from slimbench.instances.library import read_library
 from slimbench.instances.planning import Planning, named_by, planning_instance, read_plannings
-from slimbench.instances.scenario import naming_scenario, scenario_fields
+from slimbench.instances.scenario import recipe_fields
 from slimbench.instances.zoo import SHIPPED_DATA
 
 NAMED: Final = {"InstanceFile": "file", "LibraryInstance": "library"}  # entries that are no recipes
@@ -52,22 +52,19 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
     names: set[str] = set()
     for position, entry in enumerate(suite.instances):
         place = f"instances[{position}]"
+        recipe = dict(entry)
         try:
-            recipe = dict(entry)
             without = frozenset(msgspec.convert(recipe.pop("without", []), list[str]))
+        except msgspec.ValidationError as error:
+            problem = str(error).replace("`", "").partition(" - at $")[0]
+            raise SuiteError(problem, f"{place}.without") from None
+        with naming_entry(place):
             plannings = read_plannings(recipe.pop("planning", []))
             for named in _entry_instances(recipe, plannings, folder, data):
                 if named.instance.name in names:
                     raise SuiteError(f"a second instance named {named.instance.name!r}", place)
                 names.add(named.instance.name)
                 yield replace(named, without=without)
-        except msgspec.ValidationError as error:
-            problem = str(error).replace("`", "").partition(" - at $")[0]
-            raise SuiteError(problem, f"{place}.without") from None
-        except InstanceError as error:
-            if error.file is not None:
-                raise
-            raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None
 
 
 def _entry_instances(
@@ -81,13 +78,9 @@ def _entry_instances(
         for instance, note in found:
             seen = {planning: _planned_on(instance, planning) for planning in plannings}
             yield NamedInstance(instance, note, plannings=seen)
-    elif "scenario" in entry:
-        changes = {key: value for key, value in entry.items() if key != "scenario"}
-        fields = scenario_fields(entry["scenario"], changes)
-        with naming_scenario(entry["scenario"]):
-            yield from _from_recipe(fields, plannings, data or folder)
-    else:
-        yield from _from_recipe(entry, plannings, data or folder)
+        return
+    with recipe_fields(entry) as fields:
+        yield from _from_recipe(fields, plannings, data or folder)
 
 
 def _from_library(pattern: str) -> Iterator[tuple[Instance, str]]:

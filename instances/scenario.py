@@ -62,10 +62,18 @@ def scenario_fields(name: object, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def naming_scenario(name: object) -> Iterator[None]:
-    """Say in an error that it is about a changed scenario."""
+def recipe_fields(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The fields of a recipe, or of the ``scenario`` that it names, changed by the other ones.
+
+    An error from within says which scenario it is about.
+    """
+    if "scenario" not in entry:
+        yield entry
+        return
+    name = entry["scenario"]
+    fields = scenario_fields(name, {key: value for key, value in entry.items() if key != "scenario"})
     try:
-        yield
+        yield fields
     except InstanceError as error:
         raise InstanceError(error.field, f"{error.problem} (scenario {name})", error.file) from None
 

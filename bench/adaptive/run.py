@@ -10,14 +10,14 @@ import numpy as np
 
 from slimbench.bench.adaptive.course import Course, Stage
 from slimbench.bench.adaptive.results import AdaptiveResults, sequence_folder, write_results
-from slimbench.bench.adaptive.suite import AdaptiveSuiteFile, NamedSequence, suite_sequences
+from slimbench.bench.adaptive.suite import AdaptiveSuite, NamedSequence, suite_sequences
 from slimbench.bench.adaptive.tables import Played, played
 from slimbench.bench.isolation import Workers
 from slimbench.bench.machine import describe_machine, now
 from slimbench.bench.plugin import PluginError
 from slimbench.bench.policy_plugin import Policy, PolicyCall, parse_policy
 from slimbench.bench.registry import find_policies
-from slimbench.bench.suite import SuiteError
+from slimbench.bench.suite import SuiteError, SuiteFile
 from slimbench.instances import InstanceError
 
 OnCourse = Callable[[str, Course], None]  # name of the sequence, and how a policy fared on it
@@ -45,7 +45,7 @@ class AdaptiveRun:
 
     def __init__(
         self,
-        file: AdaptiveSuiteFile,
+        file: SuiteFile[AdaptiveSuite],
         policies: Sequence[str] = (),
         patterns: Sequence[str] = (),
         plugin_files: Sequence[Path] = (),

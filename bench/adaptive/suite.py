@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from slimbench.bench.suite import Limits, SuiteError, parsed, suite_text
+from slimbench.bench.suite import Limits, SuiteError, SuiteFile, naming_entry, read_suite_of
 from slimbench.bench.suite_instances import swept
-from slimbench.instances import InstanceError
-from slimbench.instances.scenario import naming_scenario, scenario_fields
+from slimbench.instances.scenario import recipe_fields
 from slimbench.instances.sequence import Sequence
 from slimbench.instances.sequence_recipe import make_sequence, read_sequence_recipe
 
@@ -71,17 +70,7 @@ class NamedSequence:
     note: str
 
 
-@dataclass(frozen=True)
-class AdaptiveSuiteFile:
-    """A suite with its text, what it is called in messages, and the folder that its paths start from."""
-
-    suite: AdaptiveSuite
-    text: str
-    origin: str
-    folder: Path
-
-
-def read_adaptive_suite(name_or_path: str) -> AdaptiveSuiteFile:
+def read_adaptive_suite(name_or_path: str) -> SuiteFile[AdaptiveSuite]:
     """A suite by its shipped name or its path.
 
     Raises
@@ -89,8 +78,7 @@ def read_adaptive_suite(name_or_path: str) -> AdaptiveSuiteFile:
     SuiteError
         If there is no such suite, or it is malformed.
     """
-    text, origin, folder = suite_text(name_or_path, SHIPPED)
-    return AdaptiveSuiteFile(parsed(text, origin, AdaptiveSuite), text, origin, folder)
+    return read_suite_of(AdaptiveSuite, name_or_path, SHIPPED)
 
 
 def suite_sequences(suite: AdaptiveSuite, folder: Path, data: Path | None) -> Iterator[NamedSequence]:
@@ -104,27 +92,10 @@ def suite_sequences(suite: AdaptiveSuite, folder: Path, data: Path | None) -> It
     names: set[str] = set()
     for position, entry in enumerate(suite.sequences):
         place = f"sequences[{position}]"
-        try:
-            for named in _entry_sequences(entry, data or folder):
+        with naming_entry(place), recipe_fields(entry) as fields:
+            for chosen in swept(fields):
+                named = NamedSequence(*make_sequence(read_sequence_recipe(chosen), data or folder))
                 if named.sequence.name in names:
                     raise SuiteError(f"a second sequence named {named.sequence.name!r}", place)
                 names.add(named.sequence.name)
                 yield named
-        except InstanceError as error:
-            if error.file is not None:
-                raise
-            raise SuiteError(error.problem, f"{place}.{error.field}" if error.field else place) from None
-
-
-def _entry_sequences(entry: Mapping[str, Any], data: Path) -> Iterator[NamedSequence]:
-    if "scenario" not in entry:
-        yield from _from_recipe(entry, data)
-        return
-    fields = scenario_fields(entry["scenario"], {key: entry[key] for key in entry if key != "scenario"})
-    with naming_scenario(entry["scenario"]):
-        yield from _from_recipe(fields, data)
-
-
-def _from_recipe(fields: Mapping[str, Any], data: Path) -> Iterator[NamedSequence]:
-    for chosen in swept(fields):
-        yield NamedSequence(*make_sequence(read_sequence_recipe(chosen), data))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from compared_runs import REFERENCES
+from libraries import small_library, write_placement_file
 from run_folders import MACHINE, write_run
 from samples import TWO_CELLS, random_instance, two_cells
 from suite_text import HEAD
@@ -21,9 +24,10 @@ from slimbench.bench import cli
 from slimbench.bench.benchmark import Request, opened
 from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job
+from slimbench.bench.plan import make_plan
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.suite import SuiteFile, read_suite
+from slimbench.bench.suite import Suite, SuiteFile, read_suite
 from slimbench.bench.verification import verified
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.instances import DISPATCHES, write_instance
@@ -108,15 +112,29 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture
-def suite_of(tmp_path: Path) -> Callable[..., SuiteFile]:
+def suite_of(tmp_path: Path) -> Callable[..., SuiteFile[Suite]]:
     """Return a writer and reader of a suite, of instances only."""
 
-    def read(*entries: str, head: str = HEAD) -> SuiteFile:
+    def read(*entries: str, head: str = HEAD) -> SuiteFile[Suite]:
         path = tmp_path / "mine.toml"
         path.write_text(head + "".join(f"[[instances]]\n{entry}\n" for entry in entries))
         return read_suite(str(path))
 
     return read
+
+
+@pytest.fixture
+def refusal(suite_of: Callable[..., SuiteFile[Suite]], tmp_path: Path) -> Callable[..., str]:
+    """Return the line with which a suite is refused, but for its number, before anything is written."""
+
+    def refuse(*entries: str, head: str = HEAD) -> str:
+        with pytest.raises(ValueError) as error:
+            make_plan(suite_of(*entries, head=head), find_solvers(), None)
+        assert "\n" not in str(error.value)
+        assert not (tmp_path / "run").exists()
+        return re.sub(r": line \d+: ", ": ", str(error.value).replace(str(tmp_path), "TMP"))
+
+    return refuse
 
 
 @pytest.fixture(scope="session")
@@ -244,3 +262,25 @@ def folders(tmp_path):
         )
 
     return write
+
+
+@pytest.fixture
+def library(tmp_path: Path, command: Callable[..., Finished]) -> Callable[..., Finished]:
+    """Return what runs a verb on a library of ``drawn`` and ``two-cells``; its folder is ``own``."""
+    small_library(tmp_path / "own")
+
+    def run(verb: str, *arguments: object) -> Finished:
+        return command("library", verb, *arguments, "--library", tmp_path / "own")
+
+    return run
+
+
+@pytest.fixture
+def submit(library: Callable[..., Finished], tmp_path: Path) -> Callable[..., Finished]:
+    """Return what submits a placement of two-cells."""
+
+    def run(document: dict[str, Any], by: str = "A. Name") -> Finished:
+        file = write_placement_file(tmp_path / "placement.json", document)
+        return library("submit", "two-cells", file, "--by", by)
+
+    return run

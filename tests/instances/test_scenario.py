@@ -9,8 +9,8 @@ import pytest
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.generate import make_instance, read_recipe, wires_of
 from slimbench.instances.scenario import (
-    naming_scenario,
     read_scenario,
+    recipe_fields,
     scenario_fields,
     shipped_scenarios,
 )
@@ -119,7 +119,7 @@ def test_an_unknown_scenario_is_refused_with_those_that_there_are(name: object) 
 
 
 def test_an_error_names_the_scenario_and_the_field() -> None:
-    with pytest.raises(InstanceError) as error, naming_scenario("highway"):
+    with pytest.raises(InstanceError) as error, recipe_fields({"scenario": "highway"}):
         raise InstanceError("network.servers", "is 0, expected 1")
     assert (error.value.field, error.value.problem) == (
         "network.servers",

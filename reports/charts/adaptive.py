@@ -14,7 +14,7 @@ from slimbench.reports.charts.style import solver_look
 from slimbench.reports.numbers import count_text
 
 PANEL_HEIGHT = 180
-PANEL_WIDTH = 300
+PANEL_WIDTH = 220  # two and their axes fit half of a page
 COLUMNS = 2
 GIGABYTE = 1e9
 

@@ -35,7 +35,6 @@ class Attempt:
     status, message : str
         Of the verified run.
     runtime_s : float
-    saving_s : float or None
     contradictions : sequence of str
         A line for each bound that was refuted.
     """

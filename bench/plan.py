@@ -245,12 +245,14 @@ def _file_of(instance: Instance) -> str:
 
 def _instance_rows(named: NamedInstance, suite: Suite) -> Iterator[dict[str, Any]]:
     """That of the instance, and those of what is planned on as well."""
-    yield _instance_row(named.instance, suite, named.note)
+    origin = {"entry": named.entry, "swept": json.dumps(dict(named.swept)), "note": named.note}
+    yield _instance_row(named.instance, suite) | origin
     for planning, seen in named.plannings.items():
-        yield _instance_row(seen, suite, f"{named.instance.name} as planned on: {planning.label}")
+        note = f"{named.instance.name} as planned on: {planning.label}"
+        yield _instance_row(seen, suite) | {"entry": "", "swept": "{}", "note": note}
 
 
-def _instance_row(instance: Instance, suite: Suite, note: str) -> dict[str, Any]:
+def _instance_row(instance: Instance, suite: Suite) -> dict[str, Any]:
     models = instance.models
     return {
         "instance_hash": instance.sha256,
@@ -266,5 +268,4 @@ def _instance_row(instance: Instance, suite: Suite, note: str) -> dict[str, Any]
         "activations": instance.n_activations,
         "capacity_share": float(instance.capacities_bytes.mean() / instance.expert_bytes.sum()),
         "suite": suite.name,
-        "note": note,
     }

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from slimbench.bench.store_check import file_problem, one_line
+from slimbench.bench.store_check import UNREADABLE, file_problem, one_line
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 FILE_NAME: Final = "results.sqlite"
 LOCK_NAME: Final = "running.lock"
 
@@ -28,7 +28,8 @@ CREATE TABLE machines (machine_id TEXT PRIMARY KEY, facts TEXT NOT NULL);
 CREATE TABLE instances (
     instance_hash TEXT PRIMARY KEY, instance TEXT NOT NULL, file TEXT NOT NULL, dispatch TEXT NOT NULL,
     servers INTEGER, users INTEGER, models TEXT, layers INTEGER, experts TEXT, top_k INTEGER,
-    activations INTEGER, capacity_share REAL, suite TEXT NOT NULL, note TEXT NOT NULL
+    activations INTEGER, capacity_share REAL, suite TEXT NOT NULL, entry TEXT NOT NULL,
+    swept TEXT NOT NULL, note TEXT NOT NULL
 );
 CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY, role TEXT NOT NULL, instance_hash TEXT NOT NULL REFERENCES instances,
@@ -100,14 +101,14 @@ class Store:
             raise StoreError(f"{folder}: has no {FILE_NAME}, expected the folder of a run")
         try:
             store = cls(_connect(path))
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
         try:
             if problem := file_problem(store._connection, _SCHEMA, SCHEMA_VERSION):
                 raise StoreError(f"{path}: {problem}")
             if not store.instances():
                 raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             store.close()
             raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
         except StoreError:
@@ -292,7 +293,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-    except (sqlite3.Error, UnicodeDecodeError):
+    except UNREADABLE:
         connection.close()
         raise
     return connection

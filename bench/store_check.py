@@ -22,6 +22,8 @@ from slimbench.instances.planning import Planning
 MAX_CELL_BYTES: Final = 2**27
 MAX_FILE_NAME: Final = 255
 MAX_SHOWN: Final = 80  # characters of a value in a message
+# What SQLite raises on a file that is damaged; of some headers it says that memory is out.
+UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 SUBFOLDER: Final = "instances"  # of the run folder: where its instance files are
 
 _AtLeastZero = Annotated[float, msgspec.Meta(ge=0)]
@@ -31,6 +33,7 @@ _JSON: Final[Mapping[str, Any]] = {
     "facts": dict[str, str],
     "trajectory": list[tuple[_AtLeastZero, float | None, float | None]],
     "planning": Planning,
+    "swept": dict[str, str | int | float],
 }
 _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "role": frozenset({"reference", "cross-check", "measure"}),
@@ -61,7 +64,7 @@ def file_problem(connection: sqlite3.Connection, schema: str, version: int) -> s
 
     Raises
     ------
-    sqlite3.Error, UnicodeDecodeError
+    UNREADABLE
         If it is not a SQLite file, or damaged.
     """
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)
@@ -119,7 +122,7 @@ def _stays_inside(name: str) -> bool:
 
 def one_line(error: Exception) -> str:
     """What the library says, in one printable line: it quotes the file."""
-    line = " ".join(str(error).split())
+    line = " ".join(str(error).split()) or type(error).__name__
     return shown(line if line.isprintable() else repr(line))
 
 

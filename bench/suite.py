@@ -99,9 +99,10 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Either ``library`` (a name or pattern of the shipped instance library, such as ``small/*``), or
         ``file`` (a path or glob, relative to the data folder or the suite file, else to the shipped instance
         files), or a recipe (``slimbench.instances.generate.Recipe``), or ``scenario`` (a shipped one,
-        ``slimbench.instances.scenario``) with what is to be changed of its recipe. ``dispatch`` and ``seed``
-        may be lists; ``without`` names solvers to leave out, ``planning`` what placements are planned on as
-        well (``slimbench.instances.planning.Planning``, with lists of values and seeds).
+        ``slimbench.instances.scenario``) with what is to be changed of its recipe. Fields of recipes that are
+        lists are run through (``slimbench.bench.sweeps``); ``without`` names solvers to leave out,
+        ``planning`` what placements are planned on as well (``slimbench.instances.planning.Planning``, with
+        lists of values and seeds).
     seed : int
         From which the seed of every run is drawn.
     repeats : int

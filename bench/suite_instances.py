@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from slimbench.bench.suite import Suite, SuiteError, naming_entry
+from slimbench.bench.sweeps import points_of
 from slimbench.instances import Instance, InstanceError, read_instance
 from slimbench.instances.generate import Recipe, make_instance, read_recipe
 from slimbench.instances.library import read_library
@@ -19,8 +19,6 @@ from slimbench.instances.scenario import recipe_fields
 from slimbench.instances.zoo import SHIPPED_DATA
 
 NAMED: Final = {"InstanceFile": "file", "LibraryInstance": "library"}  # entries that are no recipes
-
-SWEPT: Final = ("dispatch", "seed")  # fields of a recipe that may be lists
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,18 @@ class NamedInstance:
         Solvers that it is not for.
     plannings : dict of Instance
         What placements for it are planned on as well.
+    entry : str
+        Name of the recipe that it is one of, empty where it is of none.
+    swept : dict
+        What of that recipe is run through, and the value here (``slimbench.bench.sweeps.Point``).
     """
 
     instance: Instance
     note: str
     without: frozenset[str] = frozenset()
     plannings: Mapping[Planning, Instance] = field(default_factory=dict)
+    entry: str = ""
+    swept: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[NamedInstance]:
@@ -108,30 +112,11 @@ def _from_recipe(
     fields: Mapping[str, Any], plannings: Sequence[Planning], data: Path
 ) -> Iterator[NamedInstance]:
     """The instance of a recipe, or one for each combination of what is a list."""
-    for chosen in swept(fields):
-        recipe = read_recipe(chosen)
+    for point in points_of(fields):
+        recipe = read_recipe(point.fields)
         instance, note = make_instance(recipe, data)
         seen = {planning: _planned_on(instance, planning, recipe, data) for planning in plannings}
-        yield NamedInstance(instance, note, plannings=seen)
-
-
-def swept(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A recipe's fields for every combination of those that are lists, with names that tell them apart.
-
-    Raises
-    ------
-    InstanceError
-        If one of them is empty.
-    """
-    lists = {key: value for key in SWEPT if isinstance(value := entry.get(key), list)}
-    if empty := [key for key, values in lists.items() if not values]:
-        raise InstanceError(empty[0], "is an empty list")
-    for values in itertools.product(*lists.values()):
-        chosen = dict(zip(lists, values, strict=True))
-        fields = {**entry, **chosen}
-        if isinstance(name := entry.get("name"), str):
-            fields["name"] = "-".join([name, *(_tag(k, v) for k, v in chosen.items())])
-        yield fields
+        yield NamedInstance(instance, note, plannings=seen, entry=str(fields["name"]), swept=point.swept)
 
 
 def _planned_on(
@@ -146,7 +131,3 @@ def _planned_on(
         if error.file is not None:
             raise
         raise InstanceError(f"planning.{error.field}", error.problem) from None
-
-
-def _tag(key: str, value: object) -> str:
-    return f"s{value}" if key == "seed" else str(value)

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from slimbench.bench.suite import Suite
-from slimbench.bench.suite_instances import NAMED, SWEPT
+from slimbench.bench.suite_instances import NAMED
+from slimbench.bench.sweeps import SWEPT
 from slimbench.instances.generate import Recipe
 from slimbench.instances.planning import KINDS, Planning
 from slimbench.instances.scenario import shipped_scenarios
@@ -20,8 +21,11 @@ def suite_schema() -> dict[str, Any]:
     for kind in (Recipe, Planning):
         definitions |= msgspec.json.schema(kind)["$defs"]
     entry, planning = definitions["Recipe"], definitions["Planning"]
-    for name in SWEPT:
-        entry["properties"][name] = _or_list(entry["properties"][name])
+    tables = {"": entry, "network": definitions["Network"], "routing": definitions["ZipfRouting"]}
+    for key in SWEPT:
+        table, _, name = key.rpartition(".")
+        properties = tables[table]["properties"]
+        properties[name] = _or_list(properties[name])
     for name in KINDS:  # null is the default of all, and may not be written
         planning["properties"][name] = _or_list(planning["properties"][name]["anyOf"][0])
     planning["properties"]["seed"] = _or_list(planning["properties"]["seed"])
@@ -38,10 +42,10 @@ def suite_schema() -> dict[str, Any]:
             "required": [key],
             "additionalProperties": False,
         }
-    tables = {name: {"type": "object"} for name in ("network", "routing")}  # may be parts of tables
+    parts = {name: {"type": "object"} for name in ("network", "routing")}  # of the scenario's own tables
     definitions["ScenarioInstance"] = {
         "type": "object",
-        "properties": {"scenario": {"enum": list(shipped_scenarios())}, **entry["properties"], **tables},
+        "properties": {"scenario": {"enum": list(shipped_scenarios())}, **entry["properties"], **parts},
         "required": ["scenario"],
         "additionalProperties": False,
     }

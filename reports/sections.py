@@ -12,9 +12,11 @@ from slimbench.reports import (
     comparison_tables,
     exact_tables,
     robustness_tables,
+    sweep_tables,
     tables,
 )
 from slimbench.reports.solver_pairs import FAST, SLOW
+from slimbench.reports.sweeps import BASELINE
 from slimbench.reports.tables import Table
 
 FIGURES: Final = "figures"
@@ -56,6 +58,7 @@ def sections(results: Results) -> list[Section]:
         *_ratios(results),
         _guarantees(results),
         Section(FIGURES, "Figures"),
+        _sweeps(results),
         *_story(results),
         _robustness(results),
         *_comparisons(results),
@@ -130,6 +133,22 @@ def _guarantees(results: Results) -> Section:
                 "the mean is judged by one-sided 95 % t limits over at least 3 seeds. The tightest case is "
                 "the one with the least margin, which is ratio - guarantee.",
                 "No solver of this run declares a guarantee.",
+            )
+        ],
+    )
+
+
+def _sweeps(results: Results) -> Section:
+    return Section(
+        "sweeps",
+        "Where one parameter changes",
+        [
+            Part(
+                f"Latency below that of {BASELINE}",
+                sweep_tables.against_greedy(results),
+                f"1 - latency ÷ latency by {BASELINE} on the same instance, in percent: mean over seeds ± "
+                "half of its 95 % confidence interval (Student's t), green where that is wholly above 0, red "
+                "where it is wholly below.",
             )
         ],
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from slimbench.bench.suite import Limits, SuiteError, SuiteFile, naming_entry, read_suite_of
-from slimbench.bench.suite_instances import swept
+from slimbench.bench.sweeps import points_of
 from slimbench.instances.scenario import recipe_fields
 from slimbench.instances.sequence import Sequence
 from slimbench.instances.sequence_recipe import make_sequence, read_sequence_recipe
@@ -93,8 +93,9 @@ def suite_sequences(suite: AdaptiveSuite, folder: Path, data: Path | None) -> It
     for position, entry in enumerate(suite.sequences):
         place = f"sequences[{position}]"
         with naming_entry(place), recipe_fields(entry) as fields:
-            for chosen in swept(fields):
-                named = NamedSequence(*make_sequence(read_sequence_recipe(chosen), data or folder))
+            for point in points_of(fields):
+                recipe = read_sequence_recipe(point.fields)
+                named = NamedSequence(*make_sequence(recipe, data or folder))
                 if named.sequence.name in names:
                     raise SuiteError(f"a second sequence named {named.sequence.name!r}", place)
                 names.add(named.sequence.name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.chart import Chart
 from slimbench.reports.charts.anytime import anytime
+from slimbench.reports.charts.by_size import latency_by_size, ratio_by_size, scaling
 from slimbench.reports.charts.cells import cells, labels
 from slimbench.reports.charts.comparison import against, critical_differences
 from slimbench.reports.charts.heat_map import heat_map
 from slimbench.reports.charts.profiles import ratio_profiles, time_distributions, time_profiles
 from slimbench.reports.charts.robustness import generalisation
-from slimbench.reports.charts.sweeps import latency_sweep, ratio_sweep, scaling
+from slimbench.reports.charts.sweeps import sweeps
 from slimbench.reports.charts.trade_off import trade_off
 from slimbench.reports.numbers import count_text
 from slimbench.reports.ratios import ratio_table
@@ -33,8 +34,9 @@ def charts(results: Results) -> list[Chart]:
         ratio_profiles(results, rows, solvers, extent),
         time_profiles(results, rows, solvers, extent),
         time_distributions(results, rows, solvers, extent),
-        ratio_sweep(rows, solvers, extent),
-        latency_sweep(rows, solvers, extent),
+        *sweeps(results, names),
+        ratio_by_size(rows, solvers, extent),
+        latency_by_size(rows, solvers, extent),
         scaling(runtime_fits(results), rows, solvers, extent),
         anytime(results, solvers, extent),
         against(results),

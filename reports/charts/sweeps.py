@@ -1,166 +1,128 @@
-"""How ratio, latency and time change with the size of what is solved."""
+"""Latency, ratio and time against a parameter that a suite sweeps, with confidence intervals over seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
-from slimbench.reports.chart import Chart
+from slimbench.bench.results import Results
+from slimbench.reports.chart import Chart, plain
 from slimbench.reports.charts import style
-from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED
+from slimbench.reports.numbers import count_text
+from slimbench.reports.sweep_tables import value_text
+from slimbench.reports.sweeps import PARAMETERS, sweep_table
 
-PANEL = 230
-SWEPT = tuple(factor for factor in FACTORS if factor != "activations")  # what a suite sets
+PANEL: Final = 230
+MOST_PANELS: Final = 16
+SOURCE: Final = "sweeps"
+_LIMITS: Final = "bars are 95 % confidence intervals (Student's t) over the instances that differ in seed"
 
 
-def ratio_sweep(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
-    """Geometric mean of the ratio against whatever varies in the run; None if nothing does."""
-    drawn = rows[rows["gap_low"] < NOT_REACHED]
-    factors = _varying(drawn)
-    if not factors:
-        return None
-    points = (
-        _unfolded(factors)
-        .transform_filter(f"datum.gap_low < {NOT_REACHED}")
-        .transform_aggregate(
-            low="mean(log_ratio_low)",
-            high="mean(log_ratio_high)",
-            n="count()",
-            groupby=["solver", "factor", "value"],
-        )
-        .transform_calculate(gap="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))")
+def sweeps(results: Results, names: Mapping[str, str]) -> Iterator[Chart]:
+    """Three figures, with a panel for each sweep; none where the suite sweeps nothing."""
+    table = sweep_table(results)
+    if table.empty:
+        return
+    rows = table.assign(
+        solver=table["solver"].map(names),
+        suite=table["suite"].map(plain),
+        panel=table["sweep"].map(plain) + ", " + table["parameter"].map(PARAMETERS),
+        value=table["value"].map(value_text).map(plain),
+        number=pd.to_numeric(table["value"], errors="coerce"),
+        gap=1 - table["ratio_low"],
+        gap_most=1 - table["ratio_least"].fillna(table["ratio_low"]),
+        gap_least=1 - table["ratio_most"].fillna(table["ratio_high"]),
     )
-    y = alt.Y(
+    panels = list(dict.fromkeys(rows["panel"]))
+    left_out = len(panels) - MOST_PANELS
+    more = f" {MOST_PANELS} sweeps are drawn, {left_out} more are in the CSV alone." if left_out > 0 else ""
+    drawn = rows[rows["panel"].isin(panels[:MOST_PANELS])]
+    seeds = table["n_instances"].max()
+    extent = (
+        f"{count_text(len(panels), 'sweep')}, {count_text(table['solver'].nunique(), 'solver')}, "
+        f"{count_text(int(seeds), 'seed')}"
+    )
+    solvers = list(names.values())
+    latency = alt.Y("latency_s:Q", scale=alt.Scale(zero=False), axis=style.seconds_axis("latency per token"))
+    ratio = alt.Y(
         "gap:Q",
-        scale=style.gap_scale(float(drawn["gap_low"].max()), upwards=True),
-        axis=style.gap_axis("ratio, geometric mean"),
+        scale=style.gap_scale(float(drawn["gap_most"].max()), upwards=True),
+        axis=style.gap_axis("ratio, mean"),
     )
-    return Chart(
-        "ratio_by_size",
-        f"Ratio by size: {extent}",
-        "Higher is better. Each panel orders the same instances by one property and shows for each of its "
-        "values the geometric mean of the ratio's proven end, over the instances with a placement; a bar "
-        "reaches up to what is possible where optima are not proven. Properties that vary together in the "
-        "suite cannot be told apart here.",
-        _table(drawn, factors, ["gap_low", "gap_high"]),
-        _panels(points, y, ("gap", "gap_high"), factors, solvers),
-        {CELLS: rows},
+    time = alt.Y("runtime_s:Q", scale=alt.Scale(type="log"), axis=style.seconds_axis("wall time (log scale)"))
+    yield Chart(
+        "sweep_latency",
+        f"Latency by parameter: {extent}",
+        f"Lower is better. Each panel changes one parameter of the instances and leaves all others. Mean "
+        f"latency per token over the instances with a placement; {_LIMITS} alone.{more}",
+        table,
+        _panels(drawn, latency, ("latency_s_low", "latency_s_high"), solvers, "independent"),
+        {SOURCE: drawn},
     )
-
-
-def latency_sweep(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
-    """Latency left of that without any cached expert, against whatever varies; None if nothing does."""
-    drawn = rows[rows["latency_share"].notna()]
-    factors = _varying(drawn)
-    if not factors:
-        return None
-    points = (
-        _unfolded(factors)
-        .transform_filter("datum.latency_share != null")
-        .transform_aggregate(
-            latency="mean(latency_share)", n="count()", groupby=["solver", "factor", "value"]
-        )
+    yield Chart(
+        "sweep_ratio",
+        f"Ratio by parameter: {extent}",
+        f"Higher is better. The same sweeps: mean of saving ÷ optimal saving, its proven end; {_LIMITS} "
+        f"alone, and reach up to what is possible where optima are not proven.{more}",
+        table,
+        _panels(drawn, ratio, ("gap_most", "gap_least"), solvers, "shared"),
+        {SOURCE: drawn},
     )
-    y = alt.Y(
-        "latency:Q",
-        scale=alt.Scale(zero=False),
-        axis=alt.Axis(title="latency ÷ latency without caching", format=".0%"),
-    )
-    return Chart(
-        "latency_by_size",
-        f"Latency by size: {extent}",
-        "Lower is better. Latency per token as a share of what it is when no expert is cached, the mean over "
-        "the instances of each value with a placement (medians over repeats).",
-        _table(drawn, factors, ["latency_share"]),
-        _panels(points, y, ("latency", "latency"), factors, solvers),
-        {CELLS: rows},
-    )
-
-
-def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
-    """Wall time against activations with a power law fitted; None if all instances are of one size."""
-    drawn = rows[rows["runtime_s"].notna()]
-    if drawn["activations"].nunique() < 2:
-        return None
-    look = style.solver_look(solvers, lines=False)
-    known = style.live(CELLS).transform_filter("datum.runtime_s != null")
-    x = alt.X(
-        "activations:Q",
-        scale=alt.Scale(type="log"),
-        axis=alt.Axis(title="activations (log scale)", format="~s", tickCount=6),
-    )
-    y = alt.Y("runtime_s:Q", scale=alt.Scale(type="log"), axis=style.seconds_axis("wall time (log scale)"))
-    points = known.mark_point(filled=True, opacity=0.4, size=24).encode(
-        x=x,
-        y=y,
-        tooltip=[alt.Tooltip("solver:N"), alt.Tooltip("instance:N"), alt.Tooltip("activations:Q"),
-                 alt.Tooltip("runtime_s:Q", format=".3~s")],
-        **look,
-    )  # fmt: skip
-    lines = (
-        known.transform_regression("activations", "runtime_s", method="pow", groupby=["solver"])
-        .mark_line(strokeWidth=2, clip=True)
-        .encode(x=x, y=y, **style.solver_look(solvers, lines=True))
-    )
-    return Chart(
-        "time_by_size",
-        f"Time against size: {extent}",
-        "Lower and flatter is better. Each mark is a solver on one instance; the line is time = a · "
-        "activations^b, by least squares on logarithms over the instances shown. The exponents of all "
-        "instances, by Theil and Sen with their intervals, stand in the table of fits.",
-        fits,
-        style.filtered(alt.layer(points, lines).properties(width=style.WIDTH, height=style.HEIGHT)),
-        {CELLS: rows},
-    )
-
-
-def _varying(rows: pd.DataFrame) -> list[str]:
-    return [factor for factor in SWEPT if len(rows[factor].dropna().unique()) > 1]
-
-
-def _unfolded(factors: list[str]) -> alt.Chart:
-    return (
-        style.live(CELLS)
-        .transform_fold([*factors], as_=["factor", "value"])
-        .transform_filter("datum.value != null")
+    yield Chart(
+        "sweep_time",
+        f"Time by parameter: {extent}",
+        f"Lower is better. The same sweeps: geometric mean of the wall time over the instances that ended "
+        f"ok; {_LIMITS} alone, of the mean logarithm.{more}",
+        table,
+        _panels(drawn, time, ("runtime_s_low", "runtime_s_high"), solvers, "shared"),
+        {SOURCE: drawn},
     )
 
 
 def _panels(
-    points: alt.Chart, y: alt.Y, ends: tuple[str, str], factors: list[str], solvers: Sequence[str]
+    rows: pd.DataFrame, y: alt.Y, limits: tuple[str, str], solvers: Sequence[str], scale_of_y: Any
 ) -> alt.TopLevelMixin:
-    """A plot for each factor, one beside another; a bar runs from one end of an interval to the other."""
+    look = style.solver_look(solvers, lines=True)
     plots = []
-    for factor in factors:
-        own = points.transform_filter(f"datum.factor == '{factor}'")
-        values = alt.X(
-            "value:Q",
-            scale=alt.Scale(zero=False, nice=False, padding=12),
-            axis=alt.Axis(
-                title=FACTORS[factor], tickCount=5, tickMinStep=0.01 if factor == "capacity_share" else 1
-            ),
+    for panel, own in rows.groupby("panel", sort=False):
+        title = PARAMETERS[own["parameter"].iloc[0]]
+        if own["number"].notna().all():
+            x = alt.X(
+                "number:Q",
+                scale=alt.Scale(zero=False, nice=False, padding=12),
+                axis=alt.Axis(title=title, values=sorted(set(own["number"])), format="~g"),
+            )
+        else:
+            ordered = list(dict.fromkeys(own.sort_values("position", kind="stable")["value"]))
+            x = alt.X("value:O", sort=ordered, axis=alt.Axis(title=title, labelAngle=-35))
+        shown = style.live(SOURCE).transform_filter(alt.FieldEqualPredicate(field="panel", equal=str(panel)))
+        lines = shown.mark_line(strokeWidth=1.8).encode(x=x, y=y, **look)
+        bars = (
+            shown.transform_filter(f"isValid(datum.{limits[0]})")
+            .mark_rule(strokeWidth=1, opacity=0.7)
+            .encode(x=x, y=f"{limits[0]}:Q", y2=f"{limits[1]}:Q", color=look["color"])
         )
-        lines = own.mark_line(strokeWidth=1.5).encode(x=values, y=y, **style.solver_look(solvers, lines=True))
-        marks = own.mark_point(filled=True, size=45).encode(
-            x=values,
+        marks = shown.mark_point(filled=True, size=45).encode(
+            x=x,
             y=y,
             tooltip=[
                 alt.Tooltip("solver:N"),
-                alt.Tooltip("value:Q", title=FACTORS[factor]),
-                *(alt.Tooltip(f"{end}:Q", format=".4f") for end in dict.fromkeys(ends)),
-                alt.Tooltip("n:Q", title="instances"),
+                alt.Tooltip("value:N", title=title),
+                alt.Tooltip("latency_s:Q", title="latency, s", format=".4~g"),
+                alt.Tooltip("ratio_low:Q", title="ratio", format=".4f"),
+                alt.Tooltip("runtime_s:Q", title="wall time, s", format=".3~g"),
+                alt.Tooltip("n_placed:Q", title="placements"),
+                alt.Tooltip("n_instances:Q", title="instances"),
             ],
             **style.solver_look(solvers, lines=False),
         )
-        bars = own.mark_rule(strokeWidth=1.5).encode(
-            x=values, y=y, y2=f"{ends[1]}:Q", color=style.solver_look(solvers, lines=True)["color"]
+        plots.append(
+            alt.layer(lines, marks, bars).properties(
+                width=PANEL, height=PANEL, title=str(own["sweep"].iloc[0])
+            )
         )
-        plots.append(alt.layer(lines, bars, marks).properties(width=PANEL, height=PANEL))
-    panels: alt.ConcatChart = alt.concat(*plots, columns=3)
-    return style.filtered(panels.resolve_scale(y="shared"))
-
-
-def _table(rows: pd.DataFrame, factors: list[str], columns: list[str]) -> pd.DataFrame:
-    return rows[["solver", "instance", "dispatch", *factors, *columns]]
+    panels: alt.ConcatChart = alt.concat(*plots, columns=2)
+    return style.filtered(panels.resolve_scale(y=scale_of_y))

@@ -1,5 +1,7 @@
 """The plan of a run: references first, seeds, what is left out, and what is left as it is."""
 
+import json
+
 import pytest
 from samples import two_cells
 from suite_text import ENTRY, HEAD
@@ -71,3 +73,18 @@ def test_an_instance_knows_its_suite_and_what_share_of_its_experts_a_server_hold
     (row,) = store.instances()
     store.close()
     assert (row["suite"], row["capacity_share"]) == ("mine", 0.5)
+
+
+def test_an_instance_knows_the_entry_that_it_is_of_and_what_that_runs_through(suite_of, tmp_path):
+    swept = ENTRY.replace("servers = 2", "servers = [2, 3]") + "seed = [5]\nplanning = [{ tokens = 4 }]\n"
+    store = begin(
+        tmp_path / "run", make_plan(suite_of(swept, ENTRY.replace('"a"', '"b"')), SOLVERS, None), {}
+    )
+    rows, seen = store.instances(), store.instances(planned_on=True)
+    store.close()
+    assert [(row["instance"], row["entry"], json.loads(row["swept"])) for row in rows] == [
+        ("a-n2-s5", "a", {"network.servers": 2, "seed": 5}),
+        ("a-n3-s5", "a", {"network.servers": 3, "seed": 5}),
+        ("b", "b", {}),
+    ]
+    assert {(row["entry"], row["swept"]) for row in seen} == {("", "{}")}

@@ -17,6 +17,8 @@ INSTANCE = {
     "dispatch": "single",
     "top_k": 2,
     "suite": "s",
+    "entry": "tiny",
+    "swept": "{}",
     "note": "",
 }
 RUN = {
@@ -133,6 +135,14 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path):
 def test_a_file_that_is_no_database_is_refused(tmp_path, content):
     (tmp_path / FILE_NAME).write_bytes(content)
     assert refusal(Store.open, tmp_path).startswith(f"{tmp_path / FILE_NAME}: is not a results file (")
+
+
+def test_a_file_of_which_sqlite_says_that_memory_is_out_is_refused(store, folder, monkeypatch):
+    def connect(*_args, **_kwargs):
+        raise MemoryError  # so it does where a row of the schema claims to be of a length that it has not
+
+    monkeypatch.setattr("slimbench.bench.store.sqlite3.connect", connect)
+    assert refusal(Store.open, folder) == f"{folder / FILE_NAME}: is not a results file (MemoryError)"
 
 
 def test_a_database_of_something_else_is_refused(tmp_path):

@@ -18,6 +18,8 @@ SHIPPED = [
     "hard",
     "known-optima",
     "library",
+    "paper-k1",
+    "paper-k2",
     "paper-small",
     "quick",
     "real-routing",

@@ -146,6 +146,8 @@ def _instance(name: str) -> Row:
         "activations": 120,
         "capacity_share": 0.1,
         "suite": "by-hand",
+        "entry": "",
+        "swept": "{}",
         "note": "popularity drawn from Zipf 1.1; latencies from the radio model",
     }
 

@@ -1,0 +1,166 @@
+"""How ratio, latency and time change with the size of what is solved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from slimbench.reports.chart import Chart
+from slimbench.reports.charts import style
+from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED
+
+PANEL = 230
+SWEPT = tuple(factor for factor in FACTORS if factor != "activations")  # what a suite sets
+
+
+def ratio_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
+    """Geometric mean of the ratio against whatever varies in the run; None if nothing does."""
+    drawn = rows[rows["gap_low"] < NOT_REACHED]
+    factors = _varying(drawn)
+    if not factors:
+        return None
+    points = (
+        _unfolded(factors)
+        .transform_filter(f"datum.gap_low < {NOT_REACHED}")
+        .transform_aggregate(
+            low="mean(log_ratio_low)",
+            high="mean(log_ratio_high)",
+            n="count()",
+            groupby=["solver", "factor", "value"],
+        )
+        .transform_calculate(gap="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))")
+    )
+    y = alt.Y(
+        "gap:Q",
+        scale=style.gap_scale(float(drawn["gap_low"].max()), upwards=True),
+        axis=style.gap_axis("ratio, geometric mean"),
+    )
+    return Chart(
+        "ratio_by_size",
+        f"Ratio by size: {extent}",
+        "Higher is better. Each panel orders the same instances by one property and shows for each of its "
+        "values the geometric mean of the ratio's proven end, over the instances with a placement; a bar "
+        "reaches up to what is possible where optima are not proven. Properties that vary together in the "
+        "suite cannot be told apart here.",
+        _table(drawn, factors, ["gap_low", "gap_high"]),
+        _panels(points, y, ("gap", "gap_high"), factors, solvers),
+        {CELLS: rows},
+    )
+
+
+def latency_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
+    """Latency left of that without any cached expert, against whatever varies; None if nothing does."""
+    drawn = rows[rows["latency_share"].notna()]
+    factors = _varying(drawn)
+    if not factors:
+        return None
+    points = (
+        _unfolded(factors)
+        .transform_filter("datum.latency_share != null")
+        .transform_aggregate(
+            latency="mean(latency_share)", n="count()", groupby=["solver", "factor", "value"]
+        )
+    )
+    y = alt.Y(
+        "latency:Q",
+        scale=alt.Scale(zero=False),
+        axis=alt.Axis(title="latency ÷ latency without caching", format=".0%"),
+    )
+    return Chart(
+        "latency_by_size",
+        f"Latency by size: {extent}",
+        "Lower is better. Latency per token as a share of what it is when no expert is cached, the mean over "
+        "the instances of each value with a placement (medians over repeats).",
+        _table(drawn, factors, ["latency_share"]),
+        _panels(points, y, ("latency", "latency"), factors, solvers),
+        {CELLS: rows},
+    )
+
+
+def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
+    """Wall time against activations with a power law fitted; None if all instances are of one size."""
+    drawn = rows[rows["runtime_s"].notna()]
+    if drawn["activations"].nunique() < 2:
+        return None
+    look = style.solver_look(solvers, lines=False)
+    known = style.live(CELLS).transform_filter("datum.runtime_s != null")
+    x = alt.X(
+        "activations:Q",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(title="activations (log scale)", format="~s", tickCount=6),
+    )
+    y = alt.Y("runtime_s:Q", scale=alt.Scale(type="log"), axis=style.seconds_axis("wall time (log scale)"))
+    points = known.mark_point(filled=True, opacity=0.4, size=24).encode(
+        x=x,
+        y=y,
+        tooltip=[alt.Tooltip("solver:N"), alt.Tooltip("instance:N"), alt.Tooltip("activations:Q"),
+                 alt.Tooltip("runtime_s:Q", format=".3~s")],
+        **look,
+    )  # fmt: skip
+    lines = (
+        known.transform_regression("activations", "runtime_s", method="pow", groupby=["solver"])
+        .mark_line(strokeWidth=2, clip=True)
+        .encode(x=x, y=y, **style.solver_look(solvers, lines=True))
+    )
+    return Chart(
+        "time_by_size",
+        f"Time against size: {extent}",
+        "Lower and flatter is better. Each mark is a solver on one instance; the line is time = a · "
+        "activations^b, by least squares on logarithms over the instances shown. The exponents of all "
+        "instances, by Theil and Sen with their intervals, stand in the table of fits.",
+        fits,
+        style.filtered(alt.layer(points, lines).properties(width=style.WIDTH, height=style.HEIGHT)),
+        {CELLS: rows},
+    )
+
+
+def _varying(rows: pd.DataFrame) -> list[str]:
+    return [factor for factor in SWEPT if len(rows[factor].dropna().unique()) > 1]
+
+
+def _unfolded(factors: list[str]) -> alt.Chart:
+    return (
+        style.live(CELLS)
+        .transform_fold([*factors], as_=["factor", "value"])
+        .transform_filter("datum.value != null")
+    )
+
+
+def _panels(
+    points: alt.Chart, y: alt.Y, ends: tuple[str, str], factors: list[str], solvers: Sequence[str]
+) -> alt.TopLevelMixin:
+    """A plot for each factor, one beside another; a bar runs from one end of an interval to the other."""
+    plots = []
+    for factor in factors:
+        own = points.transform_filter(f"datum.factor == '{factor}'")
+        values = alt.X(
+            "value:Q",
+            scale=alt.Scale(zero=False, nice=False, padding=12),
+            axis=alt.Axis(
+                title=FACTORS[factor], tickCount=5, tickMinStep=0.01 if factor == "capacity_share" else 1
+            ),
+        )
+        lines = own.mark_line(strokeWidth=1.5).encode(x=values, y=y, **style.solver_look(solvers, lines=True))
+        marks = own.mark_point(filled=True, size=45).encode(
+            x=values,
+            y=y,
+            tooltip=[
+                alt.Tooltip("solver:N"),
+                alt.Tooltip("value:Q", title=FACTORS[factor]),
+                *(alt.Tooltip(f"{end}:Q", format=".4f") for end in dict.fromkeys(ends)),
+                alt.Tooltip("n:Q", title="instances"),
+            ],
+            **style.solver_look(solvers, lines=False),
+        )
+        bars = own.mark_rule(strokeWidth=1.5).encode(
+            x=values, y=y, y2=f"{ends[1]}:Q", color=style.solver_look(solvers, lines=True)["color"]
+        )
+        plots.append(alt.layer(lines, bars, marks).properties(width=PANEL, height=PANEL))
+    panels: alt.ConcatChart = alt.concat(*plots, columns=3)
+    return style.filtered(panels.resolve_scale(y="shared"))
+
+
+def _table(rows: pd.DataFrame, factors: list[str], columns: list[str]) -> pd.DataFrame:
+    return rows[["solver", "instance", "dispatch", *factors, *columns]]

@@ -15,6 +15,7 @@ from slimbench.reports.reductions import reduction_effects
 from slimbench.reports.robustness import observations_needed, robustness, robustness_summary
 from slimbench.reports.runtime_fits import runtime_fits
 from slimbench.reports.solver_pairs import pair_summary, solver_pair
+from slimbench.reports.sweeps import sweep_table
 from slimbench.reports.worst_cases import worst_cases
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "runtime_fits",
     "runtime_table",
     "solver_pair",
+    "sweep_table",
     "time_profile",
     "violations",
     "with_ratios",

@@ -79,10 +79,12 @@ def share_axis(title: str = "share of instances") -> alt.Axis:
     return alt.Axis(title=title, format=".0%")
 
 
-def seconds_axis(title: str) -> alt.Axis:
-    """Labels such as 10 ms or 1 s, on a logarithmic scale."""
+def seconds_axis(title: str, values: Sequence[float] = ()) -> alt.Axis:
+    """Labels such as 10 ms or 1 s, at ``values`` if there are any."""
     label = (
         "datum.value >= 1 ? format(datum.value, ',~g') + ' s' : datum.value >= 0.001 ? "
         "format(1000 * datum.value, '~g') + ' ms' : format(1000000 * datum.value, '~g') + ' µs'"
     )
-    return alt.Axis(title=title, labelExpr=label, tickCount=6)
+    return alt.Axis(
+        title=title, labelExpr=label, **({"values": list(values)} if values else {"tickCount": 6})
+    )

@@ -64,12 +64,14 @@ def sweep_table(results: Results) -> pd.DataFrame:
     saved
         Mean of 1 - latency ÷ latency by ``BASELINE`` on the same instance; negative where that is better.
     """
-    points = pd.DataFrame(_points(results.instances), columns=pd.Index(_POINT_COLUMNS))
+    instances = results.instances
+    found = list(_points(instances)) if len(instances) else []
+    points = pd.DataFrame(found, columns=pd.Index(_POINT_COLUMNS))
     if points.empty:
         return pd.DataFrame(columns=pd.Index(_COLUMNS))
     latencies = results.runs.groupby(["solver", "instance_hash"])["latency_s"].median()
     cells = per_instance(results).join(latencies, on=["solver", "instance_hash"])
-    facts = results.instances[["instance_hash", "suite", "dispatch", "top_k"]]
+    facts = instances[["instance_hash", "suite", "dispatch", "top_k"]]
     cells = cells.merge(facts, on="instance_hash", how="left")
     baseline = cells[cells["solver"] == BASELINE].set_index("instance_hash")["latency_s"]
     cells["runtime_s"] = cells["runtime_s"].clip(lower=CLOCK_S)

@@ -22,7 +22,7 @@ from slimbench.instances.planning import Planning
 MAX_CELL_BYTES: Final = 2**27
 MAX_FILE_NAME: Final = 255
 MAX_SHOWN: Final = 80  # characters of a value in a message
-# What SQLite raises on a file that is damaged; of some headers it says that memory is out.
+# What SQLite raises on a damaged file; of a row that lies about its length it says that memory is out.
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 SUBFOLDER: Final = "instances"  # of the run folder: where its instance files are
 

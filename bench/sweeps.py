@@ -46,13 +46,13 @@ def points_of(entry: Mapping[str, Any]) -> Iterator[Point]:
     InstanceError
         If a list is empty, or there are more than ``MAX_POINTS`` combinations.
     """
-    lists = {key: values for key in SWEPT if isinstance(values := _values(entry, key), list)}
+    lists = {key: values for key in SWEPT if (values := _values(entry, key)) is not None}
     if empty := [key for key, values in lists.items() if not values]:
         raise InstanceError(empty[0], "is an empty list")
     if (count := math.prod(map(len, lists.values()))) > MAX_POINTS:
         raise InstanceError("", f"stands for {count:,} instances, expected at most {MAX_POINTS:,}")
-    for values in itertools.product(*lists.values()):
-        chosen = dict(zip(lists, values, strict=True))
+    for combination in itertools.product(*lists.values()):
+        chosen = dict(zip(lists, combination, strict=True))
         fields = dict(entry)
         for key, value in chosen.items():
             table, _, field = key.rpartition(".")
@@ -66,13 +66,14 @@ def points_of(entry: Mapping[str, Any]) -> Iterator[Point]:
         yield Point(fields, shown)
 
 
-def _values(entry: Mapping[str, Any], key: str) -> Any:
-    """What the entry has there if that is a list to run through, None otherwise."""
+def _values(entry: Mapping[str, Any], key: str) -> list[Any] | None:
+    """The list that the entry has there to run through, None if it has none."""
     table, _, field = key.rpartition(".")
     own = entry.get(table) if table else entry
     values = own.get(field) if isinstance(own, Mapping) else None
-    one_value = key == "models" and isinstance(values, list) and not any(isinstance(v, list) for v in values)
-    return None if one_value else values
+    if not isinstance(values, list) or (key == "models" and not any(isinstance(v, list) for v in values)):
+        return None
+    return values
 
 
 def _shown(value: Any) -> str | int | float:

@@ -12,7 +12,7 @@ from slimbench.reports.charts.adaptive import adaptive_charts
 from slimbench.reports.interactive import Interactive
 from slimbench.reports.numbers import count_text, factor_text
 from slimbench.reports.page import write_pages
-from slimbench.reports.sections import FIGURES, PROVENANCE, Part, Section
+from slimbench.reports.section import FIGURES, PROVENANCE, Part, Section
 from slimbench.reports.summary import Summary, Tile
 from slimbench.reports.tables import Cell, Table
 

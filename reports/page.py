@@ -26,7 +26,8 @@ from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
 from slimbench.reports.reductions import reduction_effects
 from slimbench.reports.robustness import observations_needed, robustness, robustness_summary
 from slimbench.reports.runtime_fits import runtime_fits
-from slimbench.reports.sections import FIGURES, Section, sections
+from slimbench.reports.section import FIGURES, Section
+from slimbench.reports.sections import sections
 from slimbench.reports.solver_pairs import pair_summary, solver_pair
 from slimbench.reports.summary import summary
 from slimbench.reports.tables import provenance

@@ -1,10 +1,8 @@
-"""The report from top to bottom: what each part is called, what it says of itself, and its tables."""
+"""The report from top to bottom: its sections, worst things first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator
 
 from slimbench.bench.results import Results
 from slimbench.reports import (
@@ -15,40 +13,9 @@ from slimbench.reports import (
     sweep_tables,
     tables,
 )
+from slimbench.reports.section import FIGURES, PROVENANCE, RUNS, Part, Section
 from slimbench.reports.solver_pairs import FAST, SLOW
 from slimbench.reports.sweeps import BASELINE
-from slimbench.reports.tables import Table
-
-FIGURES: Final = "figures"
-RUNS: Final = "runs"
-PROVENANCE: Final = "provenance"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A table with the lines that stand above it, and what stands there instead of an empty one.
-
-    ``caption`` names the table in files of its own; an empty table without ``empty`` is left out.
-    """
-
-    caption: str
-    table: Table
-    text: str = ""
-    empty: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page; those without parts are the page's own: figures, runs, provenance."""
-
-    id: str
-    title: str
-    parts: Sequence[Part] = ()
-
-    @property
-    def shown(self) -> list[Part]:
-        """Those that have something to show, or to say."""
-        return [part for part in self.parts if part.table.rows or part.empty]
 
 
 def sections(results: Results) -> list[Section]:

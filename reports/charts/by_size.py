@@ -12,7 +12,7 @@ from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED
 
 PANEL = 230
-SWEPT = tuple(factor for factor in FACTORS if factor != "activations")  # what a suite sets
+SIZES = tuple(factor for factor in FACTORS if factor != "activations")  # what a suite sets
 
 
 def ratio_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
@@ -117,7 +117,7 @@ def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], exte
 
 
 def _varying(rows: pd.DataFrame) -> list[str]:
-    return [factor for factor in SWEPT if len(rows[factor].dropna().unique()) > 1]
+    return [factor for factor in SIZES if len(rows[factor].dropna().unique()) > 1]
 
 
 def _unfolded(factors: list[str]) -> alt.Chart:

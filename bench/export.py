@@ -22,7 +22,7 @@ INSTANCE_NAMES: Final = {
     "servers": "p_dataset_servers", "users": "p_dataset_users", "models": "p_dataset_models",
     "layers": "p_dataset_layers", "experts": "p_dataset_experts", "top_k": "p_dataset_top_k",
     "activations": "p_dataset_activations", "capacity_share": "p_dataset_capacity_share", "suite": "suite",
-    "entry": "entry", "swept": "swept_json", "note": "note",
+    "entry": "entry", "entry_number": "entry_number", "swept": "swept_json", "note": "note",
 }  # fmt: skip
 REFERENCE_NAMES: Final = {
     "instance": "dataset_name", "instance_hash": "instance_hash", "saving_s": "ref_primal",

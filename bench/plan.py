@@ -245,11 +245,12 @@ def _file_of(instance: Instance) -> str:
 
 def _instance_rows(named: NamedInstance, suite: Suite) -> Iterator[dict[str, Any]]:
     """That of the instance, and those of what is planned on as well."""
-    origin = {"entry": named.entry, "swept": json.dumps(dict(named.swept)), "note": named.note}
-    yield _instance_row(named.instance, suite) | origin
+    entry = {"entry": named.entry, "entry_number": named.entry_number}
+    swept = json.dumps(dict(named.swept))
+    yield _instance_row(named.instance, suite) | entry | {"swept": swept, "note": named.note}
     for planning, seen in named.plannings.items():
         note = f"{named.instance.name} as planned on: {planning.label}"
-        yield _instance_row(seen, suite) | {"entry": "", "swept": "{}", "note": note}
+        yield _instance_row(seen, suite) | entry | {"swept": "{}", "note": note}
 
 
 def _instance_row(instance: Instance, suite: Suite) -> dict[str, Any]:

@@ -59,8 +59,8 @@ class Results:
         A row for every instance: the bracket of its optimum (``Reference``).
     instances : DataFrame
         A row for each: its ``file`` in the run folder, its sizes, ``capacity_share`` = mean over the servers
-        of capacity / bytes of all experts, the ``suite`` that planned it, the name of the suite's ``entry``
-        and what of that is ``swept`` (JSON), and a ``note`` on where its numbers come from.
+        of capacity / bytes of all experts, the ``suite`` that planned it, name and number of the suite's
+        ``entry`` and what of that is ``swept`` (JSON), and a ``note`` on where its numbers come from.
     provenance : dict of str
         Facts about the run and about the machines that its rows were made on, each after its ``machine_id``
         where there are several; ``code of SOLVER`` for every solver measured; ``stale results of SOLVER``.

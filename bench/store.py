@@ -29,7 +29,7 @@ CREATE TABLE instances (
     instance_hash TEXT PRIMARY KEY, instance TEXT NOT NULL, file TEXT NOT NULL, dispatch TEXT NOT NULL,
     servers INTEGER, users INTEGER, models TEXT, layers INTEGER, experts TEXT, top_k INTEGER,
     activations INTEGER, capacity_share REAL, suite TEXT NOT NULL, entry TEXT NOT NULL,
-    swept TEXT NOT NULL, note TEXT NOT NULL
+    entry_number INTEGER NOT NULL, swept TEXT NOT NULL, note TEXT NOT NULL
 );
 CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY, role TEXT NOT NULL, instance_hash TEXT NOT NULL REFERENCES instances,

@@ -33,6 +33,8 @@ class NamedInstance:
         What placements for it are planned on as well.
     entry : str
         Name of the recipe that it is one of, empty where it is of none.
+    entry_number : int
+        Of the suite's entry, from 0; several entries may have one name.
     swept : dict
         What of that recipe is run through, and the value here (``slimbench.bench.sweeps.Point``).
     """
@@ -42,6 +44,7 @@ class NamedInstance:
     without: frozenset[str] = frozenset()
     plannings: Mapping[Planning, Instance] = field(default_factory=dict)
     entry: str = ""
+    entry_number: int = 0
     swept: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
@@ -68,7 +71,7 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
                 if named.instance.name in names:
                     raise SuiteError(f"a second instance named {named.instance.name!r}", place)
                 names.add(named.instance.name)
-                yield replace(named, without=without)
+                yield replace(named, without=without, entry_number=position)
 
 
 def _entry_instances(

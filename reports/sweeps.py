@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import pandas as pd
 from slimbench.bench.results import Results
 from slimbench.reports.profiles import CLOCK_S
 from slimbench.reports.ratios import per_instance
+from slimbench.reports.tables import records
 
 CONFIDENCE: Final = 0.95
 FEWEST: Final = 2  # seeds that a confidence interval needs
@@ -43,9 +45,9 @@ def sweep_table(results: Results) -> pd.DataFrame:
     """One row for each sweep, value of what is swept, and solver, over the seeds.
 
     A sweep is an entry of the suite in which one field takes several values; where several do, one sweep for
-    each of them and each combination of the others. Repeats count by their median. Confidence limits
-    (``_low``, ``_high``) are those of Student's t at 95 % over the instances that differ in their seed
-    alone; NaN of fewer than two.
+    each of them and each combination of the others. Entries of one name are sweeps of their own. Repeats
+    count by their median. Confidence limits (``_low``, ``_high``) are those of Student's t at 95 % over the
+    instances that differ in their seed alone; NaN of fewer than two.
 
     Columns
     -------
@@ -85,21 +87,26 @@ def sweep_table(results: Results) -> pd.DataFrame:
 
 def _points(instances: pd.DataFrame) -> Iterator[tuple[str, str, int, str | int | float, str]]:
     """Instances as points of each sweep that they are in."""
-    chosen = [json.loads(swept) for swept in instances["swept"]]
-    places = list(zip(instances["entry"], instances["instance_hash"], chosen, strict=True))
+    places = [
+        ((row["suite"], row["entry_number"]), row["entry"], row["instance_hash"], json.loads(row["swept"]))
+        for row in records(instances)
+    ]
     for parameter in PARAMETERS:
-        sweeps: dict[tuple[str, ...], dict[str | int | float, list[str]]] = {}
-        for entry, instance_hash, swept in places:
+        sweeps: dict[tuple[Any, ...], dict[str | int | float, list[str]]] = {}
+        for entry, name, instance_hash, swept in places:
             if parameter in swept:
-                others = tuple(_told(swept, parameter))
-                values = sweeps.setdefault((entry, *others), {})
+                label = ", ".join([name, *_told(swept, parameter)])
+                values = sweeps.setdefault((entry, label), {})
                 values.setdefault(swept[parameter], []).append(instance_hash)
-        for names, values in sweeps.items():
+        taken: Counter[str] = Counter()
+        for (_, label), values in sweeps.items():
             if len(values) < 2:
                 continue
+            taken[label] += 1
+            sweep = label if taken[label] == 1 else f"{label} ({taken[label]})"
             for position, (value, hashes) in enumerate(values.items()):
                 for instance_hash in hashes:
-                    yield ", ".join(names), parameter, position, value, instance_hash
+                    yield sweep, parameter, position, value, instance_hash
 
 
 def _told(swept: Mapping[str, Any], parameter: str) -> Iterator[str]:

@@ -51,7 +51,7 @@ def write_run(
             "instance_hash": f"hash-{name}", "instance": name, "file": f"instances/{name}.npz",
             "dispatch": "single", "servers": 2, "users": 3, "models": "toy", "layers": 1, "experts": "4",
             "top_k": 2, "activations": 5, "capacity_share": 0.25, "suite": meta.get("suite", "s"),
-            "entry": "e", "swept": "{}", "note": "",
+            "entry": "e", "entry_number": 0, "swept": "{}", "note": "",
         }
         for name in names
     ]  # fmt: skip

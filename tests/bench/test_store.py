@@ -18,6 +18,7 @@ INSTANCE = {
     "top_k": 2,
     "suite": "s",
     "entry": "tiny",
+    "entry_number": 0,
     "swept": "{}",
     "note": "",
 }

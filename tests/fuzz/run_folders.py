@@ -50,7 +50,8 @@ STATEMENTS = [
     "DELETE FROM runs", "DELETE FROM machines", "UPDATE runs SET stale = 1",
     "INSERT INTO meta SELECT key || 'x', value FROM meta",
     "INSERT INTO instances SELECT instance_hash || 'x', instance, file, dispatch, servers, users, models,"
-    " layers, experts, top_k, activations, capacity_share, suite, entry, swept, note FROM instances",
+    " layers, experts, top_k, activations, capacity_share, suite, entry, entry_number, swept, note"
+    " FROM instances",
     "UPDATE runs SET run_id = run_id + 1000",
     "ALTER TABLE runs ADD COLUMN more",
     "ALTER TABLE runs ADD COLUMN more TEXT AS (zeroblob(100000000))", "ALTER TABLE runs DROP COLUMN message",

@@ -147,6 +147,7 @@ def _instance(name: str) -> Row:
         "capacity_share": 0.1,
         "suite": "by-hand",
         "entry": "",
+        "entry_number": 0,
         "swept": "{}",
         "note": "popularity drawn from Zipf 1.1; latencies from the radio model",
     }

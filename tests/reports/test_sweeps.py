@@ -88,6 +88,16 @@ def test_several_parameters_are_a_sweep_each(swept):
     }
 
 
+@pytest.mark.parametrize("column", ["suite", "entry_number"])
+def test_entries_of_one_name_are_sweeps_of_their_own(swept, column):
+    results = swept()
+    seeds = results.instances["instance"].str[-1].astype(int)
+    results.instances[column] = seeds.map(str) if column == "suite" else seeds
+    table = sweep_table(results)
+    assert set(table["sweep"]) == {"a", "a (2)", "a (3)"}
+    assert set(table["n_instances"]) == {1}
+
+
 def test_values_keep_the_order_of_the_suite(swept):
     table = sweep_table(swept(more=lambda n, _: {"network.servers": 1, "models": "b" if n == 2 else "a"}))
     assert table.groupby("position")["value"].first().tolist() == ["b", "a"]

@@ -45,15 +45,30 @@ def parquet_batches(path: Path, max_rows: int) -> Generator[Any, None, None]:
         texts = [field.name for field in schema if _is_text(field.type)]
         with pyarrow.parquet.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER_BYTES) as file:
             first = 1
-            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
-                batch.validate(full=True)  # a damaged page may give numbers of texts that there are not
-                _check_lists(batch, first)
-                yield batch
-                first += batch.num_rows
+            for run in _runs(file.metadata):
+                for batch in file.iter_batches(_BATCH_ROWS, row_groups=run, use_threads=False):
+                    batch.validate(full=True)  # a damaged page may give numbers of texts that there are not
+                    _check_lists(batch, first)
+                    yield batch
+                    first += batch.num_rows
     except InstanceError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InstanceError("", f"is not a Parquet file ({error})") from None
+
+
+def _runs(metadata: Any) -> Iterator[list[int]]:
+    """Row groups in runs of a batch's rows or more: Arrow holds all that is asked for at once."""
+    run: list[int] = []
+    rows = 0
+    for group in range(metadata.num_row_groups):
+        run.append(group)
+        rows += metadata.row_group(group).num_rows
+        if rows >= _BATCH_ROWS:
+            yield run
+            run, rows = [], 0
+    if run:
+        yield run
 
 
 def records_of(batch: Any) -> Iterator[dict[str, Any]]:

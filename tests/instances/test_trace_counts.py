@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slimbench.instances import InstanceError, Model
+from slimbench.instances.parquet_batches import parquet_batches
 from slimbench.instances.trace_batches import TraceReader
 from slimbench.instances.trace_counts import TraceCounts, count_trace
 
@@ -216,6 +217,16 @@ def test_of_too_many_groups_the_most_frequent_stay_with_a_known_shortfall(tmp_pa
     assert all(exact[key] - counts.shortfall <= summary[key] <= exact[key] for key in exact)
     assert counts.rows.sum() == len(rows)  # shares of users and layers are exact all the same
     assert counts.activations().rates.sum() < 3 * 0.8 + 2 * 0.2
+
+
+def test_arrow_holds_a_small_part_of_a_file_of_many_row_groups(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    tokens = np.random.default_rng(1).integers(2**62, size=100 * 2**12)  # do not pack: 3 MiB
+    pq.write_table(pa.table({"token": tokens}), path, row_group_size=2**12)
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in parquet_batches(path, len(tokens))]
+    assert len(held) == 100 * 64
+    assert max(held) < path.stat().st_size / 4
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

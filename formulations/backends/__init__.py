@@ -15,6 +15,7 @@ import numpy as np
 
 from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions
 from slimbench.formulations.backends.result import MilpResult, Termination
+from slimbench.formulations.backends.row_ranges import in_range
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
@@ -44,7 +45,7 @@ _library_in_use: list[str] = []
 
 
 def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
-    """Solve a model with one backend.
+    """Solve a model with one backend, which gets its rows ``in_range``.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None 
     solve = load_backend(backend)
     if not milp.n_columns:
         return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
-    result = solve(milp, options or SolveOptions())
+    result = solve(in_range(milp, integers=backend == "cp-sat"), options or SolveOptions())
     if result.bound is not None and result.root_bound is not None:
         # what an incumbent has cut off at the root, a library may leave out of the bound it prints there
         return replace(result, root_bound=max(result.root_bound, result.bound))

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from slimbench.formulations.backends.dual_bound import dual_bound
 from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions
 from slimbench.formulations.backends.result import MilpResult, Termination
 from slimbench.formulations.backends.row_ranges import in_range
@@ -47,6 +48,9 @@ _library_in_use: list[str] = []
 def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
     """Solve a model with one backend, which gets its rows ``in_range``.
 
+    The bound on a model with integer columns is a claim of the library, to its tolerances; that on a linear
+    program is rebuilt from its multipliers (``dual_bound``) and needs no trust.
+
     Raises
     ------
     SolverError
@@ -57,7 +61,10 @@ def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None 
     solve = load_backend(backend)
     if not milp.n_columns:
         return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
-    result = solve(in_range(milp, integers=backend == "cp-sat"), options or SolveOptions())
+    milp = in_range(milp, integers=backend == "cp-sat")
+    result = solve(milp, options or SolveOptions())
+    if result.multipliers is not None:
+        result = replace(result, bound=dual_bound(milp, result.multipliers))
     if result.bound is not None and result.root_bound is not None:
         # what an incumbent has cut off at the root, a library may leave out of the bound it prints there
         return replace(result, root_bound=max(result.root_bound, result.bound))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call
-from slimbench.bench.references import AGREEMENT, exceeds, reference_of
+from slimbench.bench.references import agree, exceeds, reference_of
 from slimbench.bench.store import Store, StoreError
 from slimbench.bench.store_check import instance_file
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
@@ -28,7 +28,8 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
     """The result columns of a run: status, and figures re-evaluated from the placement.
 
     A returned placement that does not fit is ``invalid_placement``; a claim of optimality, or a bound,
-    that the placement contradicts is ``error``. A run that was stopped keeps its last valid incumbent.
+    that the placement contradicts by more than the ``tolerance`` is ``error``; a bound that it exceeds by
+    less is raised to it. A run that was stopped keeps its last valid incumbent.
     """
     status, message, termination = outcome.status, outcome.message, "none"
     values: dict[str, float | None] = dict.fromkeys(EVALUATED)
@@ -44,14 +45,17 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
         termination = "feasible"
         if outcome.optimal and bound is None:
             bound = saving
-        if bound is not None and exceeds(saving, bound):
+        none = evaluation.latency_none_s
+        if bound is not None and exceeds(saving, bound, none):
             status, message = "error", f"claims the bound {bound:.9g} s, its placement saves {saving:.9g} s"
-        elif outcome.optimal and bound is not None:
-            if bound - saving <= AGREEMENT * abs(bound):
-                termination = "optimal"
-            else:
-                status = "error"
-                message = f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s"
+        elif outcome.optimal and bound is not None and not agree(saving, bound, none):
+            status, message = (
+                "error",
+                f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s",
+            )
+        elif bound is not None:
+            bound = max(bound, saving)
+            termination = "optimal" if outcome.optimal else termination
     guarantee = call.solver.guarantee
     ratio = None
     if guarantee is not None and status == "ok":

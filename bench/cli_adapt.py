@@ -83,6 +83,7 @@ def policies(plugin: Policies = None, as_json: Json = False) -> None:
                 "sees": p.sees,
                 "parameters": {q.name: q.default for q in p.parameters.values()},
                 "exact": p.exact,
+                "bounds": p.bounds,
                 "summary": p.summary,
             }
             for name, p in found.items()

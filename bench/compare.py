@@ -11,7 +11,7 @@ import pandas as pd
 
 from slimbench.bench.origins import changed_references, origins
 from slimbench.bench.ratio_intervals import with_ratios
-from slimbench.bench.references import AGREEMENT, agree, exceeds
+from slimbench.bench.references import AGREEMENT, agree, exceeds, proves
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.bench.significance import fewest_pairs, holm, signed_rank_p, verdict
 
@@ -158,7 +158,7 @@ def _measured(results: Results) -> pd.DataFrame:
 
 def _outcome(run: dict[Any, Any]) -> str:
     """How a run ended, in words: its status, and what that leaves out."""
-    if run["status"] == FINISHED_WELL and run["exact"] and run["termination"] == "optimal":
+    if run["status"] == FINISHED_WELL and proves(run) and run["termination"] == "optimal":
         return "optimal"
     stopped = f"{run['status']}, no placement"
     return stopped if stopped in _RANKS and np.isnan(run["saving_s"]) else str(run["status"])

@@ -37,7 +37,8 @@ TRAJECTORY_NAMES: Final = {
 RUN_NAMES: Final = {
     "run_id": "run_id", "instance": "dataset_name", "instance_hash": "instance_hash",
     "dispatch": "p_dataset_dispatch", "top_k": "p_dataset_top_k", "solver": "solver_name",
-    "solver_name": "plugin", "exact": "exact", "parameters": "options_json", "repeat": "idx_rep",
+    "solver_name": "plugin", "exact": "exact", "bounds": "bounds", "parameters": "options_json",
+    "repeat": "idx_rep",
     "seed": "seed", "status": "status", "termination": "termination_reason", "message": "message",
     "saving_s": "objective_verified", "bound_saving_s": "bound_reported", "latency_s": "latency_s",
     "latency_none_s": "latency_none_s", "ratio_low": "ratio_lo", "ratio_high": "ratio_hi",

@@ -28,7 +28,7 @@ class Reference:
     saving_s : float
         Best verified saving of any run; NaN without one.
     bound_saving_s : float
-        Least bound of the exact solvers; NaN without one.
+        Least bound of the solvers whose bounds are proofs; NaN without one.
     proven : bool
         The two are the same to ``tolerance``.
     level : str
@@ -56,7 +56,7 @@ class Bracket:
 
     def __init__(self) -> None:
         self._best: Mapping[str, Any] | None = None  # the run of the best verified saving
-        self._least: Mapping[str, Any] | None = None  # that of the least bound of an exact solver
+        self._least: Mapping[str, Any] | None = None  # that of the least bound that is a proof
         self._proofs: set[frozenset[str]] = set()  # the code bases of each proof of optimality
 
     def add(self, run: Mapping[str, Any]) -> Reference:
@@ -70,7 +70,7 @@ class Bracket:
         saving, bound = run["saving_s"], run["bound_saving_s"]
         if saving is not None and (self._best is None or saving > self._best["saving_s"]):
             self._best = run
-        if run["exact"] and bound is not None:
+        if bound is not None and proves(run):
             if self._least is None or bound < self._least["bound_saving_s"]:
                 self._least = run
             if run["termination"] == "optimal":
@@ -105,6 +105,11 @@ class Bracket:
         if any(a.isdisjoint(b) for a, b in itertools.combinations(self._proofs, 2)):
             return "cross-checked"
         return "claimed" if self._least else "none"
+
+
+def proves(run: Mapping[str, Any]) -> bool:
+    """Whether a run's bound may close a reference; a run stored by an earlier version has no ``bounds``."""
+    return bool(run["exact"] or run.get("bounds"))
 
 
 def reference_of(runs: Iterable[Mapping[str, Any]]) -> Reference:

@@ -17,37 +17,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from slimbench.bench.store_check import UNREADABLE, file_problem, one_line
+from slimbench.bench.store_schema import SCHEMA_VERSION, SCHEMAS, UPGRADES
 
-SCHEMA_VERSION: Final = 6
 FILE_NAME: Final = "results.sqlite"
 LOCK_NAME: Final = "running.lock"
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE machines (machine_id TEXT PRIMARY KEY, facts TEXT NOT NULL);
-CREATE TABLE instances (
-    instance_hash TEXT PRIMARY KEY, instance TEXT NOT NULL, file TEXT NOT NULL, dispatch TEXT NOT NULL,
-    servers INTEGER, users INTEGER, models TEXT, layers INTEGER, experts TEXT, top_k INTEGER,
-    activations INTEGER, capacity_share REAL, suite TEXT NOT NULL, entry TEXT NOT NULL,
-    entry_number INTEGER NOT NULL, swept TEXT NOT NULL, note TEXT NOT NULL
-);
-CREATE TABLE runs (
-    run_id INTEGER PRIMARY KEY, role TEXT NOT NULL, instance_hash TEXT NOT NULL REFERENCES instances,
-    planning TEXT, planning_hash TEXT REFERENCES instances,
-    solver TEXT NOT NULL, solver_name TEXT NOT NULL, parameters TEXT NOT NULL, library TEXT NOT NULL,
-    exact INTEGER NOT NULL, repeat INTEGER NOT NULL, seed INTEGER NOT NULL,
-    time_limit_s REAL NOT NULL, cpu_limit_s REAL, memory_limit_mb REAL NOT NULL, threads INTEGER NOT NULL,
-    code_version TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0,
-    guarantee_claim TEXT NOT NULL, guarantee_conditions TEXT NOT NULL, guarantee_source TEXT NOT NULL,
-    guarantee_expected INTEGER NOT NULL,
-    status TEXT NOT NULL DEFAULT 'planned', termination TEXT NOT NULL DEFAULT 'none',
-    message TEXT NOT NULL DEFAULT '', latency_s REAL, latency_none_s REAL, saving_s REAL,
-    bound_saving_s REAL, runtime_s REAL, cpu_s REAL, peak_memory_mb REAL, guarantee_ratio REAL,
-    figures TEXT NOT NULL DEFAULT '{}', trajectory TEXT NOT NULL DEFAULT '[]', placement BLOB,
-    load_before REAL, machine_id TEXT REFERENCES machines, finished_at TEXT
-);
-CREATE INDEX runs_by_instance ON runs (instance_hash);
-"""
 
 
 class StoreError(ValueError):
@@ -82,9 +55,9 @@ class Store:
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{folder}: cannot be made a run folder ({error})") from None
         with store._transaction() as execute:
-            for statement in _SCHEMA.split(";"):
+            for statement in SCHEMAS[SCHEMA_VERSION].split(";"):
                 execute(statement)
-        store.set_meta({"schema_version": str(SCHEMA_VERSION)})
+        store.set_meta({"schema_version": SCHEMA_VERSION})
         return store
 
     @classmethod
@@ -104,7 +77,7 @@ class Store:
         except UNREADABLE as error:
             raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
         try:
-            if problem := file_problem(store._connection, _SCHEMA, SCHEMA_VERSION):
+            if problem := file_problem(store._connection, SCHEMAS):
                 raise StoreError(f"{path}: {problem}")
             if not store.instances():
                 raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
@@ -157,6 +130,8 @@ class Store:
             How many rows became stale.
         """
         with self._transaction() as execute:
+            for statement in UPGRADES.get(self.meta()["schema_version"], ()):
+                execute(statement)
             for row in instances:
                 _insert(execute, "instances", row, or_what="OR IGNORE")
             there = {_cell(row): row for row in self.runs() if concerns(row)}
@@ -228,6 +203,7 @@ class Store:
         )
         for row in rows:
             row["figures"] = json.loads(row["figures"])
+            row.setdefault("bounds", 0)  # not in files of version 6
         return rows
 
     def _rows(self, query: str, arguments: Iterable[Any] = ()) -> list[dict[str, Any]]:

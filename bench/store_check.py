@@ -52,15 +52,14 @@ _TYPES: Final = {"INTEGER": (int, "an integer"), "REAL": (float, "a finite numbe
                  "BLOB": (bytes, "bytes")}  # fmt: skip
 
 
-def file_problem(connection: sqlite3.Connection, schema: str, version: int) -> str | None:
+def file_problem(connection: sqlite3.Connection, schemas: Mapping[str, str]) -> str | None:
     """Why a file is not one of ours, or None: its version and tables, then its pages, then every cell.
 
     Parameters
     ----------
-    schema : str
-        The statements that make our tables, separated by semicolons; that of ``meta`` is for all versions.
-    version : int
-        ``schema_version`` in ``meta``.
+    schemas : mapping from str to str
+        By ``schema_version`` in ``meta``, the statements that make our tables, separated by semicolons; the
+        last is ours. That of ``meta`` is for all versions.
 
     Raises
     ------
@@ -69,17 +68,20 @@ def file_problem(connection: sqlite3.Connection, schema: str, version: int) -> s
     """
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)
     connection.execute("PRAGMA trusted_schema = OFF")
-    expected = sqlite3.connect(":memory:")
+    *_, current = schemas
+    expected, found = _made_by(schemas[current]), _statements(connection)
     try:
-        for statement in schema.split(";"):
-            expected.execute(statement)
-        found, ours = _statements(connection), _statements(expected)
+        ours = _statements(expected)
         if [row for row in found if row[1] == "meta"] != [row for row in ours if row[1] == "meta"]:
             return "is not a results file, expected a table meta"
         written = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-        if written != (str(version),):
-            return f"schema_version: is {shown(written[0] if written else None)}, expected {version}"
-        if found != ours:
+        version = written[0] if written else None
+        if version not in schemas:
+            return f"schema_version: is {shown(version)}, expected {' or '.join(schemas)}"
+        if version != current:
+            expected.close()
+            expected = _made_by(schemas[version])
+        if found != _statements(expected):
             return f"has other tables than those of version {version}"
         if (damage := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             return f"is damaged ({' '.join(damage.split())})"
@@ -130,6 +132,13 @@ def shown(value: object) -> str:
     """The text of a value that a file holds, or the beginning of a long one, in printable characters."""
     text = str(value)
     return errors.one_line(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]} ...")
+
+
+def _made_by(schema: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    for statement in schema.split(";"):
+        connection.execute(statement)
+    return connection
 
 
 def _statements(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:

@@ -118,7 +118,7 @@ class Laboratory:
         # Of the solver only the placement counts here, so that its own bound proves nothing.
         rows = [
             _as_run(instance, reference_call, proof_row),
-            {**_as_run(instance, self._call, row), "exact": 0},
+            {**_as_run(instance, self._call, row), "exact": False, "bounds": False},
         ]
         contradiction = None
         try:
@@ -185,6 +185,7 @@ def _as_run(instance: Instance, call: Call, row: Mapping[str, Any]) -> dict[str,
         "instance": instance.name,
         "solver": call.label,
         "exact": call.solver.exact,
+        "bounds": call.solver.bounds,
         "library": call.solver.library(call.parameters),
         "termination": row["termination"] if good else "none",
         "saving_s": row["saving_s"],

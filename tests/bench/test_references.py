@@ -101,6 +101,14 @@ def test_a_saving_within_the_agreement_of_a_bound_is_no_contradiction_and_lifts_
         reference_of([run("highs", 0.9, 1.0), heuristic(1.0 + 1.1 * AGREEMENT)])
 
 
+def test_a_bound_of_a_solver_that_only_reports_bounds_closes_a_reference_and_can_be_contradicted():
+    lagrangian = run("lagrangian", 0.9, 1.0, exact=False, library="prices") | {"bounds": True}
+    reference = reference_of([lagrangian, heuristic(1.0)])
+    assert (reference.solver, reference.proven, reference.level) == ("lagrangian", True, "claimed")
+    with pytest.raises(ContradictionError, match="above the bound of 1 s that lagrangian claims"):
+        reference_of([lagrangian, heuristic(1.1)])
+
+
 def test_a_bound_of_a_solver_that_is_not_exact_proves_and_contradicts_nothing():
     reference = reference_of([heuristic(0.5, bound=0.5), heuristic(0.6), run("highs", 0.6, 0.7)])
     assert (reference.bound_saving_s, reference.proven) == (0.7, False)

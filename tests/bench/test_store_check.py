@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from run_folders import write_run
 
-from slimbench.bench import store
 from slimbench.bench.store import FILE_NAME
 from slimbench.bench.store_check import file_problem, instance_file
+from slimbench.bench.store_schema import SCHEMAS
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
 
@@ -25,7 +25,7 @@ def changed(tmp_path: Path) -> Iterator[object]:
 
         def change(statements: str) -> str | None:
             connection.executescript(statements)
-            return file_problem(connection, store._SCHEMA, store.SCHEMA_VERSION)
+            return file_problem(connection, SCHEMAS)
 
         yield change
 
@@ -89,7 +89,7 @@ def test_a_page_that_two_tables_use_is_damage(tmp_path):
             " WHERE name = 'instances'"
         )
     with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as connection:
-        assert file_problem(connection, store._SCHEMA, store.SCHEMA_VERSION).startswith("is damaged (")
+        assert file_problem(connection, SCHEMAS).startswith("is damaged (")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ RUN: Row = {
     "guarantee_source": "",
     "guarantee_expected": False,
     "exact": False,
+    "bounds": False,
     "figures": {},
 }
 FAILED: Row = {

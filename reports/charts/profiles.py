@@ -47,9 +47,9 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
         "ratio_profile",
         f"Ratio profile: {extent}",
         "Higher is better. The curve at τ gives the share of instances on which the solver reached at least "
-        "τ of the optimum: its start on the left is the share solved to optimality. Full lines are what is "
-        "proven, faint ones what is possible where the optimum is not proven; a run without a placement "
-        "never counts.",
+        "τ of the optimum: its start on the left is the share solved to optimality. Full lines are what the "
+        "bounds make certain, faint ones what is possible where the optimum is open; a run without a "
+        "placement never counts.",
         ratio_profile(results),
         drawing,
         {CELLS: rows},

@@ -76,7 +76,7 @@ def file_problem(connection: sqlite3.Connection, schemas: Mapping[str, str]) -> 
             return "is not a results file, expected a table meta"
         written = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         version = written[0] if written else None
-        if version not in schemas:
+        if not isinstance(version, str) or version not in schemas:
             return f"schema_version: is {shown(version)}, expected {' or '.join(schemas)}"
         if version != current:
             expected.close()

@@ -53,9 +53,13 @@ class ServerLink:
 
     def restart(self) -> None:
         """Start another server in place of one that is gone."""
-        self._server.kill()
+        self.kill()
         self.close()
         self._start()
+
+    def kill(self) -> None:
+        """Kill the server; its workers are left behind."""
+        self._server.kill()
 
     def close(self) -> None:
         """Let the server end, with all that it started."""

@@ -128,8 +128,10 @@ class DaskExecutor:
 
 def _lost(job: Job, message: str) -> Outcome:
     status: Status = "crashed"
-    nothing = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0)
-    return Outcome(job, status, message, *nothing, describe_machine())
+    machine = describe_machine()
+    return Outcome(
+        job, status, message, None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0, machine
+    )
 
 
 _here = threading.local()

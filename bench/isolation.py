@@ -61,18 +61,21 @@ class Workers:
         Runs at a time. Where there are several, each has its own processors, if there are enough.
     threads : int
         That each run may keep busy.
+    forked : bool
+        As ``ServerLink`` takes it.
     """
 
-    def __init__(self, slots: int = 1, threads: int = 1) -> None:
+    def __init__(self, slots: int = 1, threads: int = 1, *, forked: bool = False) -> None:
         self.slots = slots
         self.threads = threads
+        self._forked = forked
         self._cores = _shared_out(slots, threads)
         self._runs: dict[int, _Run] = {}
         self._looked_at = time.monotonic()
 
     def __enter__(self) -> Self:
         self._groups = ControlGroups.find()
-        self._server = ServerLink(self.threads)
+        self._server = ServerLink(self.threads, forked=self._forked)
         return self
 
     def __exit__(
@@ -190,6 +193,13 @@ class Workers:
             self._kill(run, "crashed", "the process that starts workers died")
             run.exit_code, run.open = -signal.SIGKILL, False
         self._server.restart()
+
+
+def run_alone(job: Job) -> Outcome:
+    """One run under the same isolation and limits as in a suite."""
+    with Workers(forked=True) as workers:
+        workers.submit(job)
+        return next(iter(workers.collect()))
 
 
 def _shared_out(slots: int, threads: int) -> list[tuple[int, ...]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from slimbench.bench.executor import Executor
-from slimbench.bench.isolation import Workers
 from slimbench.bench.machine import describe_machine, now
 from slimbench.bench.messages import Job
 from slimbench.bench.outcome import Outcome
@@ -23,13 +22,6 @@ from slimbench.instances import Instance, read_instance
 
 Row = Mapping[str, Any]
 OnFinish = Callable[[Row, Reference], None]
-
-
-def run_alone(job: Job) -> Outcome:
-    """One run under the same isolation and limits as in a suite."""
-    with Workers() as workers:
-        workers.submit(job)
-        return next(iter(workers.collect()))
 
 
 def execute(

@@ -12,8 +12,6 @@ from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call
 from slimbench.bench.references import AGREEMENT, exceeds, reference_of
-from slimbench.bench.store import Store, StoreError
-from slimbench.bench.store_check import instance_file
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
@@ -147,6 +145,9 @@ def verify_run(folder: Path) -> list[str]:
     StoreError, InstanceError
         If the folder is not one of a run, or an instance file cannot be read.
     """
+    from slimbench.bench.store import Store, StoreError  # noqa: PLC0415  (a single run has no store)
+    from slimbench.bench.store_check import instance_file  # noqa: PLC0415
+
     with contextlib.closing(Store.open(folder)) as store:
         runs = store.runs("status != 'planned'")
         known = {row["instance_hash"]: row for row in (*store.instances(), *store.instances(planned_on=True))}

@@ -98,8 +98,7 @@ def _prepared_run(job: Job) -> Work:
     """The solver's call on its instance, with everything loaded that is not to be measured."""
     call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
     instance = read_instance(job.instance_file)
-    if job.plugin_files:  # shipped solvers were warmed up before the fork
-        warm_up(call)
+    warm_up(call)  # a plugin's: shipped ones were warm before the fork
     if call.solver.prepare is not None:
         call.solver.prepare(call.parameters)
     return lambda context: call.solver(instance, context, **call.parameters)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.formulations.ordering import descending_order
 from slimbench.formulations.priced_terms import PricedTerms, complete_terms, mark_choice, priced_weights
 from slimbench.formulations.profiles import set_sizes, subset_sums
+from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
 from slimbench.instances.kernels import compiled
 

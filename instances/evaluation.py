@@ -112,7 +112,7 @@ def _whole_group_latencies(instance: Instance, holds: BoolArray) -> FloatArray:
 
 
 def _call_latencies(instance: Instance, holds: BoolArray) -> FloatArray:
-    """(G,) float64, seconds of each called expert at its fastest holder, from a table of users and experts."""
+    """(G,) float64, seconds of each called expert at its fastest holder, by a table of users and experts."""
     users = np.repeat(instance.activation_users, instance.group_sizes)
     models = instance.layer_models[instance.expert_layers]
     called_s = np.empty(len(users))

@@ -7,7 +7,8 @@ had solved a model before. So a library is imported when first asked for, and a 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -28,6 +29,7 @@ __all__ = [
     "Start",
     "Termination",
     "load_backend",
+    "no_library",
     "solve_milp",
 ]
 
@@ -41,6 +43,16 @@ BACKENDS: Final = {
 }
 Solve = Callable[[Milp, SolveOptions], MilpResult]
 _library_in_use: list[str] = []
+
+
+@contextmanager
+def no_library() -> Iterator[None]:
+    """Refuse to load a solver library inside: what they keep in threads is lost in a fork."""
+    _library_in_use.append("the process that forks workers")
+    try:
+        yield
+    finally:
+        _library_in_use.pop()
 
 
 def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:

@@ -26,7 +26,7 @@ from slimbench.bench.policy_plugin import parse_policy
 from slimbench.bench.registry import find_policies, find_solvers
 from slimbench.bench.warm_up import warm_up
 from slimbench.bench.worker import run_job
-from slimbench.formulations.backends import no_library
+from slimbench.formulations.libraries import no_library
 
 PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 KILL_ROUNDS: Final = 50  # a killed process may take a moment, one that waits for a disk for ever

@@ -12,7 +12,7 @@ from oracles import plain_saving
 from samples import random_instance, two_cells, with_fields
 from scipy import sparse
 
-from slimbench.formulations import SolverError, backends
+from slimbench.formulations import SolverError, backends, libraries
 from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, Start, load_backend
 from slimbench.formulations.backends.progress import Progress
 from slimbench.formulations.formulation import build_milp
@@ -282,8 +282,15 @@ def test_gurobi_without_a_licence_is_one_line(tmp_path):
 
 
 def test_a_backend_that_is_not_installed_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(backends, "_library_in_use", [])
+    monkeypatch.setattr(libraries, "_in_use", [])
     monkeypatch.setitem(sys.modules, "gurobipy", None)
     with pytest.raises(SolverError, match=r"^backend gurobi needs gurobipy: pip install gurobipy$"):
         load_backend("gurobi")
-    assert backends._library_in_use == []
+    assert libraries._in_use == []
+
+
+def test_a_process_that_forks_workers_loads_no_library(monkeypatch):
+    monkeypatch.setattr(libraries, "_in_use", [])
+    with libraries.no_library(), pytest.raises(SolverError, match="none, as it forks workers"):
+        load_backend("highs")
+    assert libraries._in_use == []

@@ -15,13 +15,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from slimbench.bench.benchmark import Benchmark, Request, default_jobs, opened, planned
+from slimbench.bench.benchmark import Benchmark, Request, opened, planned
 from slimbench.bench.cli_options import Data, Plugins, duration_s
 from slimbench.bench.cli_report import print_report
 from slimbench.bench.estimate import estimate
 from slimbench.bench.executor import EXECUTORS, check_executor
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
 from slimbench.bench.plan import Plan
+from slimbench.bench.processors import crowding, default_jobs
 from slimbench.bench.references import Reference
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
@@ -79,9 +80,11 @@ def run(
     data: Data = None,
     plugin: Plugins = None,
     jobs: Annotated[
-        int,
-        typer.Option("--jobs", "-j", "--n-jobs", min=1, help="Runs at a time; default half of the cores."),
-    ] = default_jobs(),
+        int | None,
+        typer.Option(
+            "--jobs", "-j", "--n-jobs", min=1, help="Runs at a time; default for half of the processors."
+        ),
+    ] = None,
     executor: Annotated[
         str, typer.Option(help=f"Where runs go: {', '.join(EXECUTORS)}.", autocompletion=lambda: EXECUTORS)
     ] = EXECUTORS[0],
@@ -100,13 +103,18 @@ def run(
     chosen = Selection(tuple(solver or ()), tuple(dataset or ()), keyword, repeats, timeout, seed)
     request = Request(suite, chosen, out, resume, tuple(force or ()), tuple(plugin or ()), data)
     if dry_run:
-        _print_plan(planned(request), jobs)
+        plan = planned(request)
+        _print_plan(plan, jobs or default_jobs(plan.suite.limits.threads))
         return
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
     with opened(request) as benchmark:
         if benchmark.n_stale and not quiet:
             print(f"slimbench: {benchmark.n_stale} results are stale and are measured anew", file=sys.stderr)
+        threads = benchmark.plan.suite.limits.threads
+        jobs = jobs or default_jobs(threads)
+        if where == "processes" and not quiet and (crowded := crowding(jobs, threads)):
+            print(f"slimbench: {crowded}", file=sys.stderr)
         try:
             with _interruptible(), _shown(benchmark, quiet, verbose) as on_finish:
                 benchmark.execute(on_finish, jobs=jobs, executor=where, scheduler=scheduler)

@@ -10,7 +10,7 @@ from typing import Any
 
 from slimbench.bench.executor import Executor
 from slimbench.bench.isolation import Workers
-from slimbench.bench.machine import describe_machine, now
+from slimbench.bench.machine import now
 from slimbench.bench.messages import Job
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Solver, parse_call
@@ -92,7 +92,7 @@ class _Execution:
     def start(self, row: Row) -> None:
         """Start a run; a reference that is known already finishes at once."""
         if self._is_reusable(row) and (known := self._cache.find(row, self._instance(row["instance_hash"]))):
-            self._finish(row, known, describe_machine())
+            self._finish(row, *known)
             return
         self._under_way[row["run_id"]] = row
         self._executor.submit(
@@ -117,7 +117,7 @@ class _Execution:
                 row = self._under_way.pop(outcome.job.key)
                 result = self._result(row, outcome)
                 if self._is_reusable(row) and result["status"] == "ok":
-                    self._cache.keep(row, result)
+                    self._cache.keep(row, result, outcome.machine)
                 _drop_log(Path(outcome.job.log_file), row, result)
                 self._finish(row, result, outcome.machine)
 

@@ -14,11 +14,11 @@ from slimbench.bench.plugin import Call
 from slimbench.bench.references import AGREEMENT, exceeds, reference_of
 from slimbench.bench.store import Store, StoreError
 from slimbench.bench.store_check import instance_file
+from slimbench.bench.stored_cells import EVALUATED
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
 
-EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")
 RECOMPUTED: Final = 1e-12  # relative to latency(none); another platform may sum in another order
 EVALUATED_ACTIVATIONS: Final = 4 * 10**7  # looked at for one trajectory: a few seconds
 FEWEST_EVALUATED: Final = 25  # placements of a trajectory, however large the instance
@@ -140,17 +140,19 @@ def _trajectory(
 def verify_run(folder: Path) -> list[str]:
     """Check a run folder once more from its files alone; returns a line for every fault found.
 
-    Every instance file is looked at, every stored placement evaluated anew, every reference rebuilt.
+    Every cell and every instance file is looked at, every stored placement evaluated anew, every reference
+    rebuilt.
 
     Raises
     ------
     StoreError, InstanceError
         If the folder is not one of a run, or an instance file cannot be read.
     """
-    with contextlib.closing(Store.open(folder)) as store:
+    with contextlib.closing(Store.snapshot(folder)) as store:
         runs = store.runs("status != 'planned'")
         known = {row["instance_hash"]: row for row in (*store.instances(), *store.instances(planned_on=True))}
-    faults = []
+        faults = list(map(str, store.bad_cells))
+        damaged = {cell.row for cell in store.bad_cells if cell.table == "runs"}  # and said to be
     for key, row in known.items():
         file = instance_file(folder, row["file"])
         if file is None:
@@ -163,7 +165,7 @@ def verify_run(folder: Path) -> list[str]:
         faults += [
             f"{row['instance']}: run {run['run_id']} ({run['solver']}): {problem}"
             for run in own
-            if (problem := _stored_fault(instance, run))
+            if run["run_id"] not in damaged and (problem := _stored_fault(instance, run))
         ]
         try:
             reference_of(own)

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from slimbench.bench.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError, running
+from slimbench.bench.run_folder import running
+from slimbench.bench.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError
 
 INSTANCE = {
     "instance_hash": "h",
@@ -245,7 +246,7 @@ def test_a_folder_that_is_being_run_is_refused_by_name_until_its_process_ends(st
 
 def test_the_lock_goes_with_its_process_however_that_ends(store, folder):
     code = (
-        "import sys, time; from pathlib import Path; from slimbench.bench.store import running\n"
+        "import sys, time; from pathlib import Path; from slimbench.bench.run_folder import running\n"
         "with running(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as holder:

@@ -124,7 +124,7 @@ class Store:
         try:
             if problem := file_problem(connection):
                 raise StoreError(f"{path}: {problem}")
-            if connection.execute("SELECT * FROM runs LIMIT 1").fetchone() is None:
+            if connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None:
                 raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
             return cls(connection, folder, bad_cells(connection))
         except UNREADABLE as error:

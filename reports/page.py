@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -59,19 +60,23 @@ def write_report(results: Results, folder: Path, out: Path | None = None) -> Pat
         If a file cannot be written.
     """
     out = out or folder
-    figures = [*charts(results), *inside(results, folder)]
-    parts = sections(results)
-    content = {
-        "name": results.name,
-        "summary": summary(results),
-        "sections": [part for part in parts if part.id != FIGURES or figures],
-        "interactive": interactive(results, figures, out),
-        "provenance": provenance(results),
-    }
     try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):  # rather than find out after all the work
+            pass
+        figures = [*charts(results), *inside(results, folder)]
+        parts = sections(results)
+        content = {
+            "name": results.name,
+            "summary": summary(results),
+            "sections": [part for part in parts if part.id != FIGURES or figures],
+            "interactive": interactive(results, figures, out),
+            "provenance": provenance(results),
+        }
         return write_pages(out, figures, _data(results), parts, content)
     except OSError as error:
-        raise StoreError(f"{out}: the report cannot be written ({error.strerror or error})") from None
+        problem = f"the report cannot be written ({error.strerror or error}), expected --out FOLDER"
+        raise StoreError(f"{out}: {problem}") from None
 
 
 def write_pages(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from slimbench.bench.cli_instances import print_facts
+from slimbench.bench.cli_options import print_facts
 from slimbench.instances import InstanceError
 
 NEEDED = ("torch", "transformers")
@@ -29,8 +29,8 @@ def record(
         raise InstanceError(
             "record", f'needs {" and ".join(missing)}, expected it by pip install "slimbench[record]"'
         )
-    from slimbench.instances.recording.loading import load_model  # noqa: PLC0415 (torch takes seconds)
-    from slimbench.instances.recording.recorder import record as record_trace  # noqa: PLC0415
+    from slimbench.instances.recording.loading import load_model
+    from slimbench.instances.recording.recorder import record as record_trace
 
     users = {path.stem: path for path in texts}
     if len(users) < len(texts):

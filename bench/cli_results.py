@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from slimbench.bench.cli_comparison import SORTS, as_json, as_markdown, print_comparison, shown_rows
-from slimbench.bench.cli_report import RunFolder
+from slimbench.bench.cli_options import RunFolder
 from slimbench.bench.compare import ALPHA, FACTOR, QUALITY_FACTOR, compare_runs
 from slimbench.bench.exit_codes import FAILED, NOTHING_MEASURED, REGRESSION
 from slimbench.bench.export import export_run

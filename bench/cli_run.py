@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import signal
@@ -15,14 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pytimeparse.timeparse import timeparse
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slimbench.bench.benchmark import Benchmark, Request, default_jobs, opened, planned
-from slimbench.bench.cli_instances import Data
+from slimbench.bench.cli_options import Data, Plugins, duration_s
 from slimbench.bench.cli_report import print_report
-from slimbench.bench.cli_solvers import Plugins
 from slimbench.bench.estimate import estimate
 from slimbench.bench.executor import EXECUTORS, check_executor
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
@@ -33,18 +30,6 @@ from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
 from slimbench.bench.store import Store
 from slimbench.bench.suite import SHIPPED, shipped_suites
-from slimbench.bench.suite_schema import suite_schema
-
-
-def duration_s(text: str) -> float:
-    """Seconds of ``90``, ``90s``, ``10m`` or ``1h30m``."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = float(timeparse(text) or 0)
-    if not 0 < seconds < float("inf"):
-        raise typer.BadParameter(f"{text!r} is no duration, expected such as 90, 10m or 1h30m")
-    return seconds
 
 
 def run(
@@ -149,11 +134,6 @@ def _warnings_in_a_line() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"slimbench: warning: {message}", file=sys.stderr)
         yield
-
-
-def schema() -> None:
-    """Print the JSON schema of suites, for editors."""
-    print(json.dumps(suite_schema(), indent=2))
 
 
 def _print_anew(benchmark: Benchmark) -> None:

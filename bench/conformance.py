@@ -87,7 +87,7 @@ class _Trial:
             )
         )
         outcome = next(iter(self.workers.collect()))
-        return verified(instance, self.call, outcome), outcome
+        return verified(instance, outcome), outcome
 
 
 def _instances() -> Iterator[Instance]:

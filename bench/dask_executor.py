@@ -19,7 +19,7 @@ from distributed import Client, Future, as_completed
 from slimbench.bench.errors import ExecutorError
 from slimbench.bench.isolation import Workers
 from slimbench.bench.machine import describe_machine
-from slimbench.bench.messages import Job, Status
+from slimbench.bench.messages import Guaranteed, Job, Status
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.trajectory import Trail
 from slimbench.bench.versions import own_sources
@@ -128,9 +128,8 @@ class DaskExecutor:
 
 def _lost(job: Job, message: str) -> Outcome:
     status: Status = "crashed"
-    return Outcome(
-        job, status, message, None, None, False, 0.0, None, 0.0, {}, Trail(), 0.0, describe_machine()
-    )
+    nothing = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0)
+    return Outcome(job, status, message, *nothing)
 
 
 _here = threading.local()
@@ -167,6 +166,6 @@ def do_parcel(packed: bytes) -> bytes:
             log_file=str(log_file),
         )
         workers.submit(job)
-        outcome = next(iter(workers.collect()))
+        outcome = dataclasses.replace(next(iter(workers.collect())), machine=describe_machine())
         log = log_file.read_bytes() if log_file.exists() else b""
     return msgspec.msgpack.encode(Returned(outcome, log))

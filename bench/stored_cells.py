@@ -19,11 +19,11 @@ import msgspec
 from slimbench.bench.messages import Status
 from slimbench.bench.store_check import MAX_CELL_BYTES, shown, stays_inside
 from slimbench.bench.store_schema import empty_tables
+from slimbench.bench.verification import EVALUATED
 from slimbench.instances import DISPATCHES
 from slimbench.instances.planning import Planning
 
 CELL: Final = ("role", "instance_hash", "planning", "solver", "repeat")  # what a plan has one row for
-EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")  # all of them or none
 
 _AtLeastZero = Annotated[float, msgspec.Meta(ge=0)]
 _JSON: Final[Mapping[str, Any]] = {
@@ -134,7 +134,7 @@ def mend(execute: Callable[..., Any], bad: Iterable[BadCell]) -> None:
 def _of_a_run(changes: Mapping[str, Any], cells: Iterable[BadCell]) -> dict[str, Any]:
     problems = "; ".join(f"{cell.column}: {cell.problem}" for cell in cells)
     more: dict[str, Any] = {"status": "error", "message": f"in the results file: {problems}"}
-    if not changes.keys().isdisjoint(EVALUATED):
+    if not changes.keys().isdisjoint(EVALUATED):  # all of them or none
         more |= dict.fromkeys(EVALUATED)
     if any(cell.column in (*CELL, "planning_hash") for cell in cells):
         more["stale"] = 1

@@ -10,25 +10,23 @@ from typing import Any, Final
 
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.outcome import Outcome
-from slimbench.bench.plugin import Call
 from slimbench.bench.references import AGREEMENT, exceeds, reference_of
-from slimbench.bench.store import Store, StoreError
-from slimbench.bench.store_check import instance_file
-from slimbench.bench.stored_cells import EVALUATED
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
 
+EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")
 RECOMPUTED: Final = 1e-12  # relative to latency(none); another platform may sum in another order
 EVALUATED_ACTIVATIONS: Final = 4 * 10**7  # looked at for one trajectory: a few seconds
 FEWEST_EVALUATED: Final = 25  # placements of a trajectory, however large the instance
 
 
-def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]:
+def verified(instance: Instance, outcome: Outcome) -> dict[str, Any]:
     """The result columns of a run: status, and figures re-evaluated from the placement.
 
     A returned placement that does not fit is ``invalid_placement``; a claim of optimality, or a bound,
-    that the placement contradicts is ``error``. A run that was stopped keeps its last valid incumbent.
+    that the placement contradicts is ``error``, and so is a guarantee that is none. A run that was stopped
+    keeps its last valid incumbent.
     """
     status, message, termination = outcome.status, outcome.message, "none"
     values: dict[str, float | None] = dict.fromkeys(EVALUATED)
@@ -52,14 +50,8 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
             else:
                 status = "error"
                 message = f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s"
-    guarantee = call.solver.guarantee
-    ratio = None
-    if guarantee is not None and status == "ok":
-        try:
-            ratio = guarantee.ratio(instance, call.parameters, outcome.figures)
-        except Exception as error:  # the plugin's own code
-            status = "error"
-            message = " ".join(f"its guarantee raises {type(error).__name__}: {error}".split())
+    if status == "ok" and outcome.guarantee.fault:
+        status, message = "error", outcome.guarantee.fault
     return {
         "status": status,
         "termination": termination,
@@ -69,7 +61,7 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
         "runtime_s": outcome.runtime_s,
         "cpu_s": outcome.cpu_s,
         "peak_memory_mb": outcome.peak_memory_mb,
-        "guarantee_ratio": ratio,
+        "guarantee_ratio": outcome.guarantee.ratio if status == "ok" else None,
         "figures": json.dumps(outcome.figures, sort_keys=True),
         "trajectory": json.dumps(_trajectory(instance, outcome, values["saving_s"], bound)),
         "placement": outcome.placement.bits if placement is not None and outcome.placement else None,
@@ -148,6 +140,9 @@ def verify_run(folder: Path) -> list[str]:
     StoreError, InstanceError
         If the folder is not one of a run, or an instance file cannot be read.
     """
+    from slimbench.bench.store import Store, StoreError  # noqa: PLC0415  (a single run has no store)
+    from slimbench.bench.store_check import instance_file  # noqa: PLC0415
+
     with contextlib.closing(Store.snapshot(folder)) as store:
         runs = store.runs("status != 'planned'")
         known = {row["instance_hash"]: row for row in (*store.instances(), *store.instances(planned_on=True))}

@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import inspect
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 import slimbench.bench
@@ -20,6 +19,8 @@ OURS = "slimbench"
 
 def package_version(name: str) -> str | None:
     """Of an installed package; None where it is not one."""
+    from importlib import metadata  # noqa: PLC0415  (a single run names no versions)
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

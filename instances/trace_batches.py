@@ -16,7 +16,6 @@ from slimbench.instances.errors import InstanceError
 from slimbench.instances.files import naming_file
 from slimbench.instances.instance import Model
 from slimbench.instances.trace_columns import Coded, NotPlainError, TraceColumns
-from slimbench.instances.trace_parquet import parquet_blocks
 from slimbench.instances.trace_rows import IDENTITY, Row, UserColumn, check_row, columns_of
 from slimbench.instances.trace_sample import token_places
 from slimbench.instances.trace_text import csv_blocks, json_blocks
@@ -198,6 +197,8 @@ class _Block(Protocol):
 
 def _blocks(path: Path) -> Generator[_Block, None, None]:
     if path.name.endswith(".parquet"):
+        from slimbench.instances.trace_parquet import parquet_blocks  # noqa: PLC0415  (loads pyarrow)
+
         yield from parquet_blocks(path, MAX_TRACE_ROWS)
     elif path.name.endswith((".csv", ".csv.gz")):
         yield from csv_blocks(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from slimbench.bench.adaptive.course import Course, Stage
@@ -120,7 +120,7 @@ class AdaptiveRun:
         return played(named, list(references.values()), courses)
 
 
-def _calls(place: str, texts: Sequence[str], policies: dict[str, Policy]) -> list[PolicyCall]:
+def _calls(place: str, texts: Sequence[str], policies: Mapping[str, Policy]) -> list[PolicyCall]:
     try:
         return [parse_policy(text, policies) for text in texts]
     except PluginError as error:

@@ -25,7 +25,6 @@ from slimbench.bench.benchmark import Request, opened
 from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job
 from slimbench.bench.plan import make_plan
-from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.suite import Suite, SuiteFile, read_suite
 from slimbench.bench.verification import verified
@@ -222,8 +221,7 @@ def job(tmp_path, tiny_file):
             time_limit_s=time_limit_s,
             memory_limit_mb=memory_limit_mb,
             threads=threads,
-            log_file=str(tmp_path / f"{key}.log"),
-            **more,
+            **{"log_file": str(tmp_path / f"{key}.log"), **more},
         )
 
     return make
@@ -238,7 +236,7 @@ def row_of(workers, others, job, wait_until):
         (outcome,) = workers.collect()
         (server,) = set(psutil.Process().children()) - others
         wait_until(lambda: not server.children(recursive=True))  # killed already, it may take a moment
-        return verified(tiny_instance("single"), parse_call("bad", find_solvers([file])), outcome)
+        return verified(tiny_instance("single"), outcome)
 
     return run
 

@@ -121,6 +121,21 @@ def test_resume_measures_an_edited_plugin_and_an_edited_instance_anew(
     assert verify_run(folder) == []
 
 
+def test_resume_measures_a_plugin_anew_whose_neighbour_was_edited(
+    write_suite, plugin, command, tmp_path, no_report
+):
+    folder, helper = tmp_path / "run", tmp_path / "beside.py"
+    own = plugin("own", f"assert beside.value\n{EMPTY}", before="import beside")
+    suite = write_suite(tmp_path, ["own", "popularity"], more=REFERENCE)
+    for value in ("1", "'another'"):
+        helper.write_text(f"value = {value}\n")
+        resume = ["--resume"] if folder.exists() else []
+        ended = command("run", suite, "--out", folder, "--plugin", own, *resume)
+        assert ended.code == 0
+    assert "slimbench: 2 results are stale and are measured anew" in ended.err
+    assert {row["status"] for row in runs_of(folder)} == {"ok"}
+
+
 def test_force_measures_a_solver_anew_and_nothing_else(write_suite, command, tmp_path, no_report):
     folder = tmp_path / "run"
     suite = write_suite(tmp_path, ["popularity", "lns[patience=2]", "lns"], more=REFERENCE)

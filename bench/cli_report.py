@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,13 +18,13 @@ from slimbench.bench.verification import verify_run
 WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 
 
-def print_report(folder: Path, *, quiet: bool = False) -> None:
-    """Write the report, and print the ratio table and where the report lies."""
+def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) -> None:
+    """Write the report, to ``out`` if given, and print the ratio table and where the report lies."""
     from slimbench.reports import ratio_table, write_report
     from slimbench.reports.numbers import DASH, ratio_text, share_text
 
     results = load_results(folder)
-    page = write_report(results, folder)
+    page = write_report(results, folder, out)
     if quiet:
         return
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
@@ -46,9 +48,14 @@ def print_report(folder: Path, *, quiet: bool = False) -> None:
     print(f"report: {page}")
 
 
-def report(folder: RunFolder) -> None:
+def report(
+    folder: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
+    ] = None,
+) -> None:
     """Write the report of a run, finished or not."""
-    print_report(folder)
+    print_report(folder, out)
 
 
 def verify(folder: RunFolder) -> None:

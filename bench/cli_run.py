@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,9 +110,9 @@ def run(
         return
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
-    with opened(request) as benchmark:
-        if benchmark.n_stale and not quiet:
-            print(f"slimbench: {benchmark.n_stale} results are stale and are measured anew", file=sys.stderr)
+    with _warnings_in_a_line(), opened(request) as benchmark:
+        if not quiet:
+            _print_anew(benchmark)
         threads = benchmark.plan.suite.limits.threads
         jobs = jobs or default_jobs(threads)
         if where == "processes" and not quiet and (crowded := crowding(jobs, threads)):
@@ -135,9 +137,32 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"slimbench: warning: {message}", file=sys.stderr)
+        yield
+
+
+def _print_anew(benchmark: Benchmark) -> None:
+    """What --resume measures once more although it was measured."""
+    if n_changed := benchmark.n_stale - benchmark.n_failed:
+        print(f"slimbench: {n_changed} results are stale and are measured anew", file=sys.stderr)
+    if benchmark.n_failed:
+        print(f"slimbench: {benchmark.n_failed} runs that failed are measured again", file=sys.stderr)
+
+
 def _resuming(folder: Path) -> str:
-    """The command that goes on with this run."""
-    given = [word for word in sys.argv[1:] if word != "--resume"]
+    """The command that goes on with this run. What --force made stale is planned already."""
+    given, words = [], iter(sys.argv[1:])
+    for word in words:
+        short = re.fullmatch("(-[qv]*)f(.*)", word)  # flags may stand before it, and its value behind it
+        if word == "--force" or (short and not short[2]):
+            next(words, None)
+        if short and short[1] != "-":
+            given.append(short[1])
+        if not short and word != "--resume" and word.split("=")[0] != "--force":
+            given.append(word)
     if not any(word.split("=")[0] in {"--out", "--output"} for word in given):
         given += ["--out", str(folder)]
     return shlex.join(["slimbench", *given, "--resume"])

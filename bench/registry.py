@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import slimbench.bench.policies
 import slimbench.bench.solvers
+from slimbench.bench.neighbours import importable_beside
 from slimbench.bench.plugin import PluginError, Solver
 from slimbench.bench.policy_plugin import Policy
 
@@ -136,7 +137,8 @@ def _imported_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and type hints of the plugin look themselves up
     try:
-        spec.loader.exec_module(module)
+        with importable_beside(path):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _not_importable(str(path), error) from error

@@ -132,7 +132,8 @@ def _trajectory(
 def verify_run(folder: Path) -> list[str]:
     """Check a run folder once more from its files alone; returns a line for every fault found.
 
-    Every instance file is looked at, every stored placement evaluated anew, every reference rebuilt.
+    Every cell and every instance file is looked at, every stored placement evaluated anew, every reference
+    rebuilt.
 
     Raises
     ------
@@ -142,10 +143,11 @@ def verify_run(folder: Path) -> list[str]:
     from slimbench.bench.store import Store, StoreError  # noqa: PLC0415  (a single run has no store)
     from slimbench.bench.store_check import instance_file  # noqa: PLC0415
 
-    with contextlib.closing(Store.open(folder)) as store:
+    with contextlib.closing(Store.snapshot(folder)) as store:
         runs = store.runs("status != 'planned'")
         known = {row["instance_hash"]: row for row in (*store.instances(), *store.instances(planned_on=True))}
-    faults = []
+        faults = list(map(str, store.bad_cells))
+        damaged = {cell.row for cell in store.bad_cells if cell.table == "runs"}  # and said to be
     for key, row in known.items():
         file = instance_file(folder, row["file"])
         if file is None:
@@ -158,7 +160,7 @@ def verify_run(folder: Path) -> list[str]:
         faults += [
             f"{row['instance']}: run {run['run_id']} ({run['solver']}): {problem}"
             for run in own
-            if (problem := _stored_fault(instance, run))
+            if run["run_id"] not in damaged and (problem := _stored_fault(instance, run))
         ]
         try:
             reference_of(own)

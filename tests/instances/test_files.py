@@ -174,10 +174,14 @@ def test_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: {os.strerror(errno.ENOENT)}"
 
 
-def test_written_file_has_the_permissions_of_an_ordinary_one(tmp_path: Path) -> None:
+def test_written_file_has_the_permissions_of_an_ordinary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, ordinary = tmp_path / "instance.json", tmp_path / "ordinary"
-    write_instance(two_cells(), path)
     ordinary.write_bytes(b"")
+    # Other threads create files too: the process's mask is not touched, not even for a moment
+    monkeypatch.setattr("os.umask", pytest.fail)
+    write_instance(two_cells(), path)
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
 
 

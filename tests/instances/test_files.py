@@ -1,7 +1,9 @@
 """Files: what is written is read back to the bit, and a write that fails leaves what was there."""
 
+import codecs
 import copy
 import errno
+import gzip
 import json
 import os
 import stat
@@ -93,6 +95,14 @@ def test_documented_files_are_those_of_the_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "FILES.md").read_text("utf-8")
     blocks = [block.split("```")[0] for block in text.split("```json\n")[1:]]
     assert [json.loads(block) for block in blocks] == [TWO_CELLS, TWO_CELLS_PLACEMENT]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_a_byte_order_mark_is_no_part_of_a_document(suffix: str, tmp_path: Path) -> None:
+    text = codecs.BOM_UTF8 + json.dumps(TWO_CELLS).encode()
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(gzip.compress(text) if suffix.endswith(".gz") else text)
+    assert_same(read_instance(path), two_cells())
 
 
 def test_integers_where_a_number_is_due_are_read_as_numbers() -> None:

@@ -25,7 +25,7 @@ from slimbench.bench.executor import EXECUTORS, check_executor
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
 from slimbench.bench.plan import Plan
 from slimbench.bench.processors import crowding, default_jobs
-from slimbench.bench.references import Reference
+from slimbench.bench.references import Reference, share_of
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
@@ -181,8 +181,8 @@ def _shown(benchmark: Benchmark, quiet: bool, verbose: bool) -> Iterator[OnFinis
         task = progress.add_task(benchmark.folder.name, total=len(rows), completed=done, last="")
 
         def on_finish(row: Row, reference: Reference) -> None:
-            saving = row["saving_s"]
-            ratio = f"{saving / reference.saving_s:.4f} of best" if saving and reference.saving_s else ""
+            saving, none = row["saving_s"], reference.latency_none_s
+            ratio = "" if saving is None else f"{share_of(saving, reference.saving_s, none):.4f} of best"
             last = f"{row['instance']} {row['solver']} {row['status']} {ratio}"
             progress.update(task, advance=1, last=last)
             if verbose:

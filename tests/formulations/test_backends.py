@@ -16,6 +16,7 @@ from scipy import sparse
 from slimbench.formulations import SolverError, backends, libraries
 from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, Start, load_backend
 from slimbench.formulations.backends.progress import Progress
+from slimbench.formulations.backends.result import RELATIVE_GAP
 from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.milp import Milp
 from slimbench.instances import DISPATCHES, Placement, evaluate
@@ -180,7 +181,8 @@ def test_a_model_solved_without_a_search_has_its_optimum_as_bound_of_the_root(ba
         seconds_per_unit=1.0,
     )
     result = listened(nothing_binds, backend)["result"]
-    assert (result.objective, result.bound, result.root_bound) == (3.0, 3.0, 3.0)
+    assert result.objective == 3.0
+    assert 3.0 <= result.bound == result.root_bound <= 3.0 * (1 + RELATIVE_GAP)  # CBC stops at this gap
 
 
 def test_a_root_bound_printed_below_the_last_bound_is_not_believed(monkeypatch):

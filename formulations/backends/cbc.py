@@ -103,8 +103,10 @@ def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str,
             )
         if ended.returncode or not (folder / "model.sol").exists():
             raise SolverError(f"CBC exited with code {ended.returncode} and without a result")
-        status, values, _, _, _, sol_status = cbc.readsol_MPS(str(folder / "model.sol"), problem, *names)
+        solution = str(folder / "model.sol")
+        status, values, _, multipliers, _, sol_status = cbc.readsol_MPS(solution, problem, *names)
         problem.assignVarsVals(values)
+        problem.assignConsPi(multipliers)
         problem.assignStatus(status, sol_status)
         return log.read_text(errors="replace")
 

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from slimbench.bench.plugin import Solver
 from slimbench.bench.processors import default_jobs
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.results import Results, load_results
+from slimbench.bench.run_folder import latest_run, new_folder, running
 from slimbench.bench.runner import OnFinish, execute
 from slimbench.bench.selection import EVERYTHING, Selection, solver_filter
-from slimbench.bench.store import Store, StoreError, refuse_results, running
+from slimbench.bench.store import FAILED, Store, StoreError, refuse_results, require_results
 from slimbench.bench.suite import read_suite
 
 RUNS = Path("runs")
@@ -62,6 +62,8 @@ class Benchmark:
     ----------
     n_stale : int
         Results in the folder that the plan has made stale.
+    n_failed : int
+        Runs that are planned again because they failed; ``n_stale`` counts them too.
     """
 
     folder: Path
@@ -70,6 +72,7 @@ class Benchmark:
     solvers: Mapping[str, Solver]
     plugin_files: Sequence[Path]
     n_stale: int
+    n_failed: int
 
     def execute(
         self,
@@ -112,13 +115,16 @@ def opened(request: Request) -> Iterator[Benchmark]:
     file = read_suite(request.suite)
     with contextlib.ExitStack() as stack:
         if request.resume:
-            folder = request.out or _latest_run(file.suite.name)
+            folder = request.out or latest_run(RUNS, file.suite.name)
+            require_results(folder)
             stack.enter_context(running(folder))
             store = stack.enter_context(contextlib.closing(Store.open(folder)))
             earlier = store.meta()
+            if (suite := earlier.get("suite", file.suite.name)) != file.suite.name:
+                raise StoreError(f"{folder}: is a run of suite {suite}, expected one of {file.suite.name}")
         else:
-            folder = request.out or RUNS / f"{file.suite.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-            refuse_results(folder)
+            if request.out:
+                refuse_results(request.out)
             earlier = {}
         known_files = json.loads(earlier.get("plugin_files", "[]"))
         plugin_files = request.plugin_files or [Path(file) for file in known_files]
@@ -130,14 +136,22 @@ def opened(request: Request) -> Iterator[Benchmark]:
             "plugin_files": json.dumps([str(path.resolve()) for path in plugin_files]),
             "data": str(data.resolve()) if data else "",
         }
-        n_stale = 0
+        n_stale, failed = 0, list[Mapping[str, Any]]()
         if request.resume:
-            n_stale = go_on(folder, store, plan, facts, solver_filter(request.force, solvers))
+            is_forced = solver_filter(request.force, solvers)
+
+            def anew(row: Mapping[str, Any]) -> bool:
+                if row["status"] in FAILED:
+                    failed.append(row)
+                return row["status"] in FAILED or is_forced(row)
+
+            n_stale = go_on(folder, store, plan, facts, anew)
         else:
+            folder = request.out or new_folder(RUNS, file.suite.name)
             _make_folder(folder)
             stack.enter_context(running(folder))
             store = stack.enter_context(contextlib.closing(begin(folder, plan, facts)))
-        yield Benchmark(folder, store, plan, solvers, plugin_files, n_stale)
+        yield Benchmark(folder, store, plan, solvers, plugin_files, n_stale, len(failed))
 
 
 def run(
@@ -201,10 +215,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
-
-
-def _latest_run(suite: str) -> Path:
-    found = sorted(RUNS.glob(f"{suite}-*/results.sqlite"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise StoreError(f"runs: has no run of suite {suite}, expected --out with the folder to resume")
-    return found[-1].parent

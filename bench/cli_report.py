@@ -1,4 +1,4 @@
-"""``slimbench report``, ``verify``, ``sys-info``. It may look up to ``reports``."""
+"""``slimbench report`` and ``verify``. It may look up to ``reports``."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slimbench.bench.cli_instances import print_facts
+from slimbench.bench.cli_options import RunFolder
 from slimbench.bench.exit_codes import FAILED
-from slimbench.bench.machine import describe_machine
 from slimbench.bench.results import load_results
 from slimbench.bench.verification import verify_run
 
 WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 
-
-def print_report(folder: Path, *, quiet: bool = False) -> None:
-    """Write the report, and print the ratio table and where the report lies."""
-    from slimbench.reports import ratio_table, write_report  # noqa: PLC0415
-    from slimbench.reports.numbers import DASH, ratio_text, share_text  # noqa: PLC0415
+def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) -> None:
+    """Write the report, to ``out`` if given, and print the ratio table and where the report lies."""
+    from slimbench.reports import ratio_table, write_report
+    from slimbench.reports.numbers import DASH, ratio_text, share_text
 
     results = load_results(folder)
-    page = write_report(results, folder)
+    page = write_report(results, folder, out)
     if quiet:
         return
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
@@ -51,9 +48,14 @@ def print_report(folder: Path, *, quiet: bool = False) -> None:
     print(f"report: {page}")
 
 
-def report(folder: RunFolder) -> None:
+def report(
+    folder: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
+    ] = None,
+) -> None:
     """Write the report of a run, finished or not."""
-    print_report(folder)
+    print_report(folder, out)
 
 
 def verify(folder: RunFolder) -> None:
@@ -64,8 +66,3 @@ def verify(folder: RunFolder) -> None:
     if not faults:
         print(f"{folder}: every placement and reference verifies")
     raise SystemExit(FAILED if faults else 0)
-
-
-def sys_info() -> None:
-    """Say what machine, interpreter and versions a run here would be made with."""
-    print_facts(describe_machine())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shlex
 import signal
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,37 +14,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pytimeparse.timeparse import timeparse
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slimbench.bench.benchmark import Benchmark, Request, opened, planned
-from slimbench.bench.cli_instances import Data
+from slimbench.bench.cli_options import Data, Plugins, duration_s
 from slimbench.bench.cli_report import print_report
-from slimbench.bench.cli_solvers import Plugins
 from slimbench.bench.estimate import estimate
 from slimbench.bench.executor import EXECUTORS, check_executor
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
 from slimbench.bench.plan import Plan
 from slimbench.bench.processors import crowding, default_jobs
-from slimbench.bench.references import Reference
+from slimbench.bench.references import Reference, share_of
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
 from slimbench.bench.store import Store
 from slimbench.bench.suite import SHIPPED, shipped_suites
-from slimbench.bench.suite_schema import suite_schema
-
-
-def duration_s(text: str) -> float:
-    """Seconds of ``90``, ``90s``, ``10m`` or ``1h30m``."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = float(timeparse(text) or 0)
-    if not 0 < seconds < float("inf"):
-        raise typer.BadParameter(f"{text!r} is no duration, expected such as 90, 10m or 1h30m")
-    return seconds
 
 
 def run(
@@ -123,9 +110,9 @@ def run(
         return
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
-    with opened(request) as benchmark:
-        if benchmark.n_stale and not quiet:
-            print(f"slimbench: {benchmark.n_stale} results are stale and are measured anew", file=sys.stderr)
+    with _warnings_in_a_line(), opened(request) as benchmark:
+        if not quiet:
+            _print_anew(benchmark)
         threads = benchmark.plan.suite.limits.threads
         jobs = jobs or default_jobs(threads)
         if where == "processes" and not quiet and (crowded := crowding(jobs, threads)):
@@ -150,14 +137,32 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def schema() -> None:
-    """Print the JSON schema of suites, for editors."""
-    print(json.dumps(suite_schema(), indent=2))
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"slimbench: warning: {message}", file=sys.stderr)
+        yield
+
+
+def _print_anew(benchmark: Benchmark) -> None:
+    """What --resume measures once more although it was measured."""
+    if n_changed := benchmark.n_stale - benchmark.n_failed:
+        print(f"slimbench: {n_changed} results are stale and are measured anew", file=sys.stderr)
+    if benchmark.n_failed:
+        print(f"slimbench: {benchmark.n_failed} runs that failed are measured again", file=sys.stderr)
 
 
 def _resuming(folder: Path) -> str:
-    """The command that goes on with this run."""
-    given = [word for word in sys.argv[1:] if word != "--resume"]
+    """The command that goes on with this run. What --force made stale is planned already."""
+    given, words = [], iter(sys.argv[1:])
+    for word in words:
+        short = re.fullmatch("(-[qv]*)f(.*)", word)  # flags may stand before it, and its value behind it
+        if word == "--force" or (short and not short[2]):
+            next(words, None)
+        if short and short[1] != "-":
+            given.append(short[1])
+        if not short and word != "--resume" and word.split("=")[0] != "--force":
+            given.append(word)
     if not any(word.split("=")[0] in {"--out", "--output"} for word in given):
         given += ["--out", str(folder)]
     return shlex.join(["slimbench", *given, "--resume"])
@@ -176,8 +181,8 @@ def _shown(benchmark: Benchmark, quiet: bool, verbose: bool) -> Iterator[OnFinis
         task = progress.add_task(benchmark.folder.name, total=len(rows), completed=done, last="")
 
         def on_finish(row: Row, reference: Reference) -> None:
-            saving = row["saving_s"]
-            ratio = f"{saving / reference.saving_s:.4f} of best" if saving and reference.saving_s else ""
+            saving, none = row["saving_s"], reference.latency_none_s
+            ratio = "" if saving is None else f"{share_of(saving, reference.saving_s, none):.4f} of best"
             last = f"{row['instance']} {row['solver']} {row['status']} {ratio}"
             progress.update(task, advance=1, last=last)
             if verbose:

@@ -145,14 +145,15 @@ def _not_ok(row: Mapping[str, Any]) -> str | None:
 
 def _below_guarantee(row: Mapping[str, Any], optimum: float) -> str | None:
     ratio = row["guarantee_ratio"]
-    if row["saving_s"] is None or ratio is None or not exceeds(ratio * optimum, row["saving_s"]):
+    saving, none = row["saving_s"], row["latency_none_s"]
+    if saving is None or ratio is None or not exceeds(ratio * optimum, saving, none):
         return None
-    return f"saving / optimum is {row['saving_s'] / optimum:.6f}, guaranteed {ratio:.6f}"
+    return f"saving / optimum is {saving / optimum:.6f}, guaranteed {ratio:.6f}"
 
 
 def _bound_too_low(row: Mapping[str, Any], optimum: float) -> str | None:
     bound = row["bound_saving_s"]
-    if bound is None or not exceeds(optimum, bound):
+    if bound is None or not exceeds(optimum, bound, row["latency_none_s"] or 0.0):
         return None
     return f"bound {bound:.9g} s, optimum {optimum:.9g} s"
 

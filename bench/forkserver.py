@@ -26,10 +26,12 @@ from typing import Final
 import psutil
 
 from slimbench.bench.messages import Ended, Forked, Job, ServerMessage, decode_job, encode
-from slimbench.bench.plugin import parse_call
+from slimbench.bench.plugin import PluginError, parse_call
+from slimbench.bench.policy_plugin import parse_policy
 from slimbench.bench.registry import find_policies, find_solvers
 from slimbench.bench.warm_up import warm_up
 from slimbench.bench.worker import failed, run_job
+from slimbench.formulations.libraries import no_library
 
 PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 KILL_ROUNDS: Final = 50  # a killed process may take a moment, one that waits for a disk for ever
@@ -38,12 +40,6 @@ KILL_WAIT_S: Final = 0.1
 
 def main(descriptor: int) -> None:
     """Serve the coordinator on an inherited socket until it closes."""
-    solvers = find_solvers()
-    for name in solvers:
-        warm_up(parse_call(name, solvers))
-    find_policies()
-    gc.collect()
-    gc.freeze()  # a collection in a worker would copy every page of what is shared
     with socket.socket(fileno=descriptor) as control:
         _serve(_Coordinator(control))
 
@@ -115,6 +111,7 @@ def _make_workers(coordinator: _Coordinator, jobs: dict[int, Job]) -> None:
             _report_ended(coordinator, jobs)
         if coordinator.messages in ready:
             job, channel = coordinator.receive()
+            _load(job)
             try:
                 pid = os.fork()
             except OSError as error:  # too many processes, or too little memory
@@ -125,6 +122,18 @@ def _make_workers(coordinator: _Coordinator, jobs: dict[int, Job]) -> None:
             channel.close()
             jobs[pid] = job
             coordinator.tell(Forked(job.key, pid))
+
+
+def _load(job: Job) -> None:
+    """Import and compile what a shipped plugin needs, once; what is wrong with a job its worker reports."""
+    gc.disable()
+    with contextlib.suppress(PluginError), no_library():
+        solver = job.solver
+        if job.sight:  # policies plan by a solver; their own moves take the kernels of ``slim-sweep``
+            solver = parse_policy(job.solver, find_policies()).parameters.get("solver", "slim-sweep")
+        warm_up(parse_call(solver, find_solvers()))
+    gc.freeze()  # a collection in a worker would copy every page of what is shared
+    gc.enable()
 
 
 def _refuse(coordinator: _Coordinator, job: Job, channel: Connection, error: OSError) -> None:

@@ -36,17 +36,20 @@ class Workers:
         Runs at a time. Where there are several, each has its own processors, if there are enough.
     threads : int
         That each run may keep busy.
+    forked : bool
+        As ``ServerLink`` takes it.
     """
 
-    def __init__(self, slots: int = 1, threads: int = 1) -> None:
+    def __init__(self, slots: int = 1, threads: int = 1, *, forked: bool = False) -> None:
         self.slots = slots
         self.threads = threads
+        self._forked = forked
         self._cores = shared_out(slots, threads)
         self._runs: dict[int, RunUnderWay] = {}
 
     def __enter__(self) -> Self:
         self._groups = ControlGroups.find()
-        self._server = ServerLink(self.threads)
+        self._server = ServerLink(self.threads, forked=self._forked)
         self._listener = Listener()
         self._listener.hear_from(self._server.messages)
         return self
@@ -115,3 +118,10 @@ def _clean_up(run: RunUnderWay) -> None:
         run.group.remove()
     if run.pid is not None:
         shutil.rmtree(run.job.temporary_folder(run.pid), ignore_errors=True)
+
+
+def run_alone(job: Job) -> Outcome:
+    """One run under the same isolation and limits as in a suite."""
+    with Workers(forked=True) as workers:
+        workers.submit(job)
+        return next(iter(workers.collect()))

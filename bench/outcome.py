@@ -23,7 +23,7 @@ class Outcome:
     guarantee : what the solver guarantees for this run
     trail : what was reported on the way, and when
     load_before : processes that wanted a processor when the run was started, the last minute's mean
-    machine : facts of the machine it ran on
+    machine : facts of the machine it ran on; None for this one
     """
 
     job: Job
@@ -39,7 +39,7 @@ class Outcome:
     guarantee: Guaranteed
     trail: Trail
     load_before: float
-    machine: dict[str, str]
+    machine: dict[str, str] | None = None
 
 
 @dataclass

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -202,16 +202,20 @@ def parse_call(text: str, solvers: Mapping[str, Solver]) -> Call:
     PluginError
         If the text is not of that form, or names an unknown solver or parameter, or a value does not fit.
     """
-    name, parameters, label = read_call(
-        "solver", text, {name: plugin.parameters for name, plugin in solvers.items()}
-    )
+    name, parameters, label = read_call("solver", text, solvers)
     return Call(solvers[name], parameters, label)
 
 
-def read_call(
-    kind: str, text: str, known: Mapping[str, Mapping[str, Parameter]]
-) -> tuple[str, Parameters, str]:
-    """Name, settled parameters and label of a call of one of the ``known`` plugins, by their parameters.
+class HasParameters(Protocol):
+    """A plugin, as far as its call is concerned."""
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """By name, in the order of the signature."""
+
+
+def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple[str, Parameters, str]:
+    """Name, settled parameters and label of a call of one of the ``known`` plugins.
 
     Raises
     ------
@@ -224,7 +228,7 @@ def read_call(
     name, arguments = match[1], match[2] or ""
     if name not in known:
         raise PluginError(f"{kind} {name!r}: unknown, expected one of {', '.join(sorted(known))}")
-    declared = known[name]
+    declared = known[name].parameters
     given: dict[str, Any] = {}
     for part in _split_top_level(arguments):
         key, equals, value = (piece.strip() for piece in part.partition("="))

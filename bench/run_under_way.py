@@ -14,7 +14,6 @@ import psutil
 
 from slimbench.bench.cgroup import ControlGroup
 from slimbench.bench.limits import START_LIMIT_S, hard_limit_s, usage
-from slimbench.bench.machine import describe_machine
 from slimbench.bench.messages import (
     Ended,
     Finished,
@@ -159,7 +158,6 @@ class RunUnderWay:
             guarantee=guarantee,
             trail=heard.trail,
             load_before=self.load_before,
-            machine=describe_machine(),
         )
 
     def _cut_short(self, late: bool) -> Finished:

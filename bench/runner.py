@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from slimbench.bench.executor import Executor
-from slimbench.bench.isolation import Workers
 from slimbench.bench.machine import describe_machine, now
 from slimbench.bench.messages import TEMPORARY, Job
 from slimbench.bench.outcome import Outcome
@@ -24,13 +23,6 @@ from slimbench.instances import Instance, read_instance
 
 Row = Mapping[str, Any]
 OnFinish = Callable[[Row, Reference], None]
-
-
-def run_alone(job: Job) -> Outcome:
-    """One run under the same isolation and limits as in a suite."""
-    with Workers() as workers:
-        workers.submit(job)
-        return next(iter(workers.collect()))
 
 
 def execute(
@@ -97,7 +89,7 @@ class _Execution:
     def start(self, row: Row) -> None:
         """Start a run; a reference that is known already finishes at once."""
         if self._is_reusable(row) and (known := self._cache.find(row, self._instance(row["instance_hash"]))):
-            self._finish(row, known, describe_machine())
+            self._finish(row, *known)
             return
         self._under_way[row["run_id"]] = row
         self._executor.submit(
@@ -121,10 +113,11 @@ class _Execution:
             for outcome in self._executor.collect():
                 row = self._under_way.pop(outcome.job.key)
                 result = self._result(row, outcome)
+                machine = outcome.machine or describe_machine()
                 if self._is_reusable(row) and result["status"] == "ok":
-                    self._cache.keep(row, result)
+                    self._cache.keep(row, result, machine)
                 _drop_log(Path(outcome.job.log_file), row, result)
-                self._finish(row, result, outcome.machine)
+                self._finish(row, result, machine)
 
     def _result(self, row: Row, outcome: Outcome) -> dict[str, Any]:
         """Its claims are held against what it was planned on; its worth is that on the run's instance."""

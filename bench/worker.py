@@ -123,8 +123,7 @@ def failed(status: Status, message: str) -> Finished:
 def _prepared_run(job: Job) -> _Prepared:
     call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
     instance = read_instance(job.instance_file)
-    if job.plugin_files:  # shipped solvers were warmed up before the fork
-        warm_up(call)
+    warm_up(call)  # a plugin's: shipped ones were warm before the fork
     if call.solver.prepare is not None:
         call.solver.prepare(call.parameters)
     declared = call.solver.guarantee

@@ -20,14 +20,14 @@ from slimbench.instances.arrays import (
     FloatArray,
     IndexArray,
     IntArray,
-    compiled,
     csr_rows,
     offsets_of,
     padded_groups,
 )
-from slimbench.instances.evaluation import PARALLEL, SINGLE
 from slimbench.instances.instance import LayerActivations
+from slimbench.instances.kernels import compiled
 
+SINGLE, PARALLEL = map(DISPATCHES.index, ("single", "parallel"))  # as kernels tell dispatches
 ROUNDING: Final = 1e-12  # relative; what improves by less does not
 
 
@@ -227,9 +227,10 @@ def _emit_terms(
                     break
             if latency > t:
                 weights[n_terms] = rates[a] * (latency - t)
-                members[n_members : n_members + stop - start] = experts[start:stop]
+                for i in range(start, stop):
+                    members[n_members] = experts[i]
+                    n_members += 1
                 n_terms += 1
-                n_members += stop - start
                 offsets[n_terms] = n_members
             continue
         k = 0
@@ -253,9 +254,15 @@ def _emit_terms(
             after = current[j + 1] if j + 1 < k else t
             if dispatch == PARALLEL and current[j] > after:
                 weights[n_terms] = rates[a] * (current[j] - after)
-                members[n_members : n_members + j + 1] = np.sort(slowest_first[: j + 1])
+                for i in range(j + 1):  # in ascending order
+                    at = n_members + i
+                    while at > n_members and members[at - 1] > slowest_first[i]:
+                        members[at] = members[at - 1]
+                        at -= 1
+                    members[at] = slowest_first[i]
                 n_terms += 1
                 n_members += j + 1
                 offsets[n_terms] = n_members
-    layer_offsets[layer + 1 :] = n_terms
+    for later in range(layer + 1, len(layer_offsets)):
+        layer_offsets[later] = n_terms
     return weights[:n_terms], offsets[: n_terms + 1], members[:n_members], layer_offsets

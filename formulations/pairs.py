@@ -17,8 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
+import scipy
 
 from slimbench.formulations.rewards import Rewards, merged_rewards, servers_share_groups
 from slimbench.formulations.sweep import sweep
@@ -134,8 +133,8 @@ def _unit_of(rewards: Rewards, named: IntArray) -> IntArray:
     """(named,) number of each expert's unit, in order of their first experts."""
     members = np.searchsorted(named, rewards.group_members)
     firsts = np.repeat(members[rewards.group_offsets[:-1]], rewards.group_sizes)
-    links = sparse.coo_array((np.ones(len(members)), (firsts, members)), shape=(len(named), len(named)))
-    labels = csgraph.connected_components(links, directed=False)[1]
+    links = scipy.sparse.coo_array((np.ones(len(members)), (firsts, members)), shape=(len(named), len(named)))
+    labels = scipy.sparse.csgraph.connected_components(links, directed=False)[1]
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.asarray(np.argsort(np.argsort(first))[inverse.ravel()], np.int64)
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from slimbench.bench.ratio_intervals import best_savings, disproved, tolerance, worthwhile_savings
+from slimbench.bench.ratio_intervals import best_savings, disproved, worthwhile_savings
+from slimbench.bench.references import tolerance
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.ratios import TIME_SHIFT_S, geometric_mean, shifted_gmean
 

@@ -6,10 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from slimbench.bench.isolation import run_alone
 from slimbench.bench.messages import Job
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.runner import run_alone
 from slimbench.bench.verification import verified
 from slimbench.instances import Instance, write_instance
 

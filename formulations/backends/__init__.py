@@ -1,7 +1,6 @@
 """One door to the solver libraries.
 
-Two of them in one process are not safe: MathOpt's HiGHS crashed with a segmentation fault where highspy
-had solved a model before. So a library is imported when first asked for, and a second one is refused.
+A library is imported when first asked for, and a second one in the same process is refused.
 """
 
 from __future__ import annotations
@@ -13,10 +12,13 @@ from typing import Final
 
 import numpy as np
 
+from slimbench.formulations.backends.dual_bound import dual_bound
 from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions
 from slimbench.formulations.backends.result import MilpResult, Termination
+from slimbench.formulations.backends.row_ranges import in_range
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
+from slimbench.formulations.libraries import loading
 from slimbench.formulations.milp import Milp
 
 __all__ = [
@@ -40,11 +42,13 @@ BACKENDS: Final = {
     "gurobi": ("gurobipy", "gurobi", "solve"),
 }
 Solve = Callable[[Milp, SolveOptions], MilpResult]
-_library_in_use: list[str] = []
 
 
 def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
-    """Solve a model with one backend.
+    """Solve a model with one backend, which gets its rows ``in_range``.
+
+    The bound on a model with integer columns is a claim of the library, to its tolerances; that on a linear
+    program is rebuilt from its multipliers (``dual_bound``) and needs no trust.
 
     Raises
     ------
@@ -56,7 +60,10 @@ def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None 
     solve = load_backend(backend)
     if not milp.n_columns:
         return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
+    milp = in_range(milp, integers=backend == "cp-sat")
     result = solve(milp, options or SolveOptions())
+    if result.multipliers is not None:
+        result = replace(result, bound=dual_bound(milp, result.multipliers))
     if result.bound is not None and result.root_bound is not None:
         # what an incumbent has cut off at the root, a library may leave out of the bound it prints there
         return replace(result, root_bound=max(result.root_bound, result.bound))
@@ -74,15 +81,11 @@ def load_backend(backend: str) -> Solve:
     if backend not in BACKENDS:
         raise SolverError(f"backend is {backend!r}, expected one of {', '.join(BACKENDS)}")
     library, module, function = BACKENDS[backend]
-    if _library_in_use and _library_in_use[0] != library:
-        raise SolverError(
-            f"backend {backend} needs {library}, but this process has used {_library_in_use[0]}"
-        )
     try:
-        solve: Solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        with loading(library):
+            solve: Solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     except ModuleNotFoundError as error:
         if error.name != library:
             raise
         raise SolverError(f"backend {backend} needs {library}: pip install {library}") from None
-    _library_in_use[:] = [library]
     return solve

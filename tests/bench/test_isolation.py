@@ -307,7 +307,7 @@ def test_nothing_survives_a_coordinator_that_is_killed(plugin, job, tmp_path, wa
     script = tmp_path / "coordinator.py"
     script.write_text(
         "import sys, msgspec\nfrom slimbench.bench.messages import decode_job\n"
-        "from slimbench.bench.runner import run_alone\nrun_alone(decode_job(bytes.fromhex(sys.argv[1])))\n"
+        "from slimbench.bench.isolation import run_alone\nrun_alone(decode_job(bytes.fromhex(sys.argv[1])))\n"
     )
     with subprocess.Popen([sys.executable, script, encode(hanging).hex()]) as coordinator:
         wait_until(note.exists)

@@ -11,7 +11,7 @@ from samples import random_instance
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.lagrangian import PricedCoupling, priced_bounds
-from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances import Placement
 
 FAMILY = [

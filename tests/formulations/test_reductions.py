@@ -12,7 +12,7 @@ from oracles import brute_force, plain_fits, plain_saving
 from samples import build, random_instance, with_fields
 
 from slimbench.formulations.formulation import ALL_REDUCTIONS, FORMULATIONS, applies, build_milp
-from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances import DISPATCHES, Model
 
 AGREEMENT = 1e-6  # relative, docs/MODEL.md

@@ -111,7 +111,10 @@ class Store:
         store._connection.execute("PRAGMA query_only = ON")
         if not store.instances():
             store.close()
-            raise StoreError(f"{folder / FILE_NAME}: {store.bad_cells[0]}")
+            problem = (
+                store.bad_cells[0] if store.bad_cells else "all runs are stale, expected one that counts"
+            )
+            raise StoreError(f"{folder / FILE_NAME}: {problem}")
         return store
 
     @classmethod

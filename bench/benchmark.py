@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from slimbench.bench.executor import check_executor, make_executor
 from slimbench.bench.plan import Plan, begin, go_on, make_plan
@@ -19,10 +19,11 @@ from slimbench.bench.results import Results, load_results
 from slimbench.bench.run_folder import latest_run, new_folder, running
 from slimbench.bench.runner import OnFinish, execute
 from slimbench.bench.selection import EVERYTHING, Selection, solver_filter
-from slimbench.bench.store import FAILED, Store, StoreError, refuse_results, require_results
+from slimbench.bench.store import Store, StoreError, refuse_results, require_results
 from slimbench.bench.suite import read_suite
 
 RUNS = Path("runs")
+MEASURED_AGAIN: Final = ("crashed", "error", "invalid_placement")  # statuses of runs that failed
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,9 @@ def opened(request: Request) -> Iterator[Benchmark]:
             is_forced = solver_filter(request.force, solvers)
 
             def anew(row: Mapping[str, Any]) -> bool:
-                if row["status"] in FAILED:
+                if row["status"] in MEASURED_AGAIN:
                     failed.append(row)
-                return row["status"] in FAILED or is_forced(row)
+                return row["status"] in MEASURED_AGAIN or is_forced(row)
 
             n_stale = go_on(folder, store, plan, facts, anew)
         else:

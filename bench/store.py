@@ -15,18 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from slimbench.bench.store_check import UNREADABLE, file_problem, one_line
+from slimbench.bench.store_connection import is_from_outside, snapshot, writable
 from slimbench.bench.store_schema import SCHEMA, SCHEMA_VERSION
-from slimbench.bench.store_snapshot import snapshot
 from slimbench.bench.stored_cells import CELL, BadCell, bad_cells, mend
 
 FILE_NAME: Final = "results.sqlite"
-FAILED: Final = ("crashed", "error", "invalid_placement")  # statuses that are measured again by --resume
-
-# What SQLite says of a disk, or of others at work; anything else is a bug of ours.
-_OUTSIDE: Final = frozenset({
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CORRUPT,
-})  # fmt: skip
 
 
 class StoreError(ValueError):
@@ -76,7 +69,7 @@ class Store:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 undo.callback((folder / FILE_NAME).unlink, missing_ok=True)
-                connection = _connect(folder / FILE_NAME)
+                connection = writable(folder / FILE_NAME)
                 undo.callback(connection.close)
                 connection.executescript(f"BEGIN;{SCHEMA}{version}COMMIT;")
             except (OSError, sqlite3.Error) as error:
@@ -93,9 +86,7 @@ class Store:
         StoreError
             If there is none, or it is not one of ours, or cannot be written.
         """
-        store = cls._checked(folder, _connect)
-        mend(store._connection.execute, [cell for cell in store.bad_cells if cell.table == "meta"])
-        return store
+        return cls._checked(folder, writable, lambda cell: cell.table == "meta")
 
     @classmethod
     def snapshot(cls, folder: Path) -> Self:
@@ -106,33 +97,37 @@ class Store:
         StoreError
             If there is none, or it is not one of ours.
         """
-        store = cls._checked(folder, snapshot)
-        mend(store._connection.execute, store.bad_cells)
+        store = cls._checked(folder, snapshot, lambda _: True)
         store._connection.execute("PRAGMA query_only = ON")
         if not store.instances():
             store.close()
-            raise StoreError(f"{folder / FILE_NAME}: {store.bad_cells[0]}")
+            problem = (
+                store.bad_cells[0] if store.bad_cells else "all runs are stale, expected one that counts"
+            )
+            raise StoreError(f"{folder / FILE_NAME}: {problem}")
         return store
 
     @classmethod
-    def _checked(cls, folder: Path, connect: Callable[[Path], sqlite3.Connection]) -> Self:
+    def _checked(
+        cls,
+        folder: Path,
+        connect: Callable[[Path], sqlite3.Connection],
+        is_mended: Callable[[BadCell], bool],
+    ) -> Self:
         path = require_results(folder)
-        try:
-            connection = connect(path)
-        except (*UNREADABLE, OSError) as error:
-            raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
-        try:
-            if problem := file_problem(connection):
-                raise StoreError(f"{path}: {problem}")
-            if connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None:
-                raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
-            return cls(connection, folder, bad_cells(connection))
-        except UNREADABLE as error:
-            connection.close()
-            raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
-        except StoreError:
-            connection.close()
-            raise
+        with contextlib.ExitStack() as undo:
+            try:
+                connection = undo.enter_context(contextlib.closing(connect(path)))
+                if problem := file_problem(connection):
+                    raise StoreError(f"{path}: {problem}")
+                if connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None:
+                    raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
+                store = cls(connection, folder, bad_cells(connection))
+                mend(connection.execute, filter(is_mended, store.bad_cells))
+            except (*UNREADABLE, OSError) as error:
+                raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
+            undo.pop_all()
+        return store
 
     def close(self) -> None:
         """Close the file. Without WAL it can be read where nothing can be written, and on network disks."""
@@ -277,7 +272,7 @@ class Store:
             if self._connection.in_transaction:  # on a full disk SQLite has rolled back already
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE:  # the low byte of an extended code
+            if is_from_outside(error):
                 raise StoreError(
                     f"{self._folder}: cannot write a result ({error}); run again with --resume"
                 ) from None
@@ -301,15 +296,3 @@ def _renew(execute: Any, row: Mapping[str, Any], damaged: set[int]) -> None:
 def _insert(execute: Any, table: str, row: Mapping[str, Any], or_what: str = "") -> None:
     marks = ", ".join("?" * len(row))
     execute(f"INSERT {or_what} INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    except UNREADABLE:
-        connection.close()
-        raise
-    return connection

@@ -96,6 +96,12 @@ def test_a_file_of_which_no_run_counts_any_more_is_refused_by_its_cell(damaged):
         Store.snapshot(folder)
 
 
+def test_a_file_whose_runs_are_all_stale_is_refused(damaged):
+    folder = damaged("UPDATE runs SET stale = 1")
+    with pytest.raises(StoreError, match=r"results.sqlite: all runs are stale, expected one that counts"):
+        Store.snapshot(folder)
+
+
 @pytest.mark.parametrize(
     ("statement", "value"),
     [

@@ -203,9 +203,9 @@ def test_what_was_planned_elsewhere_is_not_compared(tmp_path):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"planned_on": "seen"}, "runs.planning: is missing in run 1, which is planned on another"),
-        ({"planning": TOKENS}, "runs.planning_hash: is missing in run 1, which is planned on another"),
-        (PLANNED | {"planning": "{}"}, "runs.planning: is '{}', expected JSON of this column"),
+        ({"planned_on": "seen"}, "row 1: planning: is missing in a run that is planned on another"),
+        ({"planning": TOKENS}, "row 1: planning_hash: is missing in a run that is planned on another"),
+        (PLANNED | {"planning": "{}"}, "row 1: planning: is '{}', expected JSON of this column"),
         (PLANNED | {"planning": '{"tokens":0}'}, "expected JSON of this column"),
     ],
 )  # fmt: skip

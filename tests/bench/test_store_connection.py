@@ -10,7 +10,7 @@ from run_folders import write_run
 
 from slimbench.bench.results import load_results
 from slimbench.bench.store import FILE_NAME, Store, StoreError
-from slimbench.bench.store_snapshot import snapshot
+from slimbench.bench.store_connection import snapshot
 
 
 @pytest.fixture

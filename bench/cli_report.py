@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,15 +22,27 @@ WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 
 
-def print_report(folder: Path, *, quiet: bool = False) -> None:
-    """Write the report, and print the ratio table and where the report lies."""
-    from slimbench.reports import ratio_table, write_report  # noqa: PLC0415
+def print_report(folder: Path, *, quiet: bool = False) -> int:
+    """Write the report; print broken promises, the ratio table, why runs failed, and where the report lies.
+
+    Returns
+    -------
+    int
+        ``FAILED`` if a promise is broken, else 0.
+    """
+    from slimbench.reports import ratio_table, violations, write_report  # noqa: PLC0415
     from slimbench.reports.numbers import DASH, ratio_text, share_text  # noqa: PLC0415
+    from slimbench.reports.summary import broken_promises, reasons_of_failures  # noqa: PLC0415
 
     results = load_results(folder)
     page = write_report(results, folder)
+    broken = broken_promises(violations(results))
+    for promise in broken:
+        print(promise, file=sys.stderr if quiet else sys.stdout)
+    for reason in reasons_of_failures(results):
+        print(f"slimbench: {reason}", file=sys.stderr)
     if quiet:
-        return
+        return FAILED if broken else 0
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
     table = Table(title="saving / optimal saving; an interval where the optimum is not proven")
     table.add_column("solver", no_wrap=True)
@@ -49,11 +62,12 @@ def print_report(folder: Path, *, quiet: bool = False) -> None:
     terminal = Console()
     Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
     print(f"report: {page}")
+    return FAILED if broken else 0
 
 
 def report(folder: RunFolder) -> None:
-    """Write the report of a run, finished or not."""
-    print_report(folder)
+    """Write the report of a run, finished or not; exit 1 if a promise is broken."""
+    raise SystemExit(print_report(folder))
 
 
 def verify(folder: RunFolder) -> None:

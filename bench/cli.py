@@ -42,7 +42,8 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
             ),
         ),
         "report": Command(
-            "cli_report", "report", "Write the report of a run, finished or not.",
+            "cli_report", "report",
+            "Write the report of a run, finished or not; exit 1 if a promise is broken.",
             ("slimbench report runs/mine",),
         ),
         "verify": Command(

@@ -123,8 +123,8 @@ def run(
         except KeyboardInterrupt:
             print(f"slimbench: stopped; go on with: {_resuming(benchmark.folder)}", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
-        print_report(benchmark.folder, quiet=quiet)
-        raise SystemExit(_exit_code(benchmark.store))
+        broken = print_report(benchmark.folder, quiet=quiet)
+        raise SystemExit(_exit_code(benchmark.store) or broken)
 
 
 @contextmanager
@@ -186,7 +186,8 @@ def _shown(benchmark: Benchmark, quiet: bool, verbose: bool) -> Iterator[OnFinis
             last = f"{row['instance']} {row['solver']} {row['status']} {ratio}"
             progress.update(task, advance=1, last=last)
             if verbose:
-                progress.console.print(f"{last} {row['runtime_s']:.3g} s", markup=False, highlight=False)
+                line = " ".join(filter(None, (last, f"{row['runtime_s']:.3g} s", row["message"])))
+                progress.console.print(line, markup=False, highlight=False)
 
         yield on_finish
 
@@ -215,13 +216,8 @@ def _clock(seconds: float) -> str:
 
 
 def _exit_code(store: Store) -> int:
-    """Of a finished run; failed references are named here, since no table counts them."""
+    """Of a finished run."""
     rows: list[dict[str, Any]] = store.runs()
-    failed = [row for row in rows if row["status"] not in {"ok", "planned"}]
-    for row in failed:
-        if row["role"] != "measure":
-            fault = f"{row['instance']}: {row['role']} {row['solver']}: {row['status']}: {row['message']}"
-            print(f"slimbench: {fault}", file=sys.stderr)
     if not any(row["role"] == "measure" and row["status"] == "ok" for row in rows):
         return NOTHING_MEASURED
-    return FAILED if failed else 0
+    return FAILED if any(row["status"] not in {"ok", "planned"} for row in rows) else 0

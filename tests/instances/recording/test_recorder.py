@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("torch", reason="recording needs the extra record")
+pytestmark = pytest.mark.slow
 
 import transformers
 from safetensors.torch import load_file, save_file

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from grids import grid, pairwise
+from grids import pairwise
 from isolated import NOT_INSTALLED, process_of, solve, submit
 from oracles import brute_force, plain_fits, plain_saving
 from samples import build, random_instance, two_cells, with_fields

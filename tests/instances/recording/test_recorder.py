@@ -6,7 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("torch", reason="recording needs the extra record")
-pytestmark = pytest.mark.slow
 
 import transformers
 from safetensors.torch import load_file, save_file
@@ -20,6 +19,7 @@ from slimbench.instances.recording.recorder import record
 from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer
 from slimbench.instances.trace_facts import read_facts
 
+pytestmark = pytest.mark.slow
 WINDOW = 24
 TEXTS = {
     "ann": "It was the best of times, it was the worst of times. 2 + 2 = 4\n",

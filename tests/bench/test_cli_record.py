@@ -13,8 +13,8 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, command, monkeypatc
     assert_bad_input(ended, 'needs no_such_library, expected it by pip install "slimbench[record]"')
 
 
+@pytest.mark.slow
 def test_a_model_in_a_folder_is_recorded_and_its_trace_used(tmp_path, command):
-    pytest.importorskip("torch", reason="recording needs the extra record")
     from tiny_routers import FAMILIES, made
 
     from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer

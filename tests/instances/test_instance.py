@@ -47,10 +47,9 @@ def test_arrays_are_read_only(field: str) -> None:
         array[...] = 0
 
 
-@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Instance)])
-def test_fields_cannot_be_replaced(field: str) -> None:
+def test_fields_cannot_be_replaced() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(two_cells(), field, None)
+        two_cells().rates = np.zeros(3)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("field", ARRAYS)

@@ -150,7 +150,7 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that the arguments call."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and loaded(name), rest
+        return name, loaded(name) if name and command else command, rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Plain text: rich takes longer to load than all of the rest."""

@@ -45,7 +45,9 @@ def run(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Finish a run: that of --out, or the latest; what changed runs anew."),
+        typer.Option(
+            "--resume", help="Finish a run: that of --out, or the latest; anew: what failed or changed."
+        ),
     ] = False,
     force: Annotated[
         list[str] | None,

@@ -9,7 +9,6 @@ from slimbench.bench import traps
 from slimbench.bench.attack import HANGS, Attack, AttackSettings
 from slimbench.bench.draft import Limits
 from slimbench.bench.findings import described
-from slimbench.bench.isolation import Workers
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.trial import Laboratory
@@ -19,13 +18,6 @@ FULL = "return Placement(np.ones((instance.n_servers, instance.n_experts), bool)
 OPTIMAL = "return best_placement(instance, 10**6)"
 ENUMERATION = "from slimbench.formulations.enumeration import best_placement\nimport dataclasses"
 SMALL = Limits(servers=2, users=2, models=1, layers=1, experts=4, top_k=1, activations=6)
-
-
-@pytest.fixture(scope="module")
-def workers():
-    """Return the one process that starts workers for all tests here."""
-    with Workers() as started:
-        yield started
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_the_worst_ratio_of_a_plugin_that_forgets_a_server_is_found(plugin, atta
         room[0] = 0
         return best_placement(dataclasses.replace(instance, capacities_bytes=room), 10**6)
     """
-    attack, table = attacked("bad", plugin("bad", body, before=ENUMERATION), rounds=4)
+    attack, table = attacked("bad", plugin("bad", body, before=ENUMERATION), rounds=2)
     assert by_kind(table)["lowest-ratio"]["ratio"] == 0
     assert table["guarantee"] is None
     assert "smallest-margin" not in by_kind(table)
@@ -68,7 +68,7 @@ def test_a_bound_that_is_tight_is_approached_and_never_passed(plugin, attacked):
         return max(found, key=lambda placement: evaluate(instance, placement).saving_s)
     """
     half = guarantee("0.5")
-    attack, table = attacked("one", plugin("one", body, before=ENUMERATION, options=half), rounds=4)
+    attack, table = attacked("one", plugin("one", body, before=ENUMERATION, options=half), rounds=3)
     lowest, closest = by_kind(table)["lowest-ratio"], by_kind(table)["smallest-margin"]
     assert 0.5 - 1e-9 <= lowest["ratio"] <= 0.501
     assert closest["margin"] == pytest.approx(closest["ratio"] - 0.5)
@@ -100,9 +100,9 @@ def test_every_ratio_is_the_placements_own_over_the_optimum_by_brute_force(attac
 
 
 def test_equal_seeds_find_the_same_and_others_look_elsewhere(attacked):
-    _, first = attacked("random", rounds=2, seed=3)
-    _, again = attacked("random", rounds=2, seed=3)
-    _, other = attacked("random", rounds=2, seed=4)
+    _, first = attacked("random", seed=3)
+    _, again = attacked("random", seed=3)
+    _, other = attacked("random", seed=4)
     assert first == again
     assert first != other
 
@@ -120,6 +120,7 @@ def test_rounds_add_candidates_and_lower_the_ratio_or_leave_it(attacked):
     assert list(ratios) == sorted(ratios, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_search_itself_gets_far_below_where_it_started_without_any_trap(attacked, monkeypatch):
     monkeypatch.setattr(traps, "TRAPS", {})
     ratios = []

@@ -2,6 +2,7 @@
 
 import codecs
 
+import msgspec
 import pytest
 from suite_text import ENTRY, HEAD
 
@@ -45,7 +46,19 @@ def test_a_shipped_suite_parses_under_its_name_and_names_solvers_that_exist(name
         assert call.partition("[")[0] in SOLVERS
 
 
-@pytest.mark.parametrize("name", sorted({*SHIPPED} - {"real-routing"}))
+WITHOUT_DATA = sorted({*SHIPPED} - {"real-routing"})
+
+
+@pytest.mark.parametrize("name", WITHOUT_DATA)
+def test_entries_of_a_shipped_suite_make_instances(name, tmp_path):
+    suite = read_suite(name).suite
+    for entry in (suite.instances[0], suite.instances[-1]):
+        one = next(iter(suite_instances(msgspec.structs.replace(suite, instances=(entry,)), tmp_path, None)))
+        assert one.instance.n_activations > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHOUT_DATA)
 def test_a_shipped_suite_without_data_makes_instances_of_different_names(name, tmp_path):
     suite = read_suite(name).suite
     made = list(suite_instances(suite, tmp_path, None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -124,7 +125,8 @@ def _trajectory(
         for seconds, packed in thinned(outcome.trail.placements, count)
         if (placement := _feasible(instance, packed)[0]) is not None
     ]
-    bounds = list(outcome.trail.bounds)
+    least_s = -math.inf if bound_saving_s is None else bound_saving_s  # raised to what its placement saves
+    bounds = [(seconds, max(bound, least_s)) for seconds, bound in outcome.trail.bounds]
     if outcome.status == "ok":
         if saving_s is not None:
             savings.append((outcome.runtime_s, saving_s))

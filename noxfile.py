@@ -36,9 +36,21 @@ def example(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests; arguments go to pytest."""
-    session.install("-e", ".[test]")
-    session.run("pytest", "-n", "auto", *session.posargs)
+    """Run all tests but those marked slow, each property on the same 20 examples; arguments go to pytest."""
+    run_tests(session, "test")
+
+
+@nox.session(name="tests-all")
+def tests_all(session: nox.Session) -> None:
+    """Run the tests marked slow, and each property on 300 random examples; arguments go to pytest."""
+    run_tests(session, "test-all", "-m", "slow or hypothesis", "--hypothesis-profile=random")
+
+
+def run_tests(session: nox.Session, extra: str, *options: str) -> None:
+    """Compile all kernels, which every process of the tests would do for itself, and run pytest."""
+    session.install("-e", f".[{extra}]")
+    session.run("python", "tests/compile_kernels.py")
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *options, *session.posargs)
 
 
 @nox.session

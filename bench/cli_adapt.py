@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +17,10 @@ from slimbench.bench.adaptive.course import Course
 from slimbench.bench.adaptive.results import AdaptiveResults, refuse_adaptive_results
 from slimbench.bench.adaptive.run import AdaptiveRun
 from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite
-from slimbench.bench.cli_instances import Data, Json
+from slimbench.bench.cli_options import Data, Json
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED
 from slimbench.bench.registry import find_policies
+from slimbench.bench.run_folder import new_folder
 from slimbench.bench.suite import shipped_suites
 
 WIDE_ENOUGH = 150  # columns, for the table in a file or a pipe
@@ -59,8 +59,9 @@ def adapt(
 ) -> None:
     """Send policies through sequences of instances, against the offline optimum, and write a report."""
     run = AdaptiveRun(read_adaptive_suite(suite), policy or (), dataset or (), plugin or (), data)
-    folder = out or Path("adaptive") / f"{run.suite.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    refuse_adaptive_results(folder)
+    if out:
+        refuse_adaptive_results(out)
+    folder = out or new_folder(Path("adaptive"), run.suite.name)
     try:
         results = _with_progress(run, folder, quiet)
     except KeyboardInterrupt:
@@ -98,7 +99,7 @@ def policies(plugin: Policies = None, as_json: Json = False) -> None:
 
 
 def _report(results: AdaptiveResults, folder: Path) -> Path:
-    from slimbench.reports.adaptive_page import write_adaptive_report  # noqa: PLC0415
+    from slimbench.reports.adaptive_page import write_adaptive_report
 
     return write_adaptive_report(results, folder)
 
@@ -118,7 +119,7 @@ def _with_progress(run: AdaptiveRun, folder: Path, quiet: bool) -> AdaptiveResul
 
 
 def _print_table(results: AdaptiveResults) -> None:
-    from slimbench.reports.adaptive_tables import policies_in_short  # noqa: PLC0415
+    from slimbench.reports.adaptive_tables import policies_in_short
 
     shown = policies_in_short(results)
     table = Table(title="cost of the horizon against the offline optimum; an interval where it is open")

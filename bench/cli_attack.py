@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slimbench.bench.attack import Attack, AttackSettings
-from slimbench.bench.cli_instances import Json, print_facts
-from slimbench.bench.cli_solvers import CALL_HELP, Plugins
+from slimbench.bench.cli_options import CALL_HELP, Json, Plugins, print_facts
 from slimbench.bench.draft import Limits
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
 from slimbench.bench.findings import FILE_NAME, described, refuse_findings, write_findings

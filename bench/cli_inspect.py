@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from slimbench.bench import inspection, inspection_text
-from slimbench.bench.cli_instances import Json
+from slimbench.bench.cli_options import Json
 from slimbench.bench.exit_codes import FAILED
 from slimbench.bench.instance_facts import facts_of
 from slimbench.bench.stored_placements import stored_placements
@@ -55,7 +55,7 @@ def inspect(
         found = _read(placements or [], instance)
     seen = inspection.inspect_placements(instance, found)
     if html is not None:
-        from slimbench.reports.placement_page import write_placement_page  # noqa: PLC0415
+        from slimbench.reports.placement_page import write_placement_page
 
         write_placement_page(seen, html)
     if as_json:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from slimbench.bench.cli_options import Data, InstanceFile, Json, Settings, print_facts
 from slimbench.bench.instance_facts import facts_of
 from slimbench.instances import Instance, InstanceError, read_instance, write_instance
 from slimbench.instances.files import SUFFIXES, naming_file, write_atomically
@@ -19,7 +20,7 @@ from slimbench.instances.scenario import read_scenario, recipe_fields, shipped_s
 
 PICTURES: Final = (".svg", ".pdf", ".png")
 
-instance_app = typer.Typer(help="Make and look at instances.", no_args_is_help=True)
+instance_app = typer.Typer(help="Make and look at instances.", no_args_is_help=True, add_completion=False)
 
 
 def _drawable(picture: Path | None) -> Path | None:
@@ -28,14 +29,10 @@ def _drawable(picture: Path | None) -> Path | None:
     return picture
 
 
-Data = Annotated[Path | None, typer.Option("--data", help="Folder that data paths start from.")]
-InstanceFile = Annotated[Path, typer.Argument(help="Instance file: .json, .json.gz or .npz.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Picture = Annotated[
     Path | None,
     typer.Option("--picture", help="Draw servers, users and wires: .svg, .pdf or .png.", callback=_drawable),
 ]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, such as network.servers=5.")]
 
 
 @instance_app.command()
@@ -78,7 +75,7 @@ def from_trace(
         list[str] | None,
         typer.Option(
             "--model",
-            help="A model of the zoo that the trace names, repeatable; of a recorded one not needed.",
+            help="A model of the zoo that the trace names, repeatable; by default those that it names first.",
         ),
     ] = None,
     settings: Settings = None,
@@ -101,13 +98,6 @@ def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None)
     print(json.dumps(facts)) if as_json else print_facts(facts)
 
 
-def print_facts(facts: dict[str, Any]) -> None:
-    """One line a fact, aligned."""
-    width = max(map(len, facts))
-    for key, value in facts.items():
-        print(f"{key:<{width}}  {value}")
-
-
 def _write_new(fields: Mapping[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:
     recipe = read_recipe(fields)
     instance, note = make_instance(recipe, data)
@@ -120,8 +110,8 @@ def _write_new(fields: Mapping[str, Any], data: Path | None, out: Path, picture:
 
 
 def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
-    from slimbench.reports.chart import renderings  # noqa: PLC0415
-    from slimbench.reports.charts.network_map import network_map  # noqa: PLC0415
+    from slimbench.reports.chart import renderings
+    from slimbench.reports.charts.network_map import network_map
 
     chart = network_map(instance, wires)
     if chart is None:

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slimbench.bench.cli_instances import Json, Settings, print_facts, with_settings
+from slimbench.bench.cli_instances import with_settings
+from slimbench.bench.cli_options import CALL_HELP, Json, Plugins, Settings, duration_s, print_facts
 from slimbench.bench.cli_report import WIDE_ENOUGH
-from slimbench.bench.cli_run import duration_s
-from slimbench.bench.cli_solvers import CALL_HELP, Plugins
 from slimbench.bench.exit_codes import FAILED
 from slimbench.bench.library_records import (
     Status,
@@ -43,6 +42,7 @@ EXAMPLES: Final = (
 library_app = typer.Typer(
     help="Named instances with their best known placements and bounds.",
     no_args_is_help=True,
+    add_completion=False,
     epilog="Examples:\n\n" + "\n\n".join(EXAMPLES),
 )
 
@@ -250,7 +250,7 @@ def add(
 @library_app.command()
 def page(folder: Folder = SHIPPED) -> None:
     """Print the library's page in Markdown: how values were found, how to submit, and the table."""
-    from slimbench.reports.library_page import library_page  # noqa: PLC0415
+    from slimbench.reports.library_page import library_page
 
     print(library_page(read_library(folder)), end="")
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from slimbench.bench.cli_instances import print_facts
+from slimbench.bench.cli_options import print_facts
 from slimbench.instances import InstanceError
+from slimbench.instances.records import refuse_twice
 
 NEEDED = ("torch", "transformers")
 
@@ -29,12 +30,11 @@ def record(
         raise InstanceError(
             "record", f'needs {" and ".join(missing)}, expected it by pip install "slimbench[record]"'
         )
-    from slimbench.instances.recording.loading import load_model  # noqa: PLC0415 (torch takes seconds)
-    from slimbench.instances.recording.recorder import record as record_trace  # noqa: PLC0415
+    from slimbench.instances.recording.loading import load_model
+    from slimbench.instances.recording.recorder import record as record_trace
 
     users = {path.stem: path for path in texts}
-    if len(users) < len(texts):
-        raise InstanceError("texts", "have one name twice, expected a different one for each user")
+    refuse_twice("texts", (path.stem for path in texts), "a different file name for each user")
     name = name or Path(model).resolve().name
     loaded, tokenizer = load_model(model, device)
     column: Literal["user", "task"] = "task" if task else "user"

@@ -1,7 +1,8 @@
-"""``slimbench report``, ``verify``, ``sys-info``. It may look up to ``reports``."""
+"""``slimbench report`` and ``verify``. It may look up to ``reports``."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -11,27 +12,38 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slimbench.bench.cli_instances import print_facts
+from slimbench.bench.cli_options import RunFolder
 from slimbench.bench.exit_codes import FAILED
-from slimbench.bench.machine import describe_machine
 from slimbench.bench.references import standing
 from slimbench.bench.results import load_results
 from slimbench.bench.verification import verify_run
 
 WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 
+def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) -> int:
+    """Write the report, to ``out`` if given, and print what a reader wants to know first.
 
-def print_report(folder: Path, *, quiet: bool = False) -> None:
-    """Write the report, and print the ratio table and where the report lies."""
-    from slimbench.reports import ratio_table, write_report  # noqa: PLC0415
-    from slimbench.reports.numbers import DASH, ratio_text, share_text  # noqa: PLC0415
+    Broken promises, the ratio table, why runs failed, and where the report lies.
+
+    Returns
+    -------
+    int
+        ``FAILED`` if a promise is broken, else 0.
+    """
+    from slimbench.reports import ratio_table, violations, write_report
+    from slimbench.reports.numbers import DASH, ratio_text, share_text
+    from slimbench.reports.summary import broken_promises, reasons_of_failures
 
     results = load_results(folder)
-    page = write_report(results, folder)
+    page = write_report(results, folder, out)
+    broken = broken_promises(violations(results))
+    for promise in broken:
+        print(promise, file=sys.stderr if quiet else sys.stdout)
+    for reason in reasons_of_failures(results):
+        print(f"slimbench: {reason}", file=sys.stderr)
     if quiet:
-        return
+        return FAILED if broken else 0
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
     optima = Counter(standing(row) for row in results.references.to_dict("records"))
     known = ", ".join(f"{optima[name]} {name}" for name in ("proven", "claimed", "open") if optima[name])
@@ -53,11 +65,17 @@ def print_report(folder: Path, *, quiet: bool = False) -> None:
     terminal = Console()
     Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
     print(f"report: {page}")
+    return FAILED if broken else 0
 
 
-def report(folder: RunFolder) -> None:
-    """Write the report of a run, finished or not."""
-    print_report(folder)
+def report(
+    folder: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
+    ] = None,
+) -> None:
+    """Write the report of a run, finished or not; exit 1 if a promise is broken."""
+    raise SystemExit(print_report(folder, out))
 
 
 def verify(folder: RunFolder) -> None:
@@ -68,8 +86,3 @@ def verify(folder: RunFolder) -> None:
     if not faults:
         print(f"{folder}: every placement and reference verifies")
     raise SystemExit(FAILED if faults else 0)
-
-
-def sys_info() -> None:
-    """Say what machine, interpreter and versions a run here would be made with."""
-    print_facts(describe_machine())

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from slimbench.bench.cli_comparison import SORTS, as_json, as_markdown, print_comparison, shown_rows
-from slimbench.bench.cli_report import RunFolder
+from slimbench.bench.cli_options import RunFolder
 from slimbench.bench.compare import ALPHA, FACTOR, QUALITY_FACTOR, compare_runs
 from slimbench.bench.exit_codes import FAILED, NOTHING_MEASURED, REGRESSION
 from slimbench.bench.export import export_run
@@ -38,7 +38,7 @@ def merge(
 ) -> None:
     """Make one run folder of several, of other machines or parts of a suite."""
     merge_runs(folders, out, keep)
-    with contextlib.closing(Store.open(out)) as store:
+    with contextlib.closing(Store.snapshot(out)) as store:
         stale = sum(row["n"] for row in store.stale_runs())
         n_finished = len(store.runs("status != 'planned'")) + stale
     print(f"{out}: {n_finished} results of {len(folders)} runs, {stale} of them stale")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from slimbench.bench import inspection
 from slimbench.bench.character_maps import map_lines, placement_lines
-from slimbench.bench.cli_instances import print_facts
+from slimbench.bench.cli_options import print_facts
 from slimbench.bench.inspection import Inspection
 from slimbench.bench.instance_facts import facts_of
 from slimbench.instances.errors import one_line

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -46,6 +48,23 @@ class Guarantee:
     source: str
     ratio: Callable[[Instance, Parameters, Mapping[str, Any]], float | None]
     expected: bool = False
+
+    def of_run(self, instance: Instance, parameters: Parameters, figures: Mapping[str, Any]) -> float | None:
+        """The ratio, checked.
+
+        Raises
+        ------
+        PluginError
+            If it is neither a number from 0 to 1 nor None.
+        """
+        value: Any = self.ratio(instance, parameters, figures)
+        if value is None:
+            return None
+        if type(value) is not bool and isinstance(value, Real):
+            value = ratio = float(value)
+            if 0 <= ratio <= 1:
+                return ratio
+        raise PluginError(f"its guarantee is {reprlib.repr(value)}, expected a number from 0 to 1, or None")
 
 
 @dataclass(frozen=True)
@@ -196,16 +215,20 @@ def parse_call(text: str, solvers: Mapping[str, Solver]) -> Call:
     PluginError
         If the text is not of that form, or names an unknown solver or parameter, or a value does not fit.
     """
-    name, parameters, label = read_call(
-        "solver", text, {name: plugin.parameters for name, plugin in solvers.items()}
-    )
+    name, parameters, label = read_call("solver", text, solvers)
     return Call(solvers[name], parameters, label)
 
 
-def read_call(
-    kind: str, text: str, known: Mapping[str, Mapping[str, Parameter]]
-) -> tuple[str, Parameters, str]:
-    """Name, settled parameters and label of a call of one of the ``known`` plugins, by their parameters.
+class HasParameters(Protocol):
+    """A plugin, as far as its call is concerned."""
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """By name, in the order of the signature."""
+
+
+def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple[str, Parameters, str]:
+    """Name, settled parameters and label of a call of one of the ``known`` plugins.
 
     Raises
     ------
@@ -218,7 +241,7 @@ def read_call(
     name, arguments = match[1], match[2] or ""
     if name not in known:
         raise PluginError(f"{kind} {name!r}: unknown, expected one of {', '.join(sorted(known))}")
-    declared = known[name]
+    declared = known[name].parameters
     given: dict[str, Any] = {}
     for part in _split_top_level(arguments):
         key, equals, value = (piece.strip() for piece in part.partition("="))

@@ -162,7 +162,5 @@ def parse_policy(text: str, policies: Mapping[str, Policy]) -> PolicyCall:
     PluginError
         If the text is not of that form, or names an unknown policy or parameter, or a value does not fit.
     """
-    name, parameters, label = read_call(
-        "policy", text, {name: plugin.parameters for name, plugin in policies.items()}
-    )
+    name, parameters, label = read_call("policy", text, policies)
     return PolicyCall(policies[name], parameters, label)

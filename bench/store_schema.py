@@ -1,7 +1,10 @@
-"""The tables of a results file, by version: files of earlier versions are read as they are."""
+"""The tables of a results file, by version: files of version 6 are brought up to date as they are opened."""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 from typing import Final
 
 _FIRST: Final = """
@@ -30,10 +33,25 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_instance ON runs (instance_hash);
 """
-_BOUNDS: Final = "ALTER TABLE runs ADD COLUMN bounds INTEGER NOT NULL DEFAULT 0"
+_BOUNDS: Final = "ALTER TABLE runs ADD COLUMN bounds INTEGER NOT NULL DEFAULT 0;"
 
-SCHEMAS: Final = {"6": _FIRST, "7": f"{_FIRST};{_BOUNDS}"}
-"""Statements that make the tables, separated by semicolons, by ``schema_version``; the last is ours."""
+SCHEMAS: Final = {"6": _FIRST, "7": _FIRST + _BOUNDS}
+"""The statements that make the tables, by ``schema_version``; the last is ours."""
 SCHEMA_VERSION: Final = "7"
-UPGRADES: Final = {"6": (_BOUNDS, "UPDATE meta SET value = '7' WHERE key = 'schema_version'")}
-"""Statements that make a file of an earlier version one of ours; only a new plan needs it."""
+_SEVEN: Final = "UPDATE meta SET value = '7' WHERE key = 'schema_version';"
+_UPGRADES: Final = {"6": _BOUNDS + _SEVEN}
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Make the tables of an earlier version ours."""
+    query = "SELECT value FROM meta WHERE key = 'schema_version'"
+    if statements := _UPGRADES.get(connection.execute(query).fetchone()[0]):
+        connection.executescript(f"BEGIN;{statements}COMMIT;")
+
+
+@contextlib.contextmanager
+def empty_tables(version: str = SCHEMA_VERSION) -> Iterator[sqlite3.Connection]:
+    """A database with our tables, or those of an earlier version, and no row."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMAS[version])
+        yield connection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -12,25 +14,32 @@ from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Call, PluginError
 from slimbench.formulations import SolverError
 from slimbench.instances import DISPATCHES, Dispatch, Instance, Model, Placement
+from slimbench.instances.kernels import on_first_compilation
 
 WIDE_EXPERTS: Final = 18  # in one layer: enumerated by some solvers, too many for others
 PATIENCE_S: Final = 0.2  # a solver that improves without end has run its kernels by then
+
+_warm: set[str] = set()  # labels of calls
 
 
 def warm_up(call: Call) -> None:
     """Run a compiled solver on tiny instances of every dispatch, with few and with many experts a layer.
 
-    Refusals are the real run's to report.
+    Once in a process and those that it forks. Refusals are the real run's to report.
     """
-    if not call.solver.compiled:
+    if not call.solver.compiled or call.label in _warm:
         return
-    for dispatch in DISPATCHES:
-        for instance in (tiny_instance(dispatch), wide_instance(dispatch)):
-            context = SolveContext(np.random.default_rng(0), deadline=time.monotonic() + PATIENCE_S)
-            try:
-                call.solver(instance, context, **call.parameters)
-            except (SolverError, PluginError):
-                continue
+    _warm.add(call.label)
+
+    def say() -> None:
+        sys.stderr.write(f"slimbench: compiling {call.solver.name}, once on this machine\n")
+
+    with on_first_compilation(say):
+        for dispatch in DISPATCHES:
+            for instance in (tiny_instance(dispatch), wide_instance(dispatch)):
+                context = SolveContext(np.random.default_rng(0), deadline=time.monotonic() + PATIENCE_S)
+                with contextlib.suppress(SolverError, PluginError):
+                    call.solver(instance, context, **call.parameters)
 
 
 def run_on_tiny_instances(function: Callable[..., Placement], parameters: Mapping[str, Any]) -> None:

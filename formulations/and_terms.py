@@ -10,6 +10,7 @@ so phi_n is supermodular and separable by layer (docs/MODEL.md, fact 3).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -19,12 +20,15 @@ from slimbench.instances.arrays import (
     FloatArray,
     IndexArray,
     IntArray,
-    compiled,
+    csr_rows,
     offsets_of,
     padded_groups,
 )
-from slimbench.instances.evaluation import PARALLEL, SINGLE
 from slimbench.instances.instance import LayerActivations
+from slimbench.instances.kernels import compiled
+
+SINGLE, PARALLEL = map(DISPATCHES.index, ("single", "parallel"))  # as kernels tell dispatches
+ROUNDING: Final = 1e-12  # relative; what improves by less does not
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,49 @@ class AndTerms:
 
     def value(self, cached: BoolArray) -> float:
         """phi(S) in seconds per token for S given as (X,) bool."""
+        return float(np.dot(self.weights, self._complete(cached)))
+
+    def improves(self, old: BoolArray, new: BoolArray) -> bool:
+        """Whether phi(new) > phi(old), both (X,) bool, by more than rounding can make of it.
+
+        Only terms that one of the two completes count, so what both have cancels exactly. Their sum is off by
+        less than 100 eps of the sum of their absolute weights: a weight, a rate times a difference, by 2 eps,
+        and numpy adds in pairs of blocks of 128. The tolerance is 40 times that, so True means larger in
+        exact arithmetic too, and a sweep cannot come back to a placement that it has left.
+        """
+        if np.array_equal(old, new):
+            return False
+        changes = self.weights * (self._complete(new).astype(np.int8) - self._complete(old))
+        return bool(changes.sum() > ROUNDING * np.abs(changes).sum())
+
+    def _complete(self, cached: BoolArray) -> BoolArray:
+        """(T,) bool, the terms that S contains."""
         if not len(self.weights):
-            return 0.0
-        complete = np.logical_and.reduceat(cached[self.members], self.offsets[:-1])
-        return float(np.dot(self.weights, complete))
+            return np.empty(0, np.bool_)
+        return np.logical_and.reduceat(cached[self.members], self.offsets[:-1])
+
+    def priced(self, expert_layers: IndexArray, prices: FloatArray, held: BoolArray) -> AndTerms:
+        """With a negative term for each expert that has a price and is in some term or ``held``.
+
+        Parameters
+        ----------
+        expert_layers : (X,) int32
+        prices : (X,) float64, seconds per token, >= 0
+        held : (X,) bool
+        """
+        named = np.bincount(self.members, minlength=len(prices)) > 0
+        priced = np.flatnonzero((named | held) & (prices > 0))
+        layers, n_layers = expert_layers[priced], len(self.layer_offsets) - 1
+        of_terms = np.repeat(np.arange(n_layers), np.diff(self.layer_offsets))
+        order = np.argsort(np.concatenate([of_terms, layers]), kind="stable")
+        sizes = np.concatenate([np.diff(self.offsets), np.ones(len(priced), np.int64)])
+        members = np.concatenate([self.members, priced.astype(np.int32)])
+        return AndTerms(
+            np.concatenate([self.weights, -prices[priced]])[order],
+            offsets_of(sizes[order]),
+            members[csr_rows(offsets_of(sizes), order)[1]],
+            self.layer_offsets + np.searchsorted(layers, np.arange(n_layers + 1)),
+        )
 
     def of_layer(self, layer: int) -> AndTerms:
         """The terms of one layer, equal sets merged."""
@@ -184,9 +227,10 @@ def _emit_terms(
                     break
             if latency > t:
                 weights[n_terms] = rates[a] * (latency - t)
-                members[n_members : n_members + stop - start] = experts[start:stop]
+                for i in range(start, stop):
+                    members[n_members] = experts[i]
+                    n_members += 1
                 n_terms += 1
-                n_members += stop - start
                 offsets[n_terms] = n_members
             continue
         k = 0
@@ -210,9 +254,15 @@ def _emit_terms(
             after = current[j + 1] if j + 1 < k else t
             if dispatch == PARALLEL and current[j] > after:
                 weights[n_terms] = rates[a] * (current[j] - after)
-                members[n_members : n_members + j + 1] = np.sort(slowest_first[: j + 1])
+                for i in range(j + 1):  # in ascending order
+                    at = n_members + i
+                    while at > n_members and members[at - 1] > slowest_first[i]:
+                        members[at] = members[at - 1]
+                        at -= 1
+                    members[at] = slowest_first[i]
                 n_terms += 1
                 n_members += j + 1
                 offsets[n_terms] = n_members
-    layer_offsets[layer + 1 :] = n_terms
+    for later in range(layer + 1, len(layer_offsets)):
+        layer_offsets[later] = n_terms
     return weights[:n_terms], offsets[: n_terms + 1], members[:n_members], layer_offsets

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from slimbench.formulations.and_terms import AndTerms
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.kernels import compiled
 
 
 def anneal_server(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from slimbench.formulations.milp import NEVER, MilpBuilder
+from slimbench.formulations.milp import MilpBuilder
+from slimbench.formulations.status import NEVER
 from slimbench.formulations.workload import Workload
 from slimbench.instances.arrays import IntArray, csr_rows, distinct, offsets_of
 

@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.fixing import FREE, fixed_by_prices
+from slimbench.formulations.fixing import fixed_by_prices
 from slimbench.formulations.lagrangian import PricedBound, PricedCoupling, Steps, priced_bounds
-from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.formulations.status import ALWAYS, FREE, NEVER
 from slimbench.instances import Placement
 from slimbench.instances.arrays import FloatArray, IntArray
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from slimbench.formulations.levels import Levels, further_servers, level_weights, levels
-from slimbench.formulations.milp import NEVER, MilpBuilder
+from slimbench.formulations.milp import MilpBuilder
+from slimbench.formulations.status import NEVER
 from slimbench.formulations.workload import Workload, further_experts, too_large
 from slimbench.instances.arrays import IntArray, csr_rows, distinct, offsets_of
 

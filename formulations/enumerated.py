@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.formulations.ordering import descending_order
 from slimbench.formulations.priced_terms import PricedTerms, complete_terms, mark_choice, priced_weights
 from slimbench.formulations.profiles import set_sizes, subset_sums
 from slimbench.formulations.rounding import raised
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+from slimbench.formulations.status import ALWAYS, NEVER
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.kernels import compiled
 
 NO_SET = -np.inf  # what a layer saves with a number of experts that its status does not allow
 
@@ -85,17 +87,17 @@ def single_sums(
     single = np.zeros(len(status))
     for i in range(layers.term_offsets[layer], layers.term_offsets[layer + 1]):
         single[layers.sets[i]] += weights[i]
-    key = -single
+    key = single.copy()
     must = may = 0
     for e in range(len(status)):
         if status[e] == ALWAYS:
-            key[e] = -np.inf
+            key[e] = np.inf
             must += 1
         if status[e] == NEVER:
-            key[e] = np.inf
+            key[e] = -np.inf
         else:
             may += 1
-    return single, np.argsort(key, kind="mergesort"), must, may
+    return single, descending_order(key), must, may
 
 
 @compiled
@@ -108,13 +110,13 @@ def layer_profiles(
     taken from the third, (named,), in their order.
     """
     counts, firsts, grouped = layers.counts, layers.firsts, layers.grouped
-    best = np.full((len(counts), counts.max() + 1), NO_SET)
-    arg = np.zeros(best.shape, np.int64)
-    by_rank = np.zeros(firsts[-1], np.int64)
-    widest = 0
-    for layer in range(len(counts)):
+    n_layers, most, widest = len(counts), 0, 0
+    for layer in range(n_layers):
+        most = max(most, counts[layer])
         if grouped[layer]:
             widest = max(widest, counts[layer])
+    best, arg = no_sets(n_layers, most + 1), np.zeros((n_layers, most + 1), np.int64)
+    by_rank = np.zeros(firsts[n_layers], np.int64)
     size = set_sizes(widest)
     for layer in range(len(counts)):
         k = counts[layer]
@@ -131,7 +133,8 @@ def layer_profiles(
                     arg[layer, size[mask]] = mask
         else:
             single, order, must, may = single_sums(weights, layers, layer, of_layer)
-            by_rank[firsts[layer] : firsts[layer + 1]] = order
+            for e in range(k):
+                by_rank[firsts[layer] + e] = order[e]
             total = 0.0
             for c in range(may + 1):
                 if c >= must:
@@ -145,21 +148,40 @@ def layer_profiles(
 
 
 @compiled
+def no_sets(rows: int, columns: int) -> FloatArray:
+    """(rows, columns) of ``NO_SET``."""
+    table = np.empty((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            table[i, j] = NO_SET
+    return table
+
+
+@compiled
 def chain_layers(best: FloatArray, counts: IntArray, limit: int) -> tuple[FloatArray, IntArray]:
     """Layers joined by number of experts; the split of layer b is how many it contributes."""
-    length = min(limit, counts.sum()) + 1
-    curve = np.zeros(length)
+    length = _reach(counts, limit) + 1
+    curve, joined = np.zeros(length), np.empty(length)
     splits = np.zeros((len(counts), length), np.int64)
     for layer in range(len(counts)):
-        joined = np.full(length, NO_SET)
         for total in range(length):
+            joined[total] = NO_SET
             for used in range(min(counts[layer], total) + 1):
                 value = curve[total - used] + best[layer, used]
                 if value > joined[total]:
                     joined[total] = value
                     splits[layer, total] = used
-        curve = joined
+        curve, joined = joined, curve
     return curve, splits
+
+
+@compiled
+def _reach(counts: IntArray, limit: int) -> int:
+    """How many experts of all layers together fit."""
+    total = 0
+    for count in counts:
+        total += count
+    return min(limit, total)
 
 
 @compiled
@@ -196,8 +218,11 @@ def best_under_prices(
     cached: BoolArray,
 ) -> float:
     """No cache of at most ``capacity`` experts of one size saves more; marks the best as ``mark_choice``."""
+    own_status = np.empty(len(terms.named), np.int64)
+    for e in range(len(own_status)):
+        own_status[e] = status[terms.named[e]]
     weights = priced_weights(terms, prices)
-    best, arg, by_rank = layer_profiles(weights, layers, status[terms.named])
+    best, arg, by_rank = layer_profiles(weights, layers, own_status)
     curve, splits = chain_layers(best, layers.counts, capacity)
     saving = float(curve[-1])
     if saving > NO_SET:
@@ -238,9 +263,9 @@ def forced_values(weights: FloatArray, layers: Layers, status: IntArray, capacit
     """
     counts, firsts = layers.counts, layers.firsts
     n_layers = len(counts)
-    inside = np.full((firsts[-1], counts.max() + 1), NO_SET)
-    outside = np.full((firsts[-1], counts.max() + 1), NO_SET)
     best, _, _ = layer_profiles(weights, layers, status)
+    inside = no_sets(firsts[n_layers], best.shape[1])
+    outside = no_sets(firsts[n_layers], best.shape[1])
     for layer in range(n_layers):
         k, first = counts[layer], firsts[layer]
         of_layer = status[first : first + k]
@@ -268,15 +293,16 @@ def forced_values(weights: FloatArray, layers: Layers, status: IntArray, capacit
                     if c > 0 and (c > rank or c > must):
                         inside[e, c] = top[c] if c > rank else top[c - 1] + own_saving
             for rank in range(may, k):
-                outside[first + order[rank], must : may + 1] = top[must:]
-    length = min(capacity, counts.sum()) + 1
+                for c in range(must, may + 1):
+                    outside[first + order[rank], c] = top[c]
+    length = _reach(counts, capacity) + 1
     left = np.zeros((n_layers + 1, length))
     right = np.zeros((n_layers + 1, length))
     for layer in range(n_layers):
         _join(left[layer], best[layer, : counts[layer] + 1], left[layer + 1])
     for layer in range(n_layers - 1, -1, -1):
         _join(right[layer + 1], best[layer, : counts[layer] + 1], right[layer])
-    values = np.full((2, firsts[-1]), NO_SET)
+    values = no_sets(2, firsts[n_layers])
     for layer in range(n_layers):
         for c in range(min(counts[layer], length - 1) + 1):
             rest = NO_SET
@@ -291,7 +317,7 @@ def forced_values(weights: FloatArray, layers: Layers, status: IntArray, capacit
 @compiled
 def _join(curve: FloatArray, profile: FloatArray, joined: FloatArray) -> None:
     """Write the most that ``curve`` and ``profile`` save with every number of experts together."""
-    joined[:] = NO_SET
     for total in range(len(curve)):
+        joined[total] = NO_SET
         for used in range(min(len(profile) - 1, total) + 1):
             joined[total] = max(joined[total], curve[total - used] + profile[used])

@@ -14,15 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from slimbench.instances import Instance
-from slimbench.instances.arrays import (
-    BoolArray,
-    FloatArray,
-    IndexArray,
-    IntArray,
-    compiled,
-    compiled_sums,
-    offsets_of,
-)
+from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, offsets_of
+from slimbench.instances.kernels import compiled, compiled_sums
 
 ROUNDING: Final = 2.0**-50  # a term: eight unit roundoffs, where two would do
 

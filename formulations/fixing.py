@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from slimbench.formulations.lagrangian import PricedCoupling
-from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.formulations.rounding import raised
+from slimbench.formulations.status import ALWAYS, FREE, NEVER
 from slimbench.instances.arrays import FloatArray, IntArray
-
-FREE: Final = 0
 
 
 def fixed_by_prices(

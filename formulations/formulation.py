@@ -13,8 +13,9 @@ from slimbench.formulations.cover import build_cover
 from slimbench.formulations.destination import build_destination
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.levels import level_weights, levels
-from slimbench.formulations.milp import ALWAYS, NEVER, Milp, MilpBuilder
+from slimbench.formulations.milp import Milp, MilpBuilder
 from slimbench.formulations.radius import build_radius
+from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.formulations.workload import REDUCTIONS, Workload, reduced_workload
 from slimbench.instances import Instance
 from slimbench.instances.arrays import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from slimbench.formulations.formulation import ALL_REDUCTIONS, build_milp
 from slimbench.formulations.milp import OBJECTIVE_UNITS, Milp
@@ -67,7 +67,7 @@ def build_horizon(sequence: Sequence, formulation: str = "cover") -> Milp:
         for tokens, model in zip(sequence.tokens, models, strict=True)
     ]
     moves = _Moves(sequence, x, int(starts[-1]))
-    rows = sparse.block_diag([model.rows for model in models], format="csr")
+    rows = scipy.sparse.block_diag([model.rows for model in models], format="csr")
     rows.resize((rows.shape[0], moves.n_columns))
     unit = max(sequence.cost_none_s, 1e-300) / OBJECTIVE_UNITS
     continuous = np.zeros(moves.n_columns - int(starts[-1]), np.bool_)
@@ -75,7 +75,7 @@ def build_horizon(sequence: Sequence, formulation: str = "cover") -> Milp:
     objective[: starts[-1]] -= moves.first_prices_s
     return Milp(
         objective=objective / unit,
-        rows=sparse.csr_array(sparse.vstack([rows, moves.rows()], format="csr")),
+        rows=scipy.sparse.csr_array(scipy.sparse.vstack([rows, moves.rows()], format="csr")),
         row_upper=np.concatenate([*(model.row_upper for model in models), np.zeros(moves.n_rows)]),
         integer=np.concatenate([*(model.integer for model in models), continuous]),
         implied_integer=np.concatenate([*(model.implied_integer for model in models), ~continuous]),
@@ -114,11 +114,11 @@ class _Moves:
     def prices_s(self) -> FloatArray:
         return np.concatenate([np.empty(0), *self._prices])
 
-    def rows(self) -> sparse.csr_array:
+    def rows(self) -> scipy.sparse.csr_array:
         if not self._entries:
-            return sparse.csr_array((0, self.n_columns))
+            return scipy.sparse.csr_array((0, self.n_columns))
         row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
-        return sparse.csr_array((value, (row, column)), shape=(self.n_rows, self.n_columns))
+        return scipy.sparse.csr_array((value, (row, column)), shape=(self.n_rows, self.n_columns))
 
     def _fetches(
         self,

@@ -25,7 +25,8 @@ from slimbench.formulations.coupling import Coupling
 from slimbench.formulations.priced_block import PricedBlock, priced_block
 from slimbench.formulations.rounding import raised
 from slimbench.instances import Instance
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.kernels import compiled
 
 DEFLECTION: Final = 0.7  # weight of the last direction in the next one
 SHORTER: Final = 0.7  # factor of the step where it does not help any more
@@ -188,13 +189,16 @@ def _moved(
     None where the direction is 0. Prices do not leave [0, ceilings], nor does the direction point out of it
     more than the last one did.
     """
-    turned = DEFLECTION * direction
+    turned, moved = np.empty(len(prices)), np.empty(len(prices))
     length = 0.0
     for r in range(len(prices)):
+        turned[r] = DEFLECTION * direction[r]
         outward = (prices[r] <= 0 and slope[r] > 0) or (prices[r] >= ceilings[r] and slope[r] < 0)
         if not outward:
             turned[r] += (1 - DEFLECTION) * slope[r]
         length += turned[r] * turned[r]
     if length <= 0:
         return None
-    return np.minimum(np.maximum(prices - excess / length * turned, 0.0), ceilings), turned
+    for r in range(len(prices)):
+        moved[r] = min(max(prices[r] - excess / length * turned[r], 0.0), ceilings[r])
+    return moved, turned

@@ -20,7 +20,8 @@ from slimbench.formulations.facility_location import (
     marginal_saving,
     serve,
 )
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.kernels import compiled
 
 STEP_CALLS: Final = 10**7  # calls looked at between two glances at the clock: about 20 ms
 

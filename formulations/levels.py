@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from slimbench.formulations.workload import Workload
 from slimbench.instances.arrays import (
@@ -113,11 +113,13 @@ def level_weights(
     """
     shape = (len(all_levels.offsets) - 1, len(workload.group_offsets) - 1)
     if merged:
-        calls = sparse.coo_array((workload.rates, (workload.pairs, workload.groups)), shape=shape).tocsr()
-        steps = sparse.csc_array(
+        calls = scipy.sparse.coo_array(
+            (workload.rates, (workload.pairs, workload.groups)), shape=shape
+        ).tocsr()
+        steps = scipy.sparse.csc_array(
             (all_levels.gaps_s, all_levels.sets, all_levels.offsets), shape=(len(all_levels.inside), shape[0])
         )
-        weights = sparse.csc_array(steps.tocsr() @ calls)  # in order of sets within a group
+        weights = scipy.sparse.csc_array(steps.tocsr() @ calls)  # in order of sets within a group
         groups = np.repeat(np.arange(shape[1]), np.diff(weights.indptr))
         return groups, weights.indices.astype(np.int64), np.asarray(weights.data, np.float64)
     activation, level = activation_levels(workload, all_levels)

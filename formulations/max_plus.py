@@ -15,7 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, compiled
+from slimbench.instances.arrays import FloatArray, IndexArray, IntArray
+from slimbench.instances.kernels import compiled
 
 BLOCK: Final = 1024  # cells of a result that are worked on together: 16 kB
 CONCAVITY_TOLERANCE: Final = 1e-12  # of the largest increment; for savings, not for bounds
@@ -59,10 +60,12 @@ def max_plus(
     elif g_concave:
         split = _smawk(f, g, length)
     elif f_concave:
-        split = np.arange(length) - _smawk(g, f, length)
+        split = _smawk(g, f, length)
+        for k in range(length):
+            split[k] = k - split[k]
     else:
         split = _pair_by_pair(f, g, length)
-    return f[split] + g[np.arange(length) - split], split
+    return _at_splits(f, g, split), split
 
 
 @compiled
@@ -70,7 +73,16 @@ def max_plus_plain(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray
     """The same by trying every pair, O(p * q): the knapsack recursion of a plain dynamic program."""
     length = min(len(f) + len(g) - 1, limit + 1)
     split = _pair_by_pair(f, g, length)
-    return f[split] + g[np.arange(length) - split], split
+    return _at_splits(f, g, split), split
+
+
+@compiled
+def _at_splits(f: FloatArray, g: FloatArray, split: IntArray) -> FloatArray:
+    """h[k] = f[split[k]] + g[k - split[k]]."""
+    h = np.empty(len(split))
+    for k in range(len(split)):
+        h[k] = f[split[k]] + g[k - split[k]]
+    return h
 
 
 @compiled
@@ -98,17 +110,20 @@ def joined(
         them are of those before i.
     """
     curve = np.zeros(1)
-    lengths = np.minimum(1 + np.cumsum(starts[1:] - starts[:-1] - 1), limit + 1)
-    offsets = np.zeros(len(starts), np.int64)
-    offsets[1:] = np.cumsum(lengths)
-    splits = np.empty(offsets[-1], np.int64)
-    for i in range(len(lengths)):
+    n_curves, experts = len(starts) - 1, 0
+    offsets = np.zeros(n_curves + 1, np.int64)
+    for i in range(n_curves):
+        experts += starts[i + 1] - starts[i] - 1
+        offsets[i + 1] = offsets[i] + min(experts, limit) + 1
+    splits = np.empty(offsets[n_curves], np.int64)
+    for i in range(n_curves):
         next_one = curves[starts[i] : min(starts[i + 1], starts[i] + limit + 1)]
         if plain:
             curve, split = max_plus_plain(curve, next_one, limit)
         else:
             curve, split = max_plus(curve, next_one, limit, tolerance)
-        splits[offsets[i] : offsets[i + 1]] = split
+        for k in range(len(split)):
+            splits[offsets[i] + k] = split[k]
     return curve, splits, offsets
 
 
@@ -148,7 +163,8 @@ def _pair_by_pair(f: FloatArray, g: FloatArray, length: int) -> IntArray:
     best, arg = np.empty(BLOCK), np.empty(BLOCK, np.int64)
     for start in range(0, length, BLOCK):
         stop = min(start + BLOCK, length)
-        best[:], arg[:] = -np.inf, 0
+        for k in range(BLOCK):
+            best[k], arg[k] = -np.inf, 0
         for i in range(max(0, start - len(g) + 1), min(len(f), stop)):
             first, last = max(start, i), min(stop, i + len(g))
             best_here, arg_here = best[first - start : last - start], arg[first - start : last - start]
@@ -157,7 +173,8 @@ def _pair_by_pair(f: FloatArray, g: FloatArray, length: int) -> IntArray:
                 value = f[i] + right[k]
                 arg_here[k] = i if value > best_here[k] else arg_here[k]
                 best_here[k] = value if value > best_here[k] else best_here[k]
-        split[start:stop] = arg[: stop - start]
+        for k in range(start, stop):
+            split[k] = arg[k - start]
     return split
 
 
@@ -186,15 +203,19 @@ def _smawk(f: FloatArray, g: FloatArray, length: int) -> IntArray:
     levels = 1
     while length >> levels:
         levels += 1
-    columns = [np.arange(len(f)).astype(np.int32)]
+    columns = np.empty(len(f) + 2 * length, np.int32)  # of all levels, one after another
+    starts = np.zeros(levels + 2, np.int64)
+    for i in range(len(f)):
+        columns[i] = i
+    starts[1] = len(f)
     for level in range(levels):  # reduce: rows (2^level - 1), + 2^level, ...
-        step = 1 << level
-        rows = (length - step) // step + 1 if length >= step else 0
-        columns.append(_reduced(f, g, columns[-1], step, rows))
+        step, first = 1 << level, starts[level + 1]
+        kept = _reduce(f, g, columns[starts[level] : first], step, columns[first : first + length // step])
+        starts[level + 2] = first + kept
     split = np.zeros(length, np.int64)
     for level in range(levels - 1, -1, -1):
         step = 1 << level
-        candidates = columns[level + 1]
+        candidates = columns[starts[level + 1] : starts[level + 2]]
         position = 0
         for k in range(step - 1, length, 2 * step):  # the rows that the next level did not settle
             last = split[k + step] if k + step < length else candidates[-1]
@@ -210,14 +231,13 @@ def _smawk(f: FloatArray, g: FloatArray, length: int) -> IntArray:
 
 
 @compiled
-def _reduced(f: FloatArray, g: FloatArray, columns: IndexArray, step: int, rows: int) -> IndexArray:
-    """At most ``rows`` columns that hold the maxima of rows step - 1, 2 * step - 1, ..."""
-    kept = np.empty(len(columns), np.int32)
+def _reduce(f: FloatArray, g: FloatArray, columns: IndexArray, step: int, kept: IndexArray) -> int:
+    """Write columns that hold the maxima of rows step - 1, 2 * step - 1, ...; returns how many they are."""
     n = 0
     for column in columns:
         while n and _prefers_right(f, g, n * step - 1, kept[n - 1], column):
             n -= 1
-        if n < rows:
+        if n < len(kept):  # as many as there are rows
             kept[n] = column
             n += 1
-    return kept[:n]
+    return n

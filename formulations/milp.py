@@ -7,16 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+import scipy  # which loads its parts when they are used
 
+from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances import Placement
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, offsets_of
 
 OBJECTIVE_UNITS: Final = (
     1000.0  # latency(none) - base in objective units: solvers' absolute gaps bite below 1
 )
-NEVER: Final = -1  # stands for a column that is always 0
-ALWAYS: Final = -2  # stands for a column that is always 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Milp:
     """
 
     objective: FloatArray
-    rows: sparse.csr_array[Any, Any]
+    rows: scipy.sparse.csr_array[Any, Any]
     row_upper: FloatArray
     integer: BoolArray
     implied_integer: BoolArray
@@ -172,7 +171,7 @@ class MilpBuilder:
         integer = np.zeros(self._n_columns, np.bool_)
         integer[placement_columns[placement_columns >= 0]] = True
         counts, columns, values = (np.concatenate(part) for part in zip(*self._entries, strict=True))
-        matrix = sparse.csr_array(
+        matrix = scipy.sparse.csr_array(
             (values, columns.astype(np.int32), offsets_of(counts)), shape=(len(counts), self._n_columns)
         )
         return Milp(

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
+import scipy
 
 from slimbench.formulations.rewards import Rewards, merged_rewards, servers_share_groups
+from slimbench.formulations.sweep import sweep
 from slimbench.formulations.two_servers import EVERY_PAIR, Units, fill_two
 from slimbench.instances import Instance, Placement
 from slimbench.instances.arrays import BoolArray, IntArray, offsets_of
@@ -133,8 +133,8 @@ def _unit_of(rewards: Rewards, named: IntArray) -> IntArray:
     """(named,) number of each expert's unit, in order of their first experts."""
     members = np.searchsorted(named, rewards.group_members)
     firsts = np.repeat(members[rewards.group_offsets[:-1]], rewards.group_sizes)
-    links = sparse.coo_array((np.ones(len(members)), (firsts, members)), shape=(len(named), len(named)))
-    labels = csgraph.connected_components(links, directed=False)[1]
+    links = scipy.sparse.coo_array((np.ones(len(members)), (firsts, members)), shape=(len(named), len(named)))
+    labels = scipy.sparse.csgraph.connected_components(links, directed=False)[1]
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.asarray(np.argsort(np.argsort(first))[inverse.ravel()], np.int64)
 
@@ -147,16 +147,20 @@ def sweep_pairs(
     rng: np.random.Generator | None = None,
     layers: BoolArray | None = None,
 ) -> Placement:
-    """Fill pairs of servers in turn until a whole round improves none; never worse than ``start``."""
+    """Fill pairs of servers in turn until no pair improves; never worse than ``start``.
+
+    It ends: the rewards, and so the function that pairs raise, are the same in every move.
+    """
     holds = start.holds
-    unchanged = 0
-    while unchanged < len(moves.pairs):
-        for i in range(len(moves.pairs)) if rng is None else rng.permutation(len(moves.pairs)):
-            if unchanged == len(moves.pairs) or expired():
-                return Placement(holds)
-            better = moves.improved(holds, *moves.pairs[i], layers)
-            unchanged += 1
-            if better is not None:
-                holds, unchanged = better, 0
-                on_improvement(Placement(holds))
+
+    def improves(pair: int) -> bool:
+        nonlocal holds
+        better = moves.improved(holds, *moves.pairs[pair], layers)
+        if better is None:
+            return False
+        holds = better
+        on_improvement(Placement(holds))
+        return True
+
+    sweep(len(moves.pairs), improves, expired, order=range if rng is None else rng.permutation)
     return Placement(holds)

@@ -138,7 +138,7 @@ class _Split:
         sizes = np.diff(terms.offsets)
         self._wide = np.flatnonzero(wide[layers])
         self._wide_offsets = offsets_of(sizes[self._wide])
-        self._wide_members = terms.members[np.repeat(wide[layers], sizes)]
+        self._wide_members = terms.members[np.repeat(wide[layers], sizes)].astype(np.int32)
         self._shares = np.zeros(len(self._wide_members))
         self._sweeps = SPLIT_SWEEPS
         self._n_named = len(named_layers)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from slimbench.formulations.coupling import Block
-from slimbench.formulations.fixing import FREE
 from slimbench.formulations.lagrangian import PricedCoupling
 from slimbench.formulations.milp import Milp, MilpBuilder
 from slimbench.formulations.priced_terms import priced_weights
+from slimbench.formulations.status import FREE
 from slimbench.instances import Instance
 from slimbench.instances.arrays import FloatArray, IntArray
 from slimbench.instances.evaluation import latencies_without_cache

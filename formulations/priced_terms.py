@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.kernels import compiled
 
 
 class PricedTerms(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from slimbench.formulations.and_terms import AndTerms
+from slimbench.formulations.ordering import descending_order
 from slimbench.formulations.rounding import slack
 from slimbench.formulations.splitting import (
     SPLIT_SWEEPS,
@@ -19,7 +20,8 @@ from slimbench.formulations.splitting import (
     nested_savings,
     peeled,
 )
-from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, compiled
+from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray
+from slimbench.instances.kernels import compiled
 
 MAX_EXACT_EXPERTS: Final = 20  # 2^20 sums of 8 bytes: 8 MB a layer
 FAMILIES: Final = 3  # of nested sets that are tried where a layer is split
@@ -109,38 +111,58 @@ def _exact_profiles(
     max_exact_experts: int,
 ) -> Profiles:
     """Profiles of the layers that can be solved exactly, and room for the others."""
-    layers = np.flatnonzero(layer_offsets[1:] > layer_offsets[:-1])
+    layers = _layers_with_terms(layer_offsets)
     named, place, firsts = _named(offsets, members, layer_offsets, layers)
-    counts = firsts[1:] - firsts[:-1]
-    first_terms, stop_terms = layer_offsets[layers], layer_offsets[layers + 1]
-    single = offsets[stop_terms] - offsets[first_terms] == stop_terms - first_terms
-    by_bits = ~single & (counts <= max_exact_experts)
-    exact = single | by_bits
-    starts, order_starts = np.zeros(len(layers) + 1, np.int64), np.zeros(len(layers) + 1, np.int64)
-    starts[1:] = np.cumsum(counts + 1)
-    order_starts[1:] = np.cumsum(np.where(exact, counts, FAMILIES * counts))
-    savings, sets = np.zeros(starts[-1]), np.zeros(starts[-1], np.int64)
-    orders = np.empty(order_starts[-1], np.int32)
-    for i in range(len(layers)):
+    n_layers = len(layers)
+    exact, by_bits = np.zeros(n_layers, np.bool_), np.zeros(n_layers, np.bool_)
+    starts, order_starts = np.zeros(n_layers + 1, np.int64), np.zeros(n_layers + 1, np.int64)
+    for i in range(n_layers):
+        k = firsts[i + 1] - firsts[i]
+        first, stop = layer_offsets[layers[i]], layer_offsets[layers[i] + 1]
+        single = offsets[stop] - offsets[first] == stop - first
+        by_bits[i] = not single and k <= max_exact_experts
+        exact[i] = single or by_bits[i]
+        starts[i + 1] = starts[i] + k + 1
+        order_starts[i + 1] = order_starts[i] + (k if exact[i] else FAMILIES * k)
+    savings, sets = np.zeros(starts[n_layers]), np.zeros(starts[n_layers], np.int64)
+    orders = np.empty(order_starts[n_layers], np.int32)
+    for i in range(n_layers):
         if not exact[i]:
             continue
-        k = counts[i]
-        alone, order = np.zeros(k), np.arange(k)
+        first, stop = layer_offsets[layers[i]], layer_offsets[layers[i] + 1]
+        of_layer = named[firsts[i] : firsts[i + 1]]
         own_savings, own_sets = savings[starts[i] : starts[i + 1]], sets[starts[i] : starts[i + 1]]
-        if single[i]:
-            for term in range(first_terms[i], stop_terms[i]):
-                alone[place[members[offsets[term]]]] += weights[term]
-            order = np.argsort(-alone, kind="mergesort")  # the best c are the c best, ties by number
-            own_savings[1:], own_sets[:] = np.cumsum(alone[order]), np.arange(k + 1)
-        else:
-            masks = np.zeros(stop_terms[i] - first_terms[i], np.int64)
-            for term in range(first_terms[i], stop_terms[i]):
+        own_order = orders[order_starts[i] : order_starts[i + 1]]
+        if by_bits[i]:
+            masks = np.zeros(stop - first, np.int64)
+            for term in range(first, stop):
                 for j in range(offsets[term], offsets[term + 1]):
-                    masks[term - first_terms[i]] |= 1 << place[members[j]]
-            own_savings[:], own_sets[:] = best_by_count(weights[first_terms[i] : stop_terms[i]], masks, k)
-        orders[order_starts[i] : order_starts[i + 1]] = named[firsts[i] : firsts[i + 1]][order]
+                    masks[term - first] |= 1 << place[members[j]]
+            _best_by_count(weights[first:stop], masks, own_savings, own_sets)
+            for j in range(len(of_layer)):
+                own_order[j] = of_layer[j]
+        else:
+            alone = np.zeros(len(of_layer))
+            for term in range(first, stop):
+                alone[place[members[offsets[term]]]] += weights[term]
+            order = descending_order(alone)  # the best c are the c best
+            for j in range(len(of_layer)):
+                own_savings[j + 1] = own_savings[j] + alone[order[j]]
+                own_sets[j + 1] = j + 1
+                own_order[j] = of_layer[order[j]]
         _at_most(own_savings, own_sets)
     return Profiles(layers, starts, savings, savings.copy(), sets, exact, by_bits, orders, order_starts)
+
+
+@compiled
+def _layers_with_terms(layer_offsets: IntArray) -> IntArray:
+    """The layers that have terms, ascending."""
+    layers, n = np.empty(len(layer_offsets) - 1, np.int64), 0
+    for layer in range(len(layers)):
+        if layer_offsets[layer + 1] > layer_offsets[layer]:
+            layers[n] = layer
+            n += 1
+    return layers[:n]
 
 
 @compiled
@@ -148,20 +170,25 @@ def _named(
     offsets: IntArray, members: IndexArray, layer_offsets: IntArray, layers: IntArray
 ) -> tuple[IndexArray, IntArray, IntArray]:
     """The experts that are members, ascending; by expert its place in its layer; where layers start."""
-    n_experts = members.max() + 1 if len(members) else 0
-    is_named = np.zeros(n_experts, np.bool_)
+    n_experts = 0
     for member in members:
-        is_named[member] = True
-    named, place = np.flatnonzero(is_named).astype(np.int32), np.empty(n_experts, np.int64)
-    firsts = np.zeros(len(layers) + 1, np.int64)
+        n_experts = max(n_experts, member + 1)
+    place = np.zeros(n_experts, np.int64)
+    for member in members:
+        place[member] = 1  # until its place is known
+    named, firsts = np.empty(n_experts, np.int32), np.zeros(len(layers) + 1, np.int64)
+    expert = 0
     for i in range(len(layers)):
-        of_layer = members[offsets[layer_offsets[layers[i]]] : offsets[layer_offsets[layers[i] + 1]]]
-        highest, count = of_layer.max(), firsts[i]
-        while count < len(named) and named[count] <= highest:
-            place[named[count]] = count - firsts[i]
-            count += 1
+        highest, count = 0, firsts[i]
+        for j in range(offsets[layer_offsets[layers[i]]], offsets[layer_offsets[layers[i] + 1]]):
+            highest = max(highest, members[j])
+        while expert <= highest:
+            if place[expert]:
+                named[count], place[expert] = expert, count - firsts[i]
+                count += 1
+            expert += 1
         firsts[i + 1] = count
-    return named, place, firsts
+    return named[: firsts[len(layers)]], place, firsts
 
 
 @compiled
@@ -196,7 +223,8 @@ def set_sizes(k: int) -> IntArray:
 @compiled
 def best_of_size(sums: FloatArray, sizes: IntArray, best: FloatArray, arg: IntArray) -> None:
     """Write the largest of ``sums`` among the sets of each size and its bits; the first on ties."""
-    best[:] = -np.inf
+    for size in range(len(best)):
+        best[size] = -np.inf
     for mask in range(len(sizes)):
         if sums[mask] > best[sizes[mask]]:
             best[sizes[mask]] = sums[mask]
@@ -204,16 +232,14 @@ def best_of_size(sums: FloatArray, sizes: IntArray, best: FloatArray, arg: IntAr
 
 
 @compiled
-def best_by_count(weights: FloatArray, masks: IntArray, k: int) -> tuple[FloatArray, IntArray]:
-    """Best set of each size among k experts by the subset-sum (zeta) transform, O(k 2^k)."""
+def _best_by_count(weights: FloatArray, masks: IntArray, best: FloatArray, arg: IntArray) -> None:
+    """Write the best set of each size by the subset-sum (zeta) transform, O(k 2^k) for k experts."""
+    k = len(best) - 1
     sums = np.zeros(1 << k)
     for i in range(len(weights)):
         sums[masks[i]] += weights[i]
     subset_sums(sums, k)
-    best = np.empty(k + 1)
-    arg = np.zeros(k + 1, np.int64)
     best_of_size(sums, set_sizes(k), best, arg)
-    return best, arg
 
 
 def _split_profile(terms: AndTerms, profiles: Profiles, i: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slimbench.instances.arrays import compiled
+from slimbench.instances.kernels import compiled
 
 UNIT = 2.0**-53  # one rounding changes a number by at most this, relatively
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, compiled
+from slimbench.instances.arrays import FloatArray, IndexArray, IntArray
+from slimbench.instances.kernels import compiled
 
 SPLIT_SWEEPS: Final = 100  # the bound holds after any number; more sweeps tighten it
 SPLIT_TOLERANCE: Final = 1e-9  # stop when no expert's share moves by more, relative to the largest share
@@ -17,7 +17,7 @@ SPLIT_TOLERANCE: Final = 1e-9  # stop when no expert's share moves by more, rela
 def even_split(
     weights: FloatArray,
     offsets: IntArray,
-    members: npt.NDArray[np.integer[Any]],
+    members: IndexArray,
     k: int,
     shares: FloatArray,
     sweeps: int,
@@ -36,11 +36,16 @@ def even_split(
             start_totals[members[offsets[i]]] += weights[i]
     totals = start_totals.copy()
     for i in range(len(weights)):
-        poured = shares[offsets[i] : offsets[i + 1]].sum()
+        poured = 0.0
+        for j in range(offsets[i], offsets[i + 1]):
+            poured += shares[j]
         for j in range(offsets[i], offsets[i + 1]):
             shares[j] = shares[j] * (weights[i] / poured) if poured > 0 and weights[i] > 0 else 0.0
             totals[members[j]] += shares[j]
-    level = np.empty(64)
+    largest_term = 0
+    for i in range(len(weights)):
+        largest_term = max(largest_term, offsets[i + 1] - offsets[i])
+    level, lowest = np.empty(largest_term), np.empty(largest_term)
     for _ in range(sweeps):
         largest_move = 0.0
         for i in range(len(weights)):
@@ -48,12 +53,14 @@ def even_split(
             size = stop - start
             if weights[i] < 0:
                 continue
-            if size > len(level):
-                level = np.empty(size)
             for j in range(size):
                 totals[members[start + j]] -= shares[start + j]
                 level[j] = totals[members[start + j]]
-            lowest = np.sort(level[:size])
+                at = j
+                while at > 0 and lowest[at - 1] > level[j]:
+                    lowest[at] = lowest[at - 1]
+                    at -= 1
+                lowest[at] = level[j]
             filled, water = 1, lowest[0] + weights[i]
             while filled < size and lowest[filled] < water:
                 water = (water * filled + lowest[filled]) / (filled + 1)
@@ -63,14 +70,19 @@ def even_split(
                 largest_move = max(largest_move, abs(share - shares[start + j]))
                 shares[start + j] = share
                 totals[members[start + j]] = level[j] + share
-        if largest_move <= tolerance * np.abs(totals).max():
+        largest_total = 0.0
+        for e in range(k):
+            largest_total = max(largest_total, abs(totals[e]))
+        if largest_move <= tolerance * largest_total:
             break
-    totals[:] = start_totals  # summed afresh: running sums have drifted
+    totals = start_totals  # summed afresh: running sums have drifted
     for i in range(len(weights)):
         if weights[i] < 0:
             continue
         start, stop = offsets[i], offsets[i + 1]
-        poured = shares[start:stop].sum()
+        poured = 0.0
+        for j in range(start, stop):
+            poured += shares[j]
         for j in range(start, stop):
             if poured > 0:
                 totals[members[j]] += shares[j] * (weights[i] / poured)
@@ -85,8 +97,9 @@ def peeled(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) 
     starts = np.zeros(k + 1, np.int64)
     for e in members:
         starts[e + 1] += 1
-    starts = np.cumsum(starts)
-    position = starts[:-1].copy()
+    for e in range(k):
+        starts[e + 1] += starts[e]
+    position = starts.copy()
     term_of = np.empty(len(members), np.int64)
     marginal = np.zeros(k)
     for i in range(len(weights)):
@@ -119,7 +132,9 @@ def grown(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) -
 
     Where groups are large nearly every single expert is worthless alone, so peeling goes astray early.
     """
-    missing = np.diff(offsets)
+    missing = np.empty(len(weights), np.int64)
+    for i in range(len(weights)):
+        missing[i] = offsets[i + 1] - offsets[i]
     inside = np.zeros(k, np.bool_)
     order = np.empty(k, np.int64)
     place = 0
@@ -154,4 +169,6 @@ def nested_savings(
         for j in range(offsets[i], offsets[i + 1]):
             last = max(last, ranks[members[j]])
         savings[last + 1] += weights[i]
-    return np.cumsum(savings)
+    for c in range(1, len(savings)):
+        savings[c] += savings[c - 1]
+    return savings

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from slimbench.formulations.profiles import best_of_size, set_sizes, subset_sums
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, compiled
+from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.kernels import compiled
 
 EVERY_PAIR: Final = 8  # experts of a unit up to which all pairs of sets are tried: 4^8 = 65,536
 
@@ -53,31 +54,36 @@ def fill_two(
         For the movable units.
     """
     shared, counts, sizes = units.shared, units.counts, units.sizes
-    n_units, widest = len(counts), 0
+    n_units, widest, largest = len(counts), 0, 0
     for unit in range(n_units):
         if movable[unit]:
             widest = max(widest, counts[unit])
-    best = np.full((n_units, widest + 1, widest + 1), -np.inf)
+            largest += counts[unit] * sizes[unit]
+    best = np.empty((n_units, widest + 1, widest + 1))
     args = np.zeros((2, n_units, widest + 1, widest + 1), np.int64)
     now = 0.0
     for unit in range(n_units):
+        for i in range(widest + 1):
+            for j in range(widest + 1):
+                best[unit, i, j] = -np.inf
         if not movable[unit]:
             best[unit, 0, 0] = 0.0
             continue
         k = counts[unit]
-        alone_a, alone_b, joint = _tables(units, unit, a, b, masks[:, unit])
+        alone_a, alone_b, joint = _tables(units, unit, a, b, masks)
         x, y = masks[a, unit], masks[b, unit]
         now += alone_a[x] + alone_b[y] + joint[x | y if shared else x & y]
-        candidates = np.arange(1 << k)
-        if k > EVERY_PAIR:
-            candidates = _candidates(shared, alone_a, joint, k, x, y)
-        _pair_profile(shared, alone_a, alone_b, joint, k, candidates, best[unit], args[:, unit])
-    largest = np.sum(counts[movable] * sizes[movable])
+        candidates = _candidates(shared, alone_a, joint, k, x, y)
+        _pair_profile(
+            shared, alone_a, alone_b, joint, k, candidates, best[unit], args[0, unit], args[1, unit]
+        )
     reach_a, reach_b = min(rooms[0], largest), min(rooms[1], largest)
-    curve = np.zeros((reach_a + 1, reach_b + 1))
+    curve, joined = np.zeros((reach_a + 1, reach_b + 1)), np.empty((reach_a + 1, reach_b + 1))
     choice = np.zeros((n_units, reach_a + 1, reach_b + 1), np.int16)
     for unit in range(n_units):
-        joined = np.full(curve.shape, -np.inf)
+        for p in range(reach_a + 1):
+            for q in range(reach_b + 1):
+                joined[p, q] = -np.inf
         most = counts[unit] if movable[unit] else 0
         for i in range(most + 1):
             for j in range(most + 1):
@@ -87,12 +93,12 @@ def fill_two(
                         if curve[p - di, q - dj] + value > joined[p, q]:
                             joined[p, q] = curve[p - di, q - dj] + value
                             choice[unit, p, q] = i * (most + 1) + j
-        curve = joined
+        curve, joined = joined, curve
     chosen = np.zeros((2, n_units), np.int64)
     p, q = reach_a, reach_b
     for unit in range(n_units - 1, -1, -1):
         most = counts[unit] if movable[unit] else 0
-        i, j = divmod(choice[unit, p, q], most + 1)
+        i, j = choice[unit, p, q] // (most + 1), choice[unit, p, q] % (most + 1)
         chosen[0, unit], chosen[1, unit] = args[0, unit, i, j], args[1, unit, i, j]
         p, q = p - i * sizes[unit], q - j * sizes[unit]
     return curve[reach_a, reach_b] > now * (1 + 1e-12), chosen  # rounding is no improvement
@@ -102,7 +108,7 @@ def fill_two(
 def _tables(
     units: Units, unit: int, a: int, b: int, masks: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A, B, and -D or U of one unit, (2^k,) each; ``masks`` (N,) is what servers hold of it."""
+    """A, B, and -D or U of one unit, (2^k,) each; ``masks`` (N, V) is what servers hold."""
     shared, weights, inside, k = units.shared, units.weights, units.inside, units.counts[unit]
     alone_a, alone_b, joint = np.zeros(1 << k), np.zeros(1 << k), np.zeros(1 << k)
     for r in range(units.starts[unit], units.starts[unit + 1]):
@@ -111,11 +117,11 @@ def _tables(
             continue
         missing, served = units.sets[r], False
         for n in range(len(masks)):
-            if n not in {a, b} and inside[r, n]:
+            if n != a and n != b and inside[r, n]:  # noqa: PLR1714  (a set takes seconds to compile)
                 if shared:
-                    missing &= ~masks[n]
+                    missing &= ~masks[n, unit]
                 else:
-                    served |= missing & ~masks[n] == 0
+                    served |= missing & ~masks[n, unit] == 0
         if served or missing == 0:
             continue
         if in_a and in_b and shared:
@@ -135,8 +141,12 @@ def _tables(
 
 @compiled
 def _candidates(shared: bool, alone: FloatArray, joint: FloatArray, k: int, x: int, y: int) -> IntArray:
-    """Sets of a worth trying: the best of each size beside an empty b, or beside b's present; a's own."""
-    found = np.empty(2 * (k + 1) + 1, np.int64)
+    """Sets of a worth trying, ascending: all of a small unit, else a's own and the best of each size.
+
+    The best beside an empty b, and beside what b holds.
+    """
+    tried = np.zeros(1 << k, np.bool_)
+    tried[x] = True
     sums, best, arg = np.empty(1 << k), np.empty(k + 1), np.empty(k + 1, np.int64)
     sizes = set_sizes(k)
     for beside in range(2):
@@ -144,9 +154,14 @@ def _candidates(shared: bool, alone: FloatArray, joint: FloatArray, k: int, x: i
         for mask in range(1 << k):
             sums[mask] = alone[mask] + joint[mask | held if shared else mask & held]
         best_of_size(sums, sizes, best, arg)
-        found[beside * (k + 1) : (beside + 1) * (k + 1)] = arg
-    found[-1] = x
-    return np.unique(found)
+        for size in range(k + 1):
+            tried[arg[size]] = True
+    found, n = np.empty(1 << k, np.int64), 0
+    for mask in range(1 << k):
+        if tried[mask] or k <= EVERY_PAIR:
+            found[n] = mask
+            n += 1
+    return found[:n]
 
 
 @compiled
@@ -158,13 +173,21 @@ def _pair_profile(
     k: int,
     candidates: IntArray,
     best: FloatArray,
-    args: IntArray,
+    args_a: IntArray,
+    args_b: IntArray,
 ) -> None:
     """Write the most that sets of i and j experts save together, and the sets, for all i, j up to k."""
     sizes = set_sizes(k)
-    by_size = np.argsort(sizes, kind="mergesort")
-    ends = np.searchsorted(sizes[by_size], np.arange(k + 1), side="right")
-    second = alone_b[by_size]
+    ends = np.zeros(k + 2, np.int64)  # a counting sort: sets of j experts from ends[j - 1] to ends[j]
+    for size in sizes:
+        ends[size + 1] += 1
+    for size in range(k + 1):
+        ends[size + 1] += ends[size]
+    by_size, second = np.empty(1 << k, np.int64), np.empty(1 << k)
+    for mask in range(1 << k):
+        at = ends[sizes[mask]]
+        by_size[at], second[at] = mask, alone_b[mask]
+        ends[sizes[mask]] += 1
     for x in candidates:
         i, first = sizes[x], 0
         for j in range(k + 1):
@@ -177,4 +200,4 @@ def _pair_profile(
             first = ends[j]
             if alone_a[x] + most > best[i, j]:
                 best[i, j] = alone_a[x] + most
-                args[0, i, j], args[1, i, j] = x, by_size[reached_by]
+                args_a[i, j], args_b[i, j] = x, by_size[reached_by]

@@ -1,11 +1,10 @@
-"""Array types, read-only arrays, and the one place that sets compiler options."""
+"""Array types, read-only arrays, and arrays of pieces (CSR)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Iterable
+from typing import Any, Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -15,22 +14,6 @@ IndexArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
 
 DENSE: Final = 8  # key spaces up to so many times the keys are counted; larger ones are sorted
-
-_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
-
-
-def compiled(function: _Kernel) -> _Kernel:
-    """Compile a kernel on first use; the machine code is cached on disk beside its source."""
-    return cast(_Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-
-
-def compiled_sums(function: _Kernel) -> _Kernel:
-    """The same for a kernel whose sums may be added up in several lanes at once, as vector units do.
-
-    The last bits of a sum then depend on the processor: no decision may hang on them.
-    """
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "nsz"}}
-    return cast(_Kernel, numba.njit(**options)(function))
 
 
 def frozen(values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

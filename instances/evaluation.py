@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, compiled, frozen
+from slimbench.instances.arrays import BoolArray, FloatArray, frozen
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Instance
 from slimbench.instances.placement import Placement
-from slimbench.instances.validation import DISPATCHES
 
-SINGLE, PARALLEL, SERIAL = range(3)
-assert DISPATCHES == ("single", "parallel", "serial")
+WORD: Final = 64  # bits, a server each
+TABLE_CELLS: Final = 2**25  # latencies by user and expert at a time: 256 MB
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def latencies_without_cache(instance: Instance) -> FloatArray:
     users, models = instance.activation_users, instance.activation_models
     if instance.dispatch != "serial":
         return np.asarray(instance.cloud_latency_s[users, models])
-    # Added up call by call as in the kernel: a product would round otherwise and leave savings below 0.
+    # Added up call by call as in ``activation_latencies``: a product would round otherwise and leave savings
+    # below 0.
     shape = (*instance.cloud_latency_s.shape, instance.max_group_size)
     calls = np.cumsum(np.broadcast_to(instance.cloud_latency_s[:, :, None], shape), axis=2)
     return np.asarray(calls[users, models, instance.group_sizes - 1])
@@ -77,55 +78,51 @@ def activation_latencies(instance: Instance, placement: Placement) -> FloatArray
     ``single``: the fastest server holding the whole group; ``parallel``: the slowest of the experts,
     each at its fastest holder; ``serial``: their sum. The cloud serves whatever it serves faster.
     """
-    return _activation_latencies(
-        DISPATCHES.index(instance.dispatch),
-        instance.activation_users,
-        instance.activation_models,
-        instance.group_offsets,
-        instance.group_experts,
-        instance.server_order,
-        instance.edge_latency_s,
-        instance.cloud_latency_s,
-        np.ascontiguousarray(placement.holds.T),
-    )
+    if instance.dispatch == "single":
+        return _whole_group_latencies(instance, placement.holds)
+    called_s = _call_latencies(instance, placement.holds)
+    starts = instance.group_offsets[:-1]
+    if instance.dispatch == "parallel":
+        return np.maximum.reduceat(called_s, starts)
+    total_s = np.zeros(instance.n_activations)
+    for k in range(instance.max_group_size):  # call by call, as in ``latencies_without_cache``
+        at = np.flatnonzero(instance.group_sizes > k)
+        total_s[at] += called_s[starts[at] + k]
+    return total_s
 
 
-@compiled
-def _activation_latencies(
-    dispatch: int,
-    users: IndexArray,
-    models: IndexArray,
-    offsets: IntArray,
-    experts: IndexArray,
-    server_order: IndexArray,
-    edge_latency_s: FloatArray,
-    cloud_latency_s: FloatArray,
-    holders: BoolArray,
-) -> FloatArray:
-    latencies = np.empty(len(users))
-    for a in range(len(users)):
-        u, m = users[a], models[a]
-        cloud = cloud_latency_s[u, m]
-        latency = cloud if dispatch == SINGLE else 0.0
-        if dispatch == SINGLE:
-            for n in server_order[u, m]:
-                if edge_latency_s[u, n, m] >= cloud:
-                    break
-                held = True
-                for i in range(offsets[a], offsets[a + 1]):
-                    held &= holders[experts[i], n]
-                if held:
-                    latency = edge_latency_s[u, n, m]
-                    break
-        else:
-            for i in range(offsets[a], offsets[a + 1]):
-                fastest = cloud
-                for n in server_order[u, m]:
-                    if edge_latency_s[u, n, m] >= cloud:
-                        break
-                    if holders[experts[i], n]:
-                        fastest = edge_latency_s[u, n, m]
-                        break
-                latency = max(latency, fastest) if dispatch == PARALLEL else latency + fastest
-        latencies[a] = latency
-    return latencies
+def _whole_group_latencies(instance: Instance, holds: BoolArray) -> FloatArray:
+    """(A,) float64, seconds of each group at the fastest server that holds all of it.
+
+    Servers are bits of a word: one pass over the groups tells for ``WORD`` servers which hold them whole.
+    """
+    users, models = instance.activation_users, instance.activation_models
+    latency_s = instance.cloud_latency_s[users, models]
+    for first in range(0, instance.n_servers, WORD):
+        some = holds[first : first + WORD]
+        holders = np.zeros(instance.n_experts, np.uint64)
+        for bit, held in enumerate(some):
+            holders[held] |= np.uint64(1 << bit)
+        whole = np.bitwise_and.reduceat(holders[instance.group_experts], instance.group_offsets[:-1])
+        for bit in np.flatnonzero(some.any(axis=1)).tolist():
+            served = np.flatnonzero(whole & np.uint64(1 << bit))
+            edge_s = instance.edge_latency_s[users[served], first + bit, models[served]]
+            latency_s[served] = np.minimum(latency_s[served], edge_s)
+    return latency_s
+
+
+def _call_latencies(instance: Instance, holds: BoolArray) -> FloatArray:
+    """(G,) float64, seconds of each called expert at its fastest holder, by a table of users and experts."""
+    users = np.repeat(instance.activation_users, instance.group_sizes)
+    models = instance.layer_models[instance.expert_layers]
+    called_s = np.empty(len(users))
+    block = max(TABLE_CELLS // max(instance.n_experts, 1), 1)
+    for first in range(0, instance.n_users, block):
+        fastest_s = instance.cloud_latency_s[first : first + block, models]
+        for n in np.flatnonzero(holds.any(axis=1)):
+            held = np.flatnonzero(holds[n])
+            edge_s = instance.edge_latency_s[first : first + block, n][:, models[held]]
+            fastest_s[:, held] = np.minimum(fastest_s[:, held], edge_s)
+        calls = np.flatnonzero((users >= first) & (users < first + block))
+        called_s[calls] = fastest_s[users[calls] - first, instance.group_experts[calls]]
+    return called_s

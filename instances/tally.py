@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.instances.arrays import IntArray, compiled
+from slimbench.instances.arrays import IntArray
+from slimbench.instances.kernels import compiled
 
 _LEAST_SLOTS: Final = 2**10
 

@@ -25,6 +25,7 @@ from slimbench.formulations.milp import Milp
 from slimbench.instances import Instance, Placement
 
 PATIENCE_S = 250  # of the waiting test, below pytest's own limit
+NOT_INSTALLED = ("gurobi",)  # by the extra test, but by test-all
 
 
 @functools.cache
@@ -62,6 +63,25 @@ def solve_and_listen(
     with patch.dict(os.environ, environment or {}):
         result = solve_milp(milp, backend, listening)
     return {"result": result, "incumbents": incumbents, "bounds": bounds}
+
+
+class ListenerError(Exception):
+    """What a listener raises."""
+
+
+def solve_with_a_bad_listener(milp: Milp, backend: str, listener: str) -> int:
+    """How often a listener is called that raises each time; it has to come back as it was raised."""
+    calls = []
+
+    def bad(*told: object) -> None:
+        calls.append(told)
+        raise ListenerError(listener)
+
+    try:
+        solve_milp(milp, backend, dataclasses.replace(SolveOptions(), **{listener: bad}))
+    except ListenerError:
+        return len(calls)
+    raise AssertionError("nothing came back")
 
 
 def build_and_solve(

@@ -11,11 +11,11 @@ from samples import build
 
 from slimbench.formulations.backends import MilpResult, solve_milp
 from slimbench.formulations.coupling import coupling
-from slimbench.formulations.fixing import FREE
 from slimbench.formulations.formulation import FORMULATIONS, applies, build_milp
 from slimbench.formulations.lagrangian import PricedCoupling
 from slimbench.formulations.milp import Milp
 from slimbench.formulations.priced_milp import priced_milp
+from slimbench.formulations.status import FREE
 from slimbench.instances import DISPATCHES, Dispatch, Instance, Model
 
 AGREEMENT = 1e-6  # relative, docs/MODEL.md

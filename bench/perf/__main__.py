@@ -20,11 +20,13 @@ from slimbench.bench.perf.growth import growth
 from slimbench.bench.perf.hard import hard
 from slimbench.bench.perf.harness import executors, overhead
 from slimbench.bench.perf.harness_suites import jobs, long
+from slimbench.bench.perf.start import start
 from slimbench.bench.perf.table import Table
 from slimbench.bench.perf.textbook import textbook
 from slimbench.bench.perf.traces import traces
 
 BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {
+    "start": start,
     "building": building,
     "hard": hard,
     "bounds": bounds,

@@ -69,6 +69,14 @@ SCRIPT: Final = (
 )
 
 
+def write_benchmark(folder: Path) -> None:
+    """Write the benchmark into a folder."""
+    for name, text in FILES.items():
+        file = folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text.lstrip(), encoding="utf-8")
+
+
 def benchopt_seconds(repetitions: int, options: Mapping[str, Any]) -> tuple[float, float]:
     """Wall and CPU seconds of a fresh interpreter that runs it in a fresh folder; nothing is plotted.
 
@@ -86,8 +94,5 @@ def benchopt_seconds(repetitions: int, options: Mapping[str, Any]) -> tuple[floa
     """
     arguments = json.dumps({"n_repetitions": repetitions, **options})
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in FILES.items():
-            file = Path(folder, name)
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text.lstrip(), encoding="utf-8")
+        write_benchmark(Path(folder))
         return command_seconds(["-c", SCRIPT, arguments], Path(folder))

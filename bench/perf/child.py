@@ -8,9 +8,10 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, ParamSpec, TypeVar
 
 PROCESS_STATUS: Final = Path("/proc/self/status")
@@ -28,7 +29,9 @@ def in_child(function: Callable[_Given, _Made], *args: _Given.args, **kwargs: _G
     return result
 
 
-def command_seconds(arguments: Sequence[str], folder: Path) -> tuple[float, float]:
+def command_seconds(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> tuple[float, float]:
     """Wall and CPU seconds of a fresh interpreter, with all that it starts and waits for.
 
     Raises
@@ -37,7 +40,13 @@ def command_seconds(arguments: Sequence[str], folder: Path) -> tuple[float, floa
         If it fails.
     """
     start, before = time.perf_counter(), os.times()
-    subprocess.run([sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | environment,
+    )
     wall_s, after = time.perf_counter() - start, os.times()
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
     return wall_s, cpu_s

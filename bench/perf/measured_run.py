@@ -6,10 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from slimbench.bench.isolation import run_alone
 from slimbench.bench.messages import Job
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
-from slimbench.bench.runner import run_alone
 from slimbench.bench.verification import verified
 from slimbench.instances import Instance, write_instance
 
@@ -61,7 +61,7 @@ def measure(instance: Instance, solver: str, time_limit_s: float) -> MeasuredRun
             threads=1,
             log_file=str(Path(folder, "log")),
         )
-        row = verified(instance, call, run_alone(job))
+        row = verified(instance, run_alone(job))
     return MeasuredRun(
         row["status"], row["termination"], row["runtime_s"], row["saving_s"], row["bound_saving_s"]
     )

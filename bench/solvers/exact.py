@@ -30,12 +30,12 @@ SHAKING_SHARE = 0.2  # at most, of the time left
 
 
 def _prepare(parameters: Parameters) -> None:
-    """Load HiGHS and the kernels, in the run's own process: a fork server must not load a solver library."""
+    """Load HiGHS, in the run's own process."""
     load_backend("highs")
     run_on_tiny_instances(exact.function, {**parameters, "iterations": 1})
 
 
-@solver("exact", exact=True, library=lambda _: "prices+highspy", prepare=_prepare)
+@solver("exact", exact=True, library=lambda _: "prices+highspy", compiled=True, prepare=_prepare)
 def exact(
     instance: Instance, context: SolveContext, *, iterations: int = 2000, first_rounding: int = 100
 ) -> Placement:

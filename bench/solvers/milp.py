@@ -10,6 +10,7 @@ from typing import Final, Literal
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.plugin import Parameters, PluginError, solver
 from slimbench.bench.references import tolerance
+from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import (
     BACKENDS,
@@ -33,11 +34,13 @@ def _library(parameters: Parameters) -> str:
     return BACKENDS[parameters["backend"]][0]
 
 
-def _load_library(parameters: Parameters) -> None:
+def _load(parameters: Parameters) -> None:
     load_backend(parameters["backend"])
+    if parameters["start"] != "none":
+        run_on_tiny_instances(lambda instance, context: _swept(instance, context, math.inf), {})
 
 
-@solver("milp", exact=True, library=_library, prepare=_load_library)
+@solver("milp", exact=True, library=_library, prepare=_load)
 def milp(
     instance: Instance,
     context: SolveContext,

@@ -1,7 +1,6 @@
 """One door to the solver libraries.
 
-Two of them in one process are not safe: MathOpt's HiGHS crashed with a segmentation fault where highspy
-had solved a model before. So a library is imported when first asked for, and a second one is refused.
+A library is imported when first asked for, and a second one in the same process is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from slimbench.formulations.backends.result import MilpResult, Termination
 from slimbench.formulations.backends.row_ranges import in_range
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
+from slimbench.formulations.libraries import loading
 from slimbench.formulations.milp import Milp
 
 __all__ = [
@@ -42,7 +42,6 @@ BACKENDS: Final = {
     "gurobi": ("gurobipy", "gurobi", "solve"),
 }
 Solve = Callable[[Milp, SolveOptions], MilpResult]
-_library_in_use: list[str] = []
 
 
 def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
@@ -82,15 +81,11 @@ def load_backend(backend: str) -> Solve:
     if backend not in BACKENDS:
         raise SolverError(f"backend is {backend!r}, expected one of {', '.join(BACKENDS)}")
     library, module, function = BACKENDS[backend]
-    if _library_in_use and _library_in_use[0] != library:
-        raise SolverError(
-            f"backend {backend} needs {library}, but this process has used {_library_in_use[0]}"
-        )
     try:
-        solve: Solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        with loading(library):
+            solve: Solve = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     except ModuleNotFoundError as error:
         if error.name != library:
             raise
         raise SolverError(f"backend {backend} needs {library}: pip install {library}") from None
-    _library_in_use[:] = [library]
     return solve

@@ -50,11 +50,18 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     solver.parameters.linearization_level = 2
     if math.isfinite(options.time_limit_s):
         solver.parameters.max_time_in_seconds = max(0.0, options.time_limit_s - (time.monotonic() - begun))
-    progress = Progress(options)
-    if options.on_bound is not None:
-        solver.best_bound_callback = lambda bound: progress.proved(_in_units(bound, per_unit), math.inf)
-    told = _Incumbents(columns, steps, per_unit, progress) if options.on_incumbent is not None else None
-    with solver_log(options.log_file) as write:
+    with (
+        Progress(options, interrupt=solver.stop_search) as progress,
+        solver_log(options.log_file) as write,
+    ):
+
+        def tell(bound: float) -> None:
+            with progress.callback():
+                progress.proved(_in_units(bound, per_unit), math.inf)
+
+        if options.on_bound is not None:
+            solver.best_bound_callback = tell
+        told = _Incumbents(columns, steps, per_unit, progress) if options.on_incumbent is not None else None
         if write is not None:
             solver.parameters.log_search_progress = True
             solver.parameters.log_to_stdout = False
@@ -148,6 +155,7 @@ class _Incumbents(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]  # n
 
     def on_solution_callback(self) -> None:
         """Called by CP-SAT."""
-        values = np.array([self.value(c) for c in self._columns]) / self._steps
-        bound = _in_units(self.best_objective_bound, self._per_unit)
-        self._progress.found(values, self.objective_value / self._per_unit, bound, math.inf)
+        with self._progress.callback():
+            values = np.array([self.value(c) for c in self._columns]) / self._steps
+            bound = _in_units(self.best_objective_bound, self._per_unit)
+            self._progress.found(values, self.objective_value / self._per_unit, bound, math.inf)

@@ -39,7 +39,7 @@ def dual_bound(milp: Milp, multipliers: FloatArray) -> float:
     reduced = milp.objective - transposed @ y
     value = float(y @ milp.row_upper) + float(np.maximum(reduced, 0.0).sum())
     magnitude = float(y @ np.abs(milp.row_upper)) + float(
-        (np.abs(milp.objective) + np.abs(transposed) @ y).sum()
+        (np.abs(milp.objective) + abs(transposed) @ y).sum()
     )
     longest = int(np.diff(transposed.indptr).max(initial=0))
     return float(raised(value, magnitude, longest + milp.rows.shape[0] + milp.n_columns + 4))

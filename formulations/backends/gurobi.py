@@ -27,9 +27,12 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     SolverError
         If there is no licence, or only one for smaller models, or Gurobi fails.
     """
-    progress = Progress(options)
     try:
-        with gurobipy.Env(params={"LogToConsole": 0}) as env, gurobipy.Model(env=env) as model:
+        with (
+            gurobipy.Env(params={"LogToConsole": 0}) as env,
+            gurobipy.Model(env=env) as model,
+            Progress(options, interrupt=model.terminate) as progress,
+        ):
             columns, rows = _fill(model, milp, options)
             model.optimize(_callback(milp, columns, progress) if milp.integer.any() else None)
             return _result(model, columns, rows, milp, progress)
@@ -66,13 +69,14 @@ def _callback(
 
     def tell(model: gurobipy.Model, where: int) -> None:
         told = GRB.Callback
-        if where == told.MIPSOL:
-            values = np.array(model.cbGetSolution(variables))
-            bound, nodes = model.cbGet(told.MIPSOL_OBJBND), model.cbGet(told.MIPSOL_NODCNT)
-            progress.found(values, float(milp.objective @ values), bound, nodes)
-            progress.proved(bound, nodes)
-        elif where == told.MIP:
-            progress.proved(model.cbGet(told.MIP_OBJBND), model.cbGet(told.MIP_NODCNT))
+        with progress.callback():
+            if where == told.MIPSOL:
+                values = np.array(model.cbGetSolution(variables))
+                bound, nodes = model.cbGet(told.MIPSOL_OBJBND), model.cbGet(told.MIPSOL_NODCNT)
+                progress.found(values, float(milp.objective @ values), bound, nodes)
+                progress.proved(bound, nodes)
+            elif where == told.MIP:
+                progress.proved(model.cbGet(told.MIP_OBJBND), model.cbGet(told.MIP_NODCNT))
 
     return tell
 

@@ -57,7 +57,7 @@ def in_range(milp: Milp, *, integers: bool) -> Milp:
         part.data[own], upper[r], done[r] = _capacity_row(part.data[own], upper[r], integers=integers)
     _scale(part.data, row, upper, ~done)
     rows, row_upper = matrix.copy(), milp.row_upper.copy()
-    rows.data[csr_rows(matrix.indptr, which)[1]], row_upper[which] = part.data, upper
+    rows.data[csr_rows(matrix.indptr.astype(np.int64), which)[1]], row_upper[which] = part.data, upper
     rows.eliminate_zeros()
     return replace(milp, rows=rows, row_upper=row_upper)
 

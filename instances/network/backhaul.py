@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import numpy as np
-from scipy import sparse, spatial
-from scipy.sparse import csgraph
+import scipy
 
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
 from slimbench.instances.errors import InstanceError
@@ -154,8 +153,8 @@ class WiredGraph:
 
     def _shortest(self, weights: FloatArray, sources: IntArray) -> FloatArray:
         nodes = len(self.positions_m)
-        graph = sparse.csr_array((weights, (self.ends[:, 0], self.ends[:, 1])), shape=(nodes, nodes))
-        return np.asarray(csgraph.dijkstra(graph, directed=False, indices=sources))
+        graph = scipy.sparse.csr_array((weights, (self.ends[:, 0], self.ends[:, 1])), shape=(nodes, nodes))
+        return np.asarray(scipy.sparse.csgraph.dijkstra(graph, directed=False, indices=sources))
 
 
 def check_wires(wires: Wires, servers: int) -> None:
@@ -281,7 +280,7 @@ def _mesh(nodes_m: FloatArray, neighbours: int) -> IntArray:
     nearest = min(neighbours, len(nodes_m) - 1)
     if nearest == 0:
         return np.empty((0, 2), np.int64)
-    places = spatial.KDTree(nodes_m)
+    places = scipy.spatial.KDTree(nodes_m)
     distances_m, _ = places.query(nodes_m, [nearest + 1])  # the nearest of all is itself
     reach_m = np.asarray(distances_m)[:, 0]
     near = places.query_ball_point(nodes_m, reach_m + _MILLIMETRE)

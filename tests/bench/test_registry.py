@@ -1,5 +1,7 @@
 """Where solvers are found, and what is said of a plugin that cannot be one."""
 
+import importlib
+import pkgutil
 import shutil
 import sys
 from importlib.metadata import entry_points
@@ -7,7 +9,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from slimbench.bench import PluginError
-from slimbench.bench.registry import SOLVERS, find_solvers
+from slimbench.bench.registry import SOLVERS, find_policies, find_solvers
 
 ISSUED = {
     "annealing", "brute-force", "local-search", "milp", "popularity", "popularity-per-layer", "random",
@@ -17,7 +19,7 @@ ISSUED = {
 
 def refusal(*files):
     with pytest.raises(PluginError) as error:
-        find_solvers(files)
+        list(find_solvers(files))
     line = str(error.value)
     assert "\n" not in line
     return line
@@ -31,6 +33,15 @@ def test_the_shipped_solvers_are_found_in_order_of_their_names():
     assert found["brute-force"].exact
     assert not found["slim-dp"].exact
     assert all(plugin.summary for plugin in found.values())
+
+
+@pytest.mark.parametrize("found", [find_solvers(), find_policies()])
+def test_a_shipped_plugin_is_found_by_its_name_in_the_module_that_defines_it(found):
+    assert all(found[name].name == name for name in found)
+    modules = {plugin.function.__module__ for plugin in found.values()}
+    package = next(iter(modules)).rpartition(".")[0]
+    defined = pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}.")
+    assert modules == {info.name for info in defined}
 
 
 def test_a_plugin_file_adds_its_solver(plugin):
@@ -161,6 +172,6 @@ def test_an_entry_point_and_a_file_of_one_name_are_refused(distribution, plugin,
     file = plugin("announced", "return Placement.empty(instance)")
     distribution("announced_again", file.read_text())
     assert refusal(file) == (
-        f"solver 'announced' is defined twice: in entry point announced = announced_again and in {file}"
+        f"solver 'announced' is defined twice: in {file} and in entry point announced = announced_again"
     )
     monkeypatch.delitem(sys.modules, "announced_again")

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from slimbench.bench.store import FILE_NAME, Store, StoreError, running
-from slimbench.bench.store_schema import SCHEMA_VERSION
+from slimbench.bench.run_folder import running
+from slimbench.bench.store import FILE_NAME, Store, StoreError
+from slimbench.bench.store_schema import SCHEMA_VERSION, SCHEMAS
 
 INSTANCE = {
     "instance_hash": "h",
@@ -113,6 +114,24 @@ def test_a_result_that_cannot_be_written_leaves_its_row_planned(store):
     assert store.runs()[0]["saving_s"] is None
 
 
+def test_a_full_disk_is_told_as_such_and_the_store_goes_on(store, folder):
+    ((pages,),) = store._connection.execute("PRAGMA page_count")
+    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError) as error:
+        store.finish(1, {"status": "ok", "message": "x" * 100_000}, MACHINE)
+    assert str(error.value) == (
+        f"{folder}: cannot write a result (database or disk is full); run again with --resume"
+    )
+    assert store.runs()[0]["status"] == "planned"
+    store.finish(1, {"status": "ok"}, MACHINE)
+
+
+def test_a_store_that_cannot_be_made_leaves_no_file(folder, monkeypatch):
+    monkeypatch.setitem(SCHEMAS, SCHEMA_VERSION, SCHEMAS[SCHEMA_VERSION] + "CREATE nonsense;")
+    assert refusal(Store.create, folder).startswith(f"{folder}: cannot be made a run folder (near")
+    assert list(folder.iterdir()) == []
+
+
 def test_a_folder_with_results_is_not_made_a_new_run(store, folder):
     store.finish(1, {"status": "ok"}, MACHINE)
     assert refusal(Store.create, folder) == (
@@ -171,17 +190,19 @@ def as_version_6(folder):
         connection.execute("UPDATE meta SET value = '6' WHERE key = 'schema_version'")
 
 
-def test_a_file_of_version_6_is_read_and_goes_on_with_a_new_plan(store, folder):
+def test_a_file_of_version_6_is_read_as_it_is_and_goes_on_as_ours(store, folder):
     store.plan([INSTANCE], [RUN, RUN | {"repeat": 1}], {})
     store.close()
     as_version_6(folder)
+    before = (folder / FILE_NAME).read_bytes()
+    with contextlib.closing(Store.snapshot(folder)) as read:
+        assert [row["bounds"] for row in read.runs()] == [0, 0]
+    assert (folder / FILE_NAME).read_bytes() == before
     with contextlib.closing(Store.open(folder)) as old:
-        assert old.meta()["schema_version"] == "6"
-        assert [row["bounds"] for row in old.runs()] == [0, 0]
         old.finish(1, {"status": "ok", "machine_id": "m1"}, MACHINE)
         assert old.plan([INSTANCE], [RUN, RUN | {"repeat": 1, "bounds": True}], {}) == 0
-        assert old.meta()["schema_version"] == SCHEMA_VERSION
     with contextlib.closing(Store.open(folder)) as new:
+        assert new.meta()["schema_version"] == SCHEMA_VERSION
         assert [(row["status"], row["bounds"]) for row in new.runs()] == [("ok", 0), ("planned", 1)]
 
 
@@ -269,7 +290,7 @@ def test_a_folder_that_is_being_run_is_refused_by_name_until_its_process_ends(st
 
 def test_the_lock_goes_with_its_process_however_that_ends(store, folder):
     code = (
-        "import sys, time; from pathlib import Path; from slimbench.bench.store import running\n"
+        "import sys, time; from pathlib import Path; from slimbench.bench.run_folder import running\n"
         "with running(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as holder:

@@ -9,9 +9,9 @@ from samples import random_instance
 
 from slimbench.formulations.coupling import coupling
 from slimbench.formulations.enumeration import maximal_caches
-from slimbench.formulations.fixing import FREE, fixed_by_prices
+from slimbench.formulations.fixing import fixed_by_prices
 from slimbench.formulations.lagrangian import PricedCoupling, priced_bounds
-from slimbench.formulations.milp import ALWAYS, NEVER
+from slimbench.formulations.status import ALWAYS, FREE, NEVER
 from slimbench.instances import Placement
 
 

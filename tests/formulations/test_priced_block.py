@@ -7,8 +7,8 @@ import pytest
 from samples import random_instance
 
 from slimbench.formulations.coupling import Block, coupling
-from slimbench.formulations.milp import ALWAYS, NEVER
 from slimbench.formulations.priced_block import priced_block
+from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.formulations.subproblem import best_cache
 
 

@@ -7,9 +7,10 @@ from oracles import brute_force, plain_saving
 from samples import random_instance
 
 from slimbench.formulations.coupling import coupling
-from slimbench.formulations.fixing import FREE, fixed_by_prices
+from slimbench.formulations.fixing import fixed_by_prices
 from slimbench.formulations.lagrangian import PricedCoupling, priced_bounds
 from slimbench.formulations.priced_milp import priced_milp
+from slimbench.formulations.status import FREE
 
 FAMILY = [
     pytest.param({"dispatch": "single", "top_k": 3}, id="single"),

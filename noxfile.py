@@ -36,18 +36,28 @@ def example(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests; arguments go to pytest."""
-    session.install("-e", ".[test]")
-    session.run("pytest", "-n", "auto", *session.posargs)
+    """Run all tests but those marked slow, each property on the same 20 examples; arguments go to pytest."""
+    run_tests(session, "test")
+
+
+@nox.session(name="tests-all")
+def tests_all(session: nox.Session) -> None:
+    """Run the tests marked slow, and each property on 300 random examples; arguments go to pytest."""
+    run_tests(session, "test-all", "-m", "slow or hypothesis", "--hypothesis-profile=random")
+
+
+def run_tests(session: nox.Session, extra: str, *options: str) -> None:
+    """Compile all kernels, which every process of the tests would do for itself, and run pytest."""
+    session.install("-e", f".[{extra}]")
+    session.run("python", "tests/compile_kernels.py")
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *options, *session.posargs)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Give every reader of files 100,000 damaged ones; arguments (readers, --inputs) go to the fuzzer."""
+    """Give readers 100,000 damaged files, MILP backends 2,000 instances; arguments go to the fuzzer."""
     session.install("-e", ".[test]")
-    session.run(
-        "python", "-m", "fuzz", *(session.posargs or ["--inputs", "100000"]), env={"PYTHONPATH": "tests"}
-    )
+    session.run("python", "-m", "fuzz", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session

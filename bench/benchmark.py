@@ -13,6 +13,7 @@ from typing import Any, Final
 from slimbench.bench.executor import check_executor, make_executor
 from slimbench.bench.plan import Plan, begin, go_on, make_plan
 from slimbench.bench.plugin import Solver
+from slimbench.bench.processors import default_jobs
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.results import Results, load_results
 from slimbench.bench.run_folder import latest_run, new_folder, running
@@ -84,15 +85,10 @@ class Benchmark:
     ) -> None:
         """Do what is left of the plan; see ``slimbench.bench.runner.execute`` for what is raised."""
         threads = self.plan.suite.limits.threads
-        with make_executor(executor, jobs or default_jobs(), threads, scheduler) as workers:
+        with make_executor(executor, jobs or default_jobs(threads), threads, scheduler) as workers:
             execute(
                 self.folder, self.store, self.solvers, self.plugin_files, workers, on_finish, self.plan.wanted
             )
-
-
-def default_jobs() -> int:
-    """Half of the cores: the other half keeps the measured runs undisturbed."""
-    return max(1, (os.cpu_count() or 1) // 2)
 
 
 def planned(request: Request) -> Plan:
@@ -182,7 +178,7 @@ def run(
     resume : bool
         Finish the run that is in the folder.
     jobs : int, optional
-        Runs at a time; half of the cores by default.
+        Runs at a time; by default as many as half of the processors that may be used have room for.
     executor : {"processes", "serial", "dask"}
     scheduler : str, optional
         Address of a Dask scheduler.

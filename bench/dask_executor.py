@@ -151,7 +151,7 @@ class DaskExecutor:
 
 def _lost(job: Job, message: str) -> Outcome:
     status: Status = "crashed"
-    nothing = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0)
+    nothing: tuple[Any, ...] = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0)
     return Outcome(job, status, message, *nothing)
 
 

@@ -102,13 +102,14 @@ def _make_workers(coordinator: _Coordinator, jobs: dict[int, Job]) -> None:
     _adopt_orphans()
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    gone: list[tuple[int, int, float]] = []
+    signal.signal(signal.SIGCHLD, lambda *_: _reap(gone))
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     while True:
         ready = wait([coordinator.messages, wake_read])
         if wake_read in ready:
             os.read(wake_read, 4096)
-            _report_ended(coordinator, jobs)
+            _report_ended(coordinator, jobs, gone)
         if coordinator.messages in ready:
             job, channel = coordinator.receive()
             _load(job)
@@ -143,16 +144,24 @@ def _refuse(coordinator: _Coordinator, job: Job, channel: Connection, error: OSE
     coordinator.tell(Ended(job.key, 1, time.monotonic()))
 
 
-def _report_ended(coordinator: _Coordinator, jobs: dict[int, Job]) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # none is left
-            return
-        if pid == 0:
-            return
+def _reap(gone: list[tuple[int, int, float]]) -> None:
+    """Append process, status and time of every child that has ended.
+
+    As the handler of the signal that one has: what a run lasted until it crashed must not depend on what is
+    being loaded or killed here.
+    """
+    with contextlib.suppress(ChildProcessError):  # none is left
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            gone.append((*ended, time.monotonic()))
+
+
+def _report_ended(
+    coordinator: _Coordinator, jobs: dict[int, Job], gone: list[tuple[int, int, float]]
+) -> None:
+    while gone:
+        pid, status, ended_at = gone.pop(0)
         if pid in jobs:  # else one that a worker left behind
-            ended = Ended(jobs.pop(pid).key, os.waitstatus_to_exitcode(status), time.monotonic())
+            ended = Ended(jobs.pop(pid).key, os.waitstatus_to_exitcode(status), ended_at)
             _kill_descendants(but=jobs)
             coordinator.tell(ended)
 

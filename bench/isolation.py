@@ -18,6 +18,7 @@ from slimbench.bench.cgroup import ControlGroup, ControlGroups
 from slimbench.bench.listener import Listener
 from slimbench.bench.messages import Job
 from slimbench.bench.outcome import Outcome
+from slimbench.bench.processors import shared_out
 from slimbench.bench.run_under_way import RunUnderWay
 from slimbench.bench.server_link import ServerLink
 
@@ -43,7 +44,7 @@ class Workers:
         self.slots = slots
         self.threads = threads
         self._forked = forked
-        self._cores = _shared_out(slots, threads)
+        self._cores = shared_out(slots, threads)
         self._runs: dict[int, RunUnderWay] = {}
 
     def __enter__(self) -> Self:
@@ -124,12 +125,3 @@ def run_alone(job: Job) -> Outcome:
     with Workers(forked=True) as workers:
         workers.submit(job)
         return next(iter(workers.collect()))
-
-
-def _shared_out(slots: int, threads: int) -> list[tuple[int, ...]]:
-    """The processors of each slot: its own ones where several slots find enough, else any."""
-    if slots > 1 and hasattr(os, "sched_getaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        if len(cores) >= slots * threads:
-            return [tuple(cores[i * threads : (i + 1) * threads]) for i in range(slots)]
-    return [()] * slots

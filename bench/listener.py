@@ -99,13 +99,13 @@ class Listener:
             for key, run in self._runs.items():
                 run.lose(_died(key))
             return
-        run = self._runs.get(message.key)
-        if run is None:
+        told_of = self._runs.get(message.key)
+        if told_of is None:
             return
         if isinstance(message, Forked):
-            run.pid = message.pid
+            told_of.pid = message.pid
         else:
-            run.ended = message
+            told_of.ended = message
 
     def _enforce_limits(self) -> None:
         now = time.monotonic()

@@ -16,7 +16,7 @@ from slimbench.bench.references import ENUMERATION
 from slimbench.bench.seeds import drawn_seed
 from slimbench.bench.selection import EVERYTHING, Selection
 from slimbench.bench.store import Store, StoreError, refuse_results
-from slimbench.bench.suite import Suite, SuiteError, SuiteFile
+from slimbench.bench.suite import Suite, SuiteError, SuiteFile, refuse_repeated
 from slimbench.bench.suite_instances import NamedInstance, suite_instances
 from slimbench.bench.versions import code_version
 from slimbench.formulations.enumeration import placement_count
@@ -72,8 +72,7 @@ def _make_plan(
         measured = [parse_call(text, solvers) for text in selection.solvers]
     else:
         measured = _calls("solvers", suite.solvers, solvers)
-    if len({call.label for call in measured}) < len(measured):
-        raise SuiteError("one of them is named twice", "solvers")
+    refuse_repeated("solvers", (call.label for call in measured))
     judges = _calls("reference.solver", [suite.reference.solver], solvers)
     judges += _calls("reference.cross_check", suite.reference.cross_check, solvers)
     for call in judges:
@@ -87,7 +86,10 @@ def _make_plan(
     versions = {call.label: code_version(call) for call in (*measured, *judges, *certifying)}
     for named in suite_instances(suite, file.folder, data):
         if not selection.solvers and (unknown := named.without - known):
-            raise SuiteError(f"{named.instance.name}: without: {min(unknown)!r} is not in solvers")
+            expected = ", ".join(sorted(known))
+            raise SuiteError(
+                f"{named.instance.name}: without: is {min(unknown)!r}, expected one of {expected}"
+            )
         if not selection.has(named):
             continue
         names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}

@@ -60,10 +60,10 @@ class Guarantee:
         value: Any = self.ratio(instance, parameters, figures)
         if value is None:
             return None
-        if isinstance(value, Real) and not isinstance(value, bool):
-            value = float(value)
-            if 0 <= value <= 1:
-                return value
+        if type(value) is not bool and isinstance(value, Real):
+            value = ratio = float(value)
+            if 0 <= ratio <= 1:
+                return ratio
         raise PluginError(f"its guarantee is {reprlib.repr(value)}, expected a number from 0 to 1, or None")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import slimbench.bench.policies
 import slimbench.bench.solvers
@@ -44,7 +44,7 @@ def find_policies(plugin_files: Iterable[Path] = ()) -> Mapping[str, Policy]:
     return _Plugins("policy", Policy, slimbench.bench.policies, POLICIES, plugin_files)
 
 
-class _Plugins(Mapping[str, _Plugin], Generic[_Plugin]):
+class _Plugins(Mapping[str, _Plugin]):
     """Plugins by name, in alphabetical order."""
 
     def __init__(
@@ -55,7 +55,9 @@ class _Plugins(Mapping[str, _Plugin], Generic[_Plugin]):
         group: str,
         plugin_files: Iterable[Path],
     ) -> None:
-        self._kind, self._type, self._group = kind, plugin_type, group
+        self._kind: str = kind
+        self._group: str = group
+        self._type: type[_Plugin] = plugin_type
         self._shipped = _shipped_names(kind, shipped)
         self._in_files: dict[str, _Plugin] = {}
         self._origins = dict(self._shipped)

@@ -37,6 +37,7 @@ _NUMBERS: Final = (
 TRANSFER_COLUMNS: Final = (
     *RUN_COLUMNS, "planning", "planning_kind", "planning_amount", "planning_seed", "planning_hash",
 )  # fmt: skip
+REFERENCE_COLUMNS: Final = (*RUN_COLUMNS, "role")
 TRAJECTORY_COLUMNS: Final = (
     "run_id", "instance", "solver", "repeat", "seconds", "saving_s", "bound_saving_s",
 )  # fmt: skip
@@ -71,6 +72,8 @@ class Results:
         before the first.
     plugin_files : tuple of str
         Files whose solvers the run was made with.
+    reference_runs : DataFrame
+        The runs that are there for the references alone: the columns of ``runs``, and their ``role``.
     transfers : DataFrame
         The other measured runs: the solver was given another instance, and its placement is evaluated on
         ``instance``. The columns of ``runs``, without bounds, guarantees and integrals, and ``planning``
@@ -86,6 +89,7 @@ class Results:
     trajectories: pd.DataFrame = field(default_factory=lambda: _trajectories([]))
     plugin_files: tuple[str, ...] = ()
     transfers: pd.DataFrame = field(default_factory=lambda: _transfers([]))
+    reference_runs: pd.DataFrame = field(default_factory=lambda: _typed([], REFERENCE_COLUMNS))
 
 
 def load_results(folder: str | os.PathLike[str]) -> Results:
@@ -123,6 +127,7 @@ def load_results(folder: str | os.PathLike[str]) -> Results:
         trajectories=_trajectories(measured),
         plugin_files=_plugin_files(folder, meta),
         transfers=_transfers([row for row in rows if row["planning_hash"] is not None]),
+        reference_runs=_typed([row for row in rows if row["role"] != "measure"], REFERENCE_COLUMNS),
     )
 
 

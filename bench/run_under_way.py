@@ -84,7 +84,7 @@ class RunUnderWay:
             heard.started = min(message.started, now)
             heard.cpu_at_start_s = message.cpu_s
         elif isinstance(message, Incumbent):
-            if message.seconds <= hard_limit_s(self.job.time_limit_s):
+            if heard.finished is None and message.seconds <= hard_limit_s(self.job.time_limit_s):
                 heard.take(message)
         elif isinstance(message, Finished):
             heard.finished, heard.finished_at = message, now

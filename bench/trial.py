@@ -12,7 +12,7 @@ from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job, Status
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call, parse_call
-from slimbench.bench.references import ENUMERATION, Level, Reference, exceeds, reference_of
+from slimbench.bench.references import ENUMERATION, Level, Reference, exceeds, reference_of, share_of
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
 from slimbench.formulations import ContradictionError
@@ -128,8 +128,7 @@ class Laboratory:
             reference = reference_of(rows[1:])
         saving, ratio = row["saving_s"], None
         if reference.proven and saving is not None and row["status"] == "ok":
-            bound = reference.bound_saving_s
-            ratio = saving / bound if bound > 0 else 1.0
+            ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
         guarantee = self._guarantee(row)
         fault = contradiction or _fault(row, outcome, reference, guarantee)
         return Trial(
@@ -201,9 +200,10 @@ def _fault(
     if status in FAULTS_OF_STATUS:
         return Fault(FAULTS_OF_STATUS[status], f"{status}: {row['message']}")
     bound, saving, best = row["bound_saving_s"], row["saving_s"], reference.saving_s
-    if bound is not None and exceeds(best, bound):
+    none = reference.latency_none_s
+    if bound is not None and exceeds(best, bound, none):
         return Fault("claim", f"claims the bound {bound:.9g} s, a verified placement saves {best:.9g} s")
-    if guarantee is not None and saving is not None and exceeds(guarantee * best, saving):
+    if guarantee is not None and saving is not None and exceeds(guarantee * best, saving, none):
         ratio = saving / best
         return Fault("guarantee", f"saving / optimum is {ratio:.6f}, guaranteed {guarantee:.6f}")
     return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.outcome import Outcome
-from slimbench.bench.references import AGREEMENT, exceeds, reference_of
+from slimbench.bench.references import agree, exceeds, reference_of
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
@@ -25,8 +25,9 @@ def verified(instance: Instance, outcome: Outcome) -> dict[str, Any]:
     """The result columns of a run: status, and figures re-evaluated from the placement.
 
     A returned placement that does not fit is ``invalid_placement``; a claim of optimality, or a bound,
-    that the placement contradicts is ``error``, and so is a guarantee that is none. A run that was stopped
-    keeps its last valid incumbent.
+    that the placement contradicts by more than the ``tolerance`` is ``error``, and so is a guarantee that is
+    none; a bound that it exceeds by less is raised to it. A run that was stopped keeps its last valid
+    incumbent.
     """
     status, message, termination = outcome.status, outcome.message, "none"
     values: dict[str, float | None] = dict.fromkeys(EVALUATED)
@@ -42,14 +43,17 @@ def verified(instance: Instance, outcome: Outcome) -> dict[str, Any]:
         termination = "feasible"
         if outcome.optimal and bound is None:
             bound = saving
-        if bound is not None and exceeds(saving, bound):
+        none = evaluation.latency_none_s
+        if bound is not None and exceeds(saving, bound, none):
             status, message = "error", f"claims the bound {bound:.9g} s, its placement saves {saving:.9g} s"
-        elif outcome.optimal and bound is not None:
-            if bound - saving <= AGREEMENT * abs(bound):
-                termination = "optimal"
-            else:
-                status = "error"
-                message = f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s"
+        elif outcome.optimal and bound is not None and not agree(saving, bound, none):
+            status, message = (
+                "error",
+                f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s",
+            )
+        elif bound is not None:
+            bound = max(bound, saving)
+            termination = "optimal" if outcome.optimal else termination
     if status == "ok" and outcome.guarantee.fault:
         status, message = "error", outcome.guarantee.fault
     return {

@@ -74,12 +74,12 @@ class AndTerms:
             return np.empty(0, np.bool_)
         return np.logical_and.reduceat(cached[self.members], self.offsets[:-1])
 
-    def priced(self, expert_layers: IntArray, prices: FloatArray, held: BoolArray) -> AndTerms:
+    def priced(self, expert_layers: IndexArray, prices: FloatArray, held: BoolArray) -> AndTerms:
         """With a negative term for each expert that has a price and is in some term or ``held``.
 
         Parameters
         ----------
-        expert_layers : (X,) int64
+        expert_layers : (X,) int32
         prices : (X,) float64, seconds per token, >= 0
         held : (X,) bool
         """

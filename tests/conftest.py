@@ -1,13 +1,21 @@
-"""Settings of hypothesis: the same examples in every run, and no test that depends on speed."""
+"""Settings of hypothesis, and what most tests do without: figures that are drawn."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "slimbench",
-    derandomize=True,
-    database=None,
-    deadline=None,
-    max_examples=60,
+    "same", derandomize=True, database=None, deadline=None, max_examples=20, print_blob=False,
     suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("slimbench")
+)  # fmt: skip
+settings.register_profile(
+    "random", settings.get_profile("same"), derandomize=False, max_examples=300, print_blob=True
+)  # asked for by --hypothesis-profile; the blob repeats a failure
+settings.load_profile("same")
+
+
+@pytest.fixture
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figure files of reports empty but in tests marked ``drawn``: drawing takes seconds."""
+    if not request.node.get_closest_marker("drawn"):
+        empty = {"svg": b"", "pdf": b"", "png": b""}
+        monkeypatch.setattr("slimbench.reports.page.renderings", lambda _figure: empty)

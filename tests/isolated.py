@@ -25,6 +25,7 @@ from slimbench.formulations.milp import Milp
 from slimbench.instances import Instance, Placement
 
 PATIENCE_S = 250  # of the waiting test, below pytest's own limit
+NOT_INSTALLED = ("gurobi",)  # by the extra test, but by test-all
 
 
 @functools.cache

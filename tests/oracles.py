@@ -6,9 +6,12 @@ in loops over sets of (model, layer, index) triples; they use none of the packag
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from slimbench.instances import Instance, Placement
 
@@ -120,12 +123,21 @@ def maximal_caches(instance: Instance, server: int) -> list[frozenset[Expert]]:
     return caches
 
 
+_optima: dict[str, tuple[float, Placement]] = {}  # by instance hash: many tests ask for the same
+
+
 def brute_force(instance: Instance, limit: int = 200_000) -> tuple[float, Placement]:
     """Best saving and a placement that has it, by enumeration of all maximal feasible placements.
 
     More cached experts never save less, so a maximal placement is among the best. Raises ValueError
     when there are more than ``limit`` of them.
     """
+    if instance.sha256 not in _optima:
+        _optima[instance.sha256] = _enumerated(instance, limit)
+    return _optima[instance.sha256]
+
+
+def _enumerated(instance: Instance, limit: int) -> tuple[float, Placement]:
     choices = [maximal_caches(instance, n) for n in range(instance.n_servers)]
     if math.prod(map(len, choices)) > limit:
         raise ValueError(f"{math.prod(map(len, choices))} placements are too many to enumerate")
@@ -137,7 +149,9 @@ def brute_force(instance: Instance, limit: int = 200_000) -> tuple[float, Placem
         for wanted in ([group] if whole else [[expert] for expert in group])
     ]
     owner = [(int(instance.activation_users[a]), int(instance.activation_models[a])) for a, _ in calls]
-    cloud = [float(instance.cloud_latency_s[u, m]) for u, m in owner]
+    cloud = np.array([instance.cloud_latency_s[u, m] for u, m in owner])
+    rates = np.array([instance.rates[a] for a, _ in calls])
+    first_calls = [i for i, (a, _) in enumerate(calls) if i == 0 or calls[i - 1][0] != a]
 
     def times(server: int, cache: frozenset[Expert]) -> list[float]:
         return [
@@ -145,18 +159,21 @@ def brute_force(instance: Instance, limit: int = 200_000) -> tuple[float, Placem
             for (u, m), (_, wanted) in zip(owner, calls, strict=True)
         ]
 
-    def latency(rows: Sequence[list[float]]) -> float:
-        served = [min(column) for column in zip(cloud, *rows, strict=True)]
-        if instance.dispatch == "parallel":
-            slowest = [0.0] * instance.n_activations
-            for (a, _), time in zip(calls, served, strict=True):
-                slowest[a] = max(slowest[a], time)
-            return sum(map(float.__mul__, rates, slowest))
-        return sum(rates[a] * time for (a, _), time in zip(calls, served, strict=True))
+    def latencies(rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Seconds per token with each cache of the last server and one row of every other."""
+        served = functools.reduce(np.minimum, rows, cloud)
+        if instance.dispatch == "parallel" and calls:
+            return np.maximum.reduceat(served, first_calls, axis=1) @ rates[first_calls]
+        return served @ rates
 
-    rates = instance.rates.tolist()
-    tables = [[times(n, cache) for cache in caches] for n, caches in enumerate(choices)]
-    numbers = itertools.product(*(range(len(caches)) for caches in choices))
-    best = min(numbers, key=lambda chosen: latency([tables[n][i] for n, i in enumerate(chosen)]))
+    *others, last = [
+        np.array([times(n, cache) for cache in caches]).reshape(len(caches), len(calls))
+        for n, caches in enumerate(choices)
+    ]
+    least_s, best = math.inf, ()
+    for numbers in itertools.product(*(range(len(table)) for table in others)):
+        reached_s = latencies([*(table[i] for table, i in zip(others, numbers, strict=True)), last])
+        if reached_s.min() < least_s:
+            least_s, best = float(reached_s.min()), (*numbers, int(reached_s.argmin()))
     placement = Placement.of(instance, {n: choices[n][i] for n, i in enumerate(best)})
     return plain_saving(instance, placement), placement

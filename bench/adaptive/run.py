@@ -16,7 +16,7 @@ from slimbench.bench.plugin import PluginError
 from slimbench.bench.policy_plugin import Policy, PolicyCall, parse_policy
 from slimbench.bench.registry import find_policies
 from slimbench.bench.seeds import drawn_seed
-from slimbench.bench.suite import SuiteError, SuiteFile
+from slimbench.bench.suite import SuiteError, SuiteFile, refuse_repeated
 from slimbench.instances import InstanceError
 
 OnCourse = Callable[[str, Course], None]  # name of the sequence, and how a policy fared on it
@@ -58,8 +58,7 @@ class AdaptiveRun:
                 self.calls = [parse_policy(text, known) for text in policies]
             else:
                 self.calls = _calls("policies", self.suite.policies, known)
-            if len({call.label for call in self.calls}) < len(self.calls):
-                raise SuiteError("one of them is named twice", "policies")
+            refuse_repeated("policies", (call.label for call in self.calls))
             self._judges = _calls("reference.policies", self.suite.reference.policies, known)
             for call in self._judges:
                 if not call.policy.exact:

@@ -56,13 +56,18 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     printed = _bound(r"^Lower bound:\s+(\S+)$", text)
     if printed is None:
         printed = _bound(r"^Continuous objective value is (\S+)", text)
-    bound = objective if optimal else printed
+    bound = printed if mixed else None
+    if mixed and optimal and objective is not None:  # of which it prints no bound, but stops at this gap
+        bound = objective + RELATIVE_GAP * abs(objective)
+    multipliers = None
+    if not mixed and found:  # of the negated objective
+        multipliers = -np.array([row.pi or 0.0 for row in problem.constraints.values()])
     nodes = _last(r"^Enumerated nodes:\s+(\d+)$", text)
     root_bound = _bound(r"^Cuts at root node changed objective from \S+ to (\S+)$", text)
     if root_bound is None and mixed:  # done before its first cut
         root_bound = bound
     figures = {"nodes": float(nodes)} if nodes else {}
-    return MilpResult(termination, ending, values, objective, bound, root_bound, figures)
+    return MilpResult(termination, ending, values, objective, bound, root_bound, multipliers, figures)
 
 
 def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str, warm_start: bool) -> str:
@@ -98,8 +103,10 @@ def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str,
             )
         if ended.returncode or not (folder / "model.sol").exists():
             raise SolverError(f"CBC exited with code {ended.returncode} and without a result")
-        status, values, _, _, _, sol_status = cbc.readsol_MPS(str(folder / "model.sol"), problem, *names)
+        solution = str(folder / "model.sol")
+        status, values, _, multipliers, _, sol_status = cbc.readsol_MPS(solution, problem, *names)
         problem.assignVarsVals(values)
+        problem.assignConsPi(multipliers)
         problem.assignStatus(status, sol_status)
         return log.read_text(errors="replace")
 

@@ -96,14 +96,15 @@ def _result(highs: Any, milp: Milp, progress: Progress) -> MilpResult:
     mixed = bool(milp.integer.any())
     if mixed:
         progress.proved(info.mip_dual_bound, info.mip_node_count)
-    bound = info.mip_dual_bound if mixed else info.objective_function_value
+    solution = highs.getSolution()
     return MilpResult(
         termination="optimal" if optimal else "feasible" if found else "none",
         raw_status=raw,
-        values=np.array(highs.getSolution().col_value) if found else None,
+        values=np.array(solution.col_value) if found else None,
         objective=info.objective_function_value if found else None,
-        bound=finite(bound) if optimal or mixed else None,
+        bound=finite(info.mip_dual_bound) if mixed else None,
         root_bound=finite(progress.root_bound),
+        multipliers=np.array(solution.row_dual) if not mixed and solution.dual_valid else None,
         figures={"nodes": float(info.mip_node_count)},
     )
 

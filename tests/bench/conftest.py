@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -18,6 +19,7 @@ from compared_runs import REFERENCES
 from libraries import small_library, write_placement_file
 from run_folders import MACHINE, write_run
 from samples import TWO_CELLS, random_instance, two_cells
+from shared_servers import shared_servers
 from suite_text import HEAD
 
 from slimbench.bench import cli
@@ -95,7 +97,7 @@ Cli = Callable[..., Finished]
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], undrawn: None) -> Cli:
     """Return the command line, run in this process: ``command("solve", file, "--solver", "random")``."""
 
     def run(*arguments: object) -> Finished:
@@ -194,17 +196,18 @@ def is_gone() -> Callable[[int], bool]:
     return gone
 
 
-@pytest.fixture(scope="module")
-def others():
-    """Return the processes that earlier tests keep."""
-    return set(psutil.Process().children(recursive=True))
+@pytest.fixture(scope="session", autouse=True)
+def servers():
+    """Start fork servers once."""
+    with shared_servers():
+        yield
 
 
-@pytest.fixture(scope="module")
-def workers(others):
+@pytest.fixture(scope="session")
+def workers(servers):
+    """Return what runs two jobs at a time, for all tests of this process."""
     with Workers(slots=2) as workers:
         yield workers
-    assert set(psutil.Process().children(recursive=True)) <= others
 
 
 @pytest.fixture
@@ -227,15 +230,21 @@ def job(tmp_path, tiny_file):
     return make
 
 
+def below(process):
+    """What a process has started; nothing if it is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []
+
+
 @pytest.fixture
-def row_of(workers, others, job, wait_until):
+def row_of(workers, job, wait_until):
     """Return the verified row of one run; no process may outlive it."""
 
     def run(file, **limits):
         workers.submit(job("bad", file, **limits))
         (outcome,) = workers.collect()
-        (server,) = set(psutil.Process().children()) - others
-        wait_until(lambda: not server.children(recursive=True))  # killed already, it may take a moment
+        wait_until(lambda: not any(map(below, psutil.Process().children())))  # killed, but perhaps not gone
         return verified(tiny_instance("single"), outcome)
 
     return run

@@ -11,18 +11,10 @@ from oracles import plain_saving
 from slimbench.bench import cli_attack
 from slimbench.bench import findings as findings_module
 from slimbench.bench.attack import Attack
-from slimbench.bench.isolation import Workers
 from slimbench.instances import InstanceError, read_instance, read_placement
 
 EMPTY = "return Placement.empty(instance)"
 FULL = "return Placement(np.ones((instance.n_servers, instance.n_experts), bool))"
-
-
-@pytest.fixture(scope="module")
-def workers():
-    """Return the one process that starts workers for all tests here."""
-    with Workers() as started:
-        yield started
 
 
 @pytest.fixture

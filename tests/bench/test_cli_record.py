@@ -13,8 +13,8 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, command, monkeypatc
     assert_bad_input(ended, 'needs no_such_library, expected it by pip install "slimbench[record]"')
 
 
+@pytest.mark.slow
 def test_a_model_in_a_folder_is_recorded_and_its_trace_used(tmp_path, command):
-    pytest.importorskip("torch", reason="recording needs the extra record")
     from tiny_routers import FAMILIES, made
 
     from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer
@@ -33,7 +33,7 @@ def test_a_model_in_a_folder_is_recorded_and_its_trace_used(tmp_path, command):
     assert read_instance(tmp_path / "traced.json").user_names == ("ann", "bob")
 
     twice = command("record", folder, texts[0], texts[0], "--out", trace)
-    assert_bad_input(twice, "one name twice")
+    assert_bad_input(twice, "names 'ann' twice")
     assert_bad_input(command("record", folder, texts[0], "--out", tmp_path / "t.csv"), "t.csv", ".parquet")
     assert_bad_input(command("record", tmp_path / "none", texts[0], "--out", trace), "cannot be loaded")
     assert_bad_input(

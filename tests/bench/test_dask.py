@@ -14,13 +14,14 @@ import msgspec
 import psutil
 import pytest
 
-pytest.importorskip("distributed")
+pytest.importorskip("distributed", reason="a cluster needs the extra dask")
 
 from slimbench.bench import dask_executor, load_results, run
 from slimbench.bench.errors import ExecutorError
 from slimbench.bench.executor import make_executor
 from slimbench.bench.registry import find_solvers
 
+pytestmark = pytest.mark.slow
 REFERENCE = "[reference]\nsolver = 'brute-force'\n"
 EMPTY = "return Placement.empty(instance)"
 PATIENCE_S = 60
@@ -173,9 +174,3 @@ def test_a_worker_with_other_sources_stops_the_run(cluster, job, monkeypatch):
         executor.submit(job("random"))
         with pytest.raises(ExecutorError, match="has another version of slimbench than the coordinator"):
             list(executor.collect())
-
-
-@pytest.mark.parametrize(("name", "scheduler"), [("dask", None), ("serial", "tcp://x:1"), ("threads", None)])
-def test_an_executor_that_cannot_be_made_is_told(name, scheduler):
-    with pytest.raises(ExecutorError, match=r"expected one of|goes with --scheduler"):
-        make_executor(name, 1, 1, scheduler)

@@ -17,7 +17,7 @@ import pytest
 from slimbench.bench import forkserver
 from slimbench.bench.isolation import Workers
 from slimbench.bench.limits import hard_limit_s
-from slimbench.bench.messages import decode_worker, encode
+from slimbench.bench.messages import Ended, Forked, decode_server, decode_worker, encode
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
 from slimbench.instances import evaluate
@@ -330,35 +330,67 @@ def test_leaving_the_block_ends_runs_under_way(plugin, job, tmp_path, wait_until
 # The process that starts workers
 
 SERVER = """\
-import socket, sys
+import socket, sys, time
+import psutil
 from slimbench.bench import forkserver
+
+def load(job):
+    if job.key != 2: return
+    end = time.monotonic() + 10
+    while psutil.Process().children() and time.monotonic() < end: pass
+    print(time.monotonic(), flush=True)
+
+forkserver._load = load
 forkserver._serve(forkserver._Coordinator(socket.socket(fileno=int(sys.argv[1]))))
 """
 
 
-def test_faults_of_the_process_that_starts_workers_are_told(job, tmp_path):
-    """A worker that cannot write its log, and something that is no job."""
-    nowhere = job("random", log_file=str(tmp_path / "missing" / "log"))
+@pytest.fixture
+def server(job, tmp_path):
+    """Return (messages, send, process) of a fork server that takes its time to load job 2."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with theirs:
-        server = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", SERVER, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True,
+            pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
     read, write = os.pipe()
-    with ours, Connection(os.dup(ours.fileno())) as messages:
-        for packed, answers in ((encode(nowhere), 2), (b"no job", 0)):  # the first: made, and gone
+    with process, ours, Connection(os.dup(ours.fileno())) as messages, os.fdopen(read), os.fdopen(write, "w"):
+
+        def send(packed):
             socket.send_fds(ours, [b"j"], [write])
             messages.send_bytes(packed)
-            for _ in range(answers):
-                messages.recv_bytes()
-        _, err = server.communicate(timeout=60)
-    os.close(read)
-    os.close(write)
-    assert server.returncode == 1
+
+        yield messages, send, process
+
+
+def lost(job, key):
+    """A job whose worker cannot write its log."""
+    return encode(job("random", key=key, log_file="/missing/log"))
+
+
+def test_faults_of_the_process_that_starts_workers_are_told(server, job):
+    """A worker that cannot write its log, and something that is no job."""
+    messages, send, process = server
+    send(lost(job, 1))
+    told = [decode_server(messages.recv_bytes()) for _ in range(2)]
+    assert [type(message) for message in told] == [Forked, Ended]
+    send(b"no job")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
     assert err.count("Traceback") == 2
     assert "FileNotFoundError" in err
     assert "msgspec.ValidationError" in err
+
+
+def test_when_a_worker_ended_does_not_depend_on_what_is_being_loaded(server, job):
+    messages, send, process = server
+    for key in (1, 2):
+        send(lost(job, key))
+    loaded = float(process.stdout.readline())
+    told = [decode_server(messages.recv_bytes()) for _ in range(4)]
+    (ended,) = (message for message in told if isinstance(message, Ended) and message.key == 1)
+    assert ended.time < loaded
 
 
 def test_a_worker_that_cannot_be_made_is_an_error_that_says_why(job):

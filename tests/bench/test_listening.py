@@ -146,6 +146,11 @@ def test_what_is_done_beyond_the_hard_limit_counts_for_nothing(run_of):
     assert [seconds for seconds, _ in outcome.trail.placements] == [limit_s]
 
 
+def test_what_a_thread_says_that_the_solver_left_behind_counts_for_nothing(run_of):
+    outcome = run_of(finished(0.5), Incumbent(0.6, NONE, 0.001)).outcome()
+    assert (outcome.placement, outcome.bound_saving_s) == (BEST, None)
+
+
 def test_a_crash_lasts_until_the_worker_was_gone_whenever_that_is_heard(run_of):
     outcome = run_of(ended=Ended(0, -11, 100.25)).outcome()
     assert (outcome.status, outcome.runtime_s) == ("crashed", 0.25)

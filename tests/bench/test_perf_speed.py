@@ -27,6 +27,7 @@ def test_picks_are_those_of_naive_greedy():
     assert pick_by_slimbench(calls_of(similarities), 12) == sorted(picked)
 
 
+@pytest.mark.slow
 def test_greedy_is_measured_beside_its_peers():
     pytest.importorskip("apricot", reason="of the extra perf")
     pytest.importorskip("submodlib", reason="of the extra perf")
@@ -42,6 +43,7 @@ def test_the_plain_convolution_is_the_fast_one(left, right):
     assert np.array_equal(plain_values(f, g), max_plus_values(f, g))
 
 
+@pytest.mark.slow
 def test_convolutions_are_measured_at_growing_lengths():
     rows = convolution((50, 100)).rows
     assert [row["length"] for row in rows] == [50, 100] * 3
@@ -68,11 +70,13 @@ def test_the_plain_knapsack_solves_a_server_exactly(dispatch, top_k):
         assert plain_saving(instance, placement) == pytest.approx(brute_force(instance)[0])
 
 
+@pytest.mark.slow
 def test_decompositions_are_measured_beside_the_plain_one():
     (row,) = decomposition(((("moe-llava-phi2-2.7b-4e",), 3, 0.25),)).rows
     assert float(row["slim-maxconv_quality"]) > 0.9
 
 
+@pytest.mark.slow
 def test_growth_is_measured_in_processes_of_their_own():
     rows = growth({"moe-llava-phi2-2.7b-4e": (2, 4)}, {"slim-maxconv": "moe-llava-phi2-2.7b-4e"}).rows
     assert [row["solver"] for row in rows] == ["(the instance)"] * 2 + ["slim-maxconv"] * 2

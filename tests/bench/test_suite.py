@@ -1,5 +1,8 @@
 """Suite files: what they say, and what is said of a malformed one."""
 
+import codecs
+
+import msgspec
 import pytest
 from suite_text import ENTRY, HEAD
 
@@ -43,7 +46,19 @@ def test_a_shipped_suite_parses_under_its_name_and_names_solvers_that_exist(name
         assert call.partition("[")[0] in SOLVERS
 
 
-@pytest.mark.parametrize("name", sorted({*SHIPPED} - {"real-routing"}))
+WITHOUT_DATA = sorted({*SHIPPED} - {"real-routing"})
+
+
+@pytest.mark.parametrize("name", WITHOUT_DATA)
+def test_entries_of_a_shipped_suite_make_instances(name, tmp_path):
+    suite = read_suite(name).suite
+    for entry in (suite.instances[0], suite.instances[-1]):
+        one = next(iter(suite_instances(msgspec.structs.replace(suite, instances=(entry,)), tmp_path, None)))
+        assert one.instance.n_activations > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHOUT_DATA)
 def test_a_shipped_suite_without_data_makes_instances_of_different_names(name, tmp_path):
     suite = read_suite(name).suite
     made = list(suite_instances(suite, tmp_path, None))
@@ -108,6 +123,13 @@ def test_a_malformed_suite_is_one_line_that_names_file_and_field(head, problem, 
     assert refusal(ENTRY, head=head).startswith(f"TMP/mine.toml: {problem}")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_suite(suite_of, tmp_path):
+    text = suite_of('file = "a.json"').text
+    (tmp_path / "marked.toml").write_bytes(codecs.BOM_UTF8 + text.encode())
+    marked = read_suite(str(tmp_path / "marked.toml"))
+    assert marked.text == text
+
+
 def test_a_suite_without_instances_is_refused(refusal):
     assert refusal() == "TMP/mine.toml: Object missing required field instances"
     assert refusal(head=HEAD + "instances = []\n").startswith(
@@ -120,7 +142,7 @@ def test_a_suite_without_instances_is_refused(refusal):
     [
         ('solvers = ["nobody"]\n', "solver 'nobody': unknown"),
         ('solvers = ["milp[speed=1]"]\n', "solver milp: parameter 'speed': unknown"),
-        ('solvers = ["random", "random[]"]\n', "solvers: one of them is named twice"),
+        ('solvers = ["random", "random[]"]\n', "solvers: name random 2 times, expected each once"),
         (f'{REFERENCE}solver = "popularity"\n', "reference: popularity is not an exact solver"),
         (f'{REFERENCE}cross_check = ["random"]\n', "reference: random is not an exact solver"),
         (f'{REFERENCE}solver = "milp[backend=xpress]"\n', "solver milp: parameter backend: is 'xpress'"),

@@ -3,7 +3,6 @@
 import pytest
 from samples import TWO_CELLS_OPTIMA_S, random_instance, two_cells
 
-from slimbench.bench.isolation import Workers
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.trial import Laboratory
@@ -11,13 +10,6 @@ from slimbench.instances import DISPATCHES
 
 EMPTY = "return Placement.empty(instance)"
 FULL = "return Placement(np.ones((instance.n_servers, instance.n_experts), bool))"
-
-
-@pytest.fixture(scope="module")
-def workers():
-    """Return the one process that starts workers for all tests here."""
-    with Workers() as started:
-        yield started
 
 
 @pytest.fixture

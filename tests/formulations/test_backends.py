@@ -8,7 +8,8 @@ import threading
 
 import numpy as np
 import pytest
-from isolated import PATIENCE_S, process_of, solve_and_listen, solve_with_a_bad_listener
+from grids import grid
+from isolated import NOT_INSTALLED, PATIENCE_S, process_of, solve_and_listen, solve_with_a_bad_listener
 from oracles import plain_saving
 from samples import random_instance, two_cells, with_fields
 from scipy import sparse
@@ -16,11 +17,13 @@ from scipy import sparse
 from slimbench.formulations import SolverError, backends, libraries
 from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, Start, load_backend
 from slimbench.formulations.backends.progress import Progress
+from slimbench.formulations.backends.result import RELATIVE_GAP
 from slimbench.formulations.formulation import build_milp
 from slimbench.formulations.milp import Milp
 from slimbench.instances import DISPATCHES, Placement, evaluate
 
 LISTENED = ["highs", "scip", "cp-sat", "gurobi"]  # CBC tells at its end only
+WITH_A_ROOT = [b for b in BACKENDS if b != "cp-sat"]
 MODELS = {"single": "cover", "parallel": "assignment"}
 # What each says of a start it takes, and of itself
 ACCEPTED = {
@@ -42,7 +45,7 @@ OWN_WORDS = {
 @functools.cache
 def model(dispatch="single"):
     """A model that takes some search; some columns of that of ``parallel`` are no integers in its optima."""
-    users, groups = (12, 8) if dispatch == "single" else (5, 5)
+    users, groups = (8, 6) if dispatch == "single" else (4, 4)
     instance = random_instance(
         1, dispatch=dispatch, users=users, layers=2, experts=8, groups=groups, capacity=0.3
     )
@@ -68,8 +71,7 @@ def plain(backend, dispatch="single"):
     return listened(model(dispatch)[1], backend)
 
 
-@pytest.mark.parametrize("dispatch", MODELS)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("backend", "dispatch"), grid(BACKENDS, MODELS, slow=NOT_INSTALLED))
 def test_a_start_is_taken_with_its_whole_saving_and_the_optimum_stays(backend, dispatch, tmp_path):
     instance, milp = model(dispatch)
     placement = first_experts(instance)
@@ -89,7 +91,7 @@ def test_a_start_is_taken_with_its_whole_saving_and_the_optimum_stays(backend, d
         assert float(printed[1]) == pytest.approx(-units, rel=1e-4)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
 def test_a_start_that_does_not_fit_is_ignored(backend):
     instance, milp = model()
     everything = Placement(np.ones((instance.n_servers, instance.n_experts), bool))
@@ -146,7 +148,7 @@ def test_placements_that_reductions_forbid_start_as_one_that_is_allowed_and_save
     assert swapped > 3
 
 
-@pytest.mark.parametrize("backend", LISTENED)
+@pytest.mark.parametrize("backend", grid(LISTENED, slow=NOT_INSTALLED))
 def test_incumbents_rise_and_bounds_fall_towards_the_optimum(backend):
     told = plain(backend)
     optimum = told["result"].objective
@@ -160,15 +162,15 @@ def test_incumbents_rise_and_bounds_fall_towards_the_optimum(backend):
     assert min(bounds + [bound for _, bound in told["incumbents"]]) >= optimum * (1 - 1e-6)
 
 
-@pytest.mark.parametrize("backend", [b for b in BACKENDS if b != "cp-sat"])
+@pytest.mark.parametrize("backend", grid(WITH_A_ROOT, slow=NOT_INSTALLED))
 def test_the_bound_of_the_root_lies_between_the_last_bound_and_no_bound(backend):
-    instance = random_instance(1, users=10, layers=3, experts=10, groups=10, capacity=0.3)
+    instance = random_instance(1, users=8, layers=2, experts=9, groups=8, capacity=0.3)
     result = listened(build_milp(instance), backend)["result"]
     assert result.figures["nodes"] > 5
     assert result.bound * (1 + 1e-6) < result.root_bound < 1000  # units of the latency without a cache
 
 
-@pytest.mark.parametrize("backend", [b for b in BACKENDS if b != "cp-sat"])
+@pytest.mark.parametrize("backend", grid(WITH_A_ROOT, slow=NOT_INSTALLED))
 def test_a_model_solved_without_a_search_has_its_optimum_as_bound_of_the_root(backend):
     nothing_binds = Milp(
         objective=np.array([1.0, 2.0]),
@@ -180,7 +182,8 @@ def test_a_model_solved_without_a_search_has_its_optimum_as_bound_of_the_root(ba
         seconds_per_unit=1.0,
     )
     result = listened(nothing_binds, backend)["result"]
-    assert (result.objective, result.bound, result.root_bound) == (3.0, 3.0, 3.0)
+    assert result.objective == 3.0
+    assert 3.0 <= result.bound == result.root_bound <= 3.0 * (1 + RELATIVE_GAP)  # CBC stops at this gap
 
 
 def test_a_root_bound_printed_below_the_last_bound_is_not_believed(monkeypatch):
@@ -193,7 +196,7 @@ def test_cp_sat_has_no_root():
     assert plain("cp-sat")["result"].root_bound is None
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
 def test_a_relaxation_has_no_root_either(backend):
     _, milp = model()
     result = listened(milp.relaxed(), backend)["result"]
@@ -201,7 +204,7 @@ def test_a_relaxation_has_no_root_either(backend):
     assert result.termination in {"optimal", "feasible"}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
 def test_the_log_is_the_librarys_own(backend, tmp_path):
     log = tmp_path / "log"
     log.write_text("before\n")
@@ -321,6 +324,7 @@ def test_what_libraries_say_before_they_have_a_bound_is_none(bound):
 # Gurobi
 
 
+@pytest.mark.slow
 def test_a_model_too_large_for_gurobis_own_licence_is_one_line_with_the_limit():
     large = build_milp(random_instance(0, servers=4, users=30, layers=3, experts=16, top_k=3, groups=20))
     assert large.n_columns > 2000
@@ -330,6 +334,7 @@ def test_a_model_too_large_for_gurobis_own_licence_is_one_line_with_the_limit():
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_gurobi_without_a_licence_is_one_line(tmp_path):
     missing = {"GRB_LICENSE_FILE": str(tmp_path / "missing.lic")}
     with pytest.raises(SolverError, match="Gurobi has no licence: set GRB_LICENSE_FILE to one") as error:

@@ -29,7 +29,6 @@ def test_the_optimum_is_between_its_two_ends(dispatch):
         search.descend(300, first_rounding=50)
         assert plain_saving(instance, search.placement) == pytest.approx(search.saving_s, rel=1e-12)
         assert search.saving_s <= optimum * (1 + 1e-12) <= search.bound_s * (1 + 2e-12)
-        assert not search.proven or search.saving_s >= optimum * (1 - 1e-6)
 
 
 def test_what_does_not_fit_or_saves_less_is_not_taken():
@@ -79,14 +78,13 @@ def test_while_nothing_is_saved_any_saving_is_wanted():
     assert silent.wanted_s() == math.inf
 
 
-def test_out_of_time_there_is_no_bound():
+def test_out_of_time_the_first_prices_bound_the_optimum():
     instance = random_instance(1, dispatch="single", top_k=2)
     search = search_of(instance, expired=lambda: True)
     search.fill()
-    _, last = search.descend(10, first_rounding=5)
-    assert last is not None
-    assert search.iterations == 1
-    assert search.bound_s == last.bound_s
+    search.descend(10, first_rounding=5)
+    assert brute_force(instance)[0] <= search.bound_s < math.inf
+    assert search.placement.violation(instance) is None
 
 
 def test_shares_are_rounded_by_bytes_and_fit():
@@ -100,11 +98,12 @@ def test_shares_are_rounded_by_bytes_and_fit():
     assert not rounded(instance, np.zeros_like(shares)).holds.any()
 
 
-@pytest.mark.parametrize(("experts", "groups"), [(4, 6), (20, 40)], ids=["pairs", "servers"])
-def test_neighbourhoods_are_feasible_repeat_themselves_and_get_out_of_local_optima(experts, groups):
+@pytest.mark.parametrize(("experts", "groups", "layers"), [(4, 6, 8), (17, 30, 4)], ids=["pairs", "servers"])
+def test_neighbourhoods_are_feasible_repeat_themselves_and_get_out_of_local_optima(experts, groups, layers):
     instance = random_instance(
-        6, dispatch="parallel", servers=4, users=10, layers=8, experts=experts, groups=groups, capacity=0.2
-    )
+        6, dispatch="parallel", servers=4, users=10, layers=layers, experts=experts, groups=groups,
+        capacity=0.2,
+    )  # fmt: skip
     moves = PairMoves(instance)
     assert bool(moves.pairs) == (experts == 4)
     fill = partial(best_cache, max_exact_experts=16)
@@ -112,7 +111,7 @@ def test_neighbourhoods_are_feasible_repeat_themselves_and_get_out_of_local_opti
 
     def walk():
         near = neighbours(moves, start, fill, np.random.default_rng(5), lambda: False)
-        return [next(near) for _ in range(40)]
+        return [next(near) for _ in range(40 if experts == 4 else 12)]
 
     first = walk()
     assert walk() == first

@@ -67,25 +67,6 @@ def test_smawk_agrees_on_long_profiles_of_few_values():
         assert np.array_equal(f[split] + g[rows - split], f[plain] + g[rows - plain])
 
 
-@given(f=either, g=either)
-def test_max_plus_takes_the_method_that_the_shapes_allow(f, g):
-    """Each shape's own method is called, seen by replacing the others with a failure."""
-
-    def fail(*_):
-        raise AssertionError("the wrong method was called")
-
-    wanted = {
-        (True, True): "_merge_slopes",
-        (False, True): "_smawk",
-        (True, False): "_smawk",
-        (False, False): "_pair_by_pair",
-    }[is_concave(f), is_concave(g)]
-    with pytest.MonkeyPatch.context() as patch:
-        for name in {"_merge_slopes", "_smawk", "_pair_by_pair"} - {wanted}:
-            patch.setattr(methods, name, fail)
-        max_plus.__wrapped__(f, g, 99)  # compiled, it would not see the patch
-
-
 @given(f=either)
 def test_a_single_zero_is_neutral(f):
     for h, _ in (max_plus(f, np.zeros(1), len(f)), max_plus(np.zeros(1), f, len(f))):

@@ -170,9 +170,10 @@ def test_placement_of_another_shape_is_refused(shape: tuple[int, int]) -> None:
         evaluate(two_cells(), Placement(np.zeros(shape, np.bool_)))
 
 
-def test_brute_force_finds_what_no_placement_beats() -> None:
+@pytest.mark.parametrize("dispatch", DISPATCHES)
+def test_brute_force_finds_what_no_placement_beats(dispatch: str) -> None:
     """The oracle itself: no feasible placement at all is better, maximal or not."""
-    instance = random_instance(5, servers=2, experts=4, users=2, capacity=0.6)
+    instance = random_instance(5, dispatch=dispatch, servers=2, experts=4, users=2, capacity=0.6)
     best, placement = brute_force(instance)
     assert plain_fits(instance, placement)
     feasible = [

@@ -46,9 +46,7 @@ def test_a_text_beyond_the_limit_is_refused_packed_or_plain(
 
 def test_a_gzip_bomb_is_unpacked_no_further_than_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "bomb.csv.gz"
-    with gzip.open(path, "wb") as file:
-        for _ in range(2**10):
-            file.write(bytes(2**20))
+    path.write_bytes(gzip.compress(bytes(2**20)) * 2**10)  # members follow each other
     assert "line 1: is longer than 1048576 bytes" in refusal(lambda: read_trace(path, MODELS))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from damage import REMOVE, VALID, archive, put
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, assert_same, placed, two_cells
 
@@ -18,7 +18,6 @@ from slimbench.instances import (
 )
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_changed_bytes_give_an_instance_or_an_instance_error(data: st.DataObject) -> None:
     content = bytearray(VALID)
@@ -68,7 +67,6 @@ def places(document: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
 
 
 @pytest.mark.parametrize("kind", ["instance", "placement"])
-@settings(max_examples=200)
 @given(data=st.data())
 def test_changed_documents_give_an_instance_error_or_what_they_say(kind: str, data: st.DataObject) -> None:
     with_positions = kind == "instance" and data.draw(st.booleans())
@@ -86,7 +84,6 @@ def test_changed_documents_give_an_instance_error_or_what_they_say(kind: str, da
         assert_same(json_format.decode_instance(json_format.encode_instance(instance)), instance)
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_changed_archives_give_an_instance_or_an_instance_error(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(npz_format.FIELDS)))
@@ -97,7 +94,6 @@ def test_changed_archives_give_an_instance_or_an_instance_error(data: st.DataObj
     outcome(lambda: npz_format.decode_instance(archive(**{name.replace(".", "__"): array})))
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_changed_archive_bytes_give_an_instance_or_an_instance_error(data: st.DataObject) -> None:
     content = bytearray(archive())

@@ -41,7 +41,6 @@ def test_a_shipped_trace_makes_an_instance_from_any_folder(tmp_path, file, size_
 
 
 def test_the_text_of_users_is_not_trained_on():
-    pytest.importorskip("torch", reason="the tiny models need the extra record")
     from slimbench.instances.tiny_moe.corpus import TRAIN_BYTES, USER_BYTES, USERS, read_corpus
 
     corpus = read_corpus()
@@ -56,7 +55,6 @@ def test_the_text_of_users_is_not_trained_on():
 
 @TRACES
 def test_loads_differ_more_between_kinds_of_text_than_within_one(trace):
-    pytest.importorskip("torch", reason="the tiny models need the extra record")
     from slimbench.instances.tiny_moe.figures import load_figures
 
     path = FOLDER / trace["file"]
@@ -66,14 +64,15 @@ def test_loads_differ_more_between_kinds_of_text_than_within_one(trace):
 
 
 def test_the_readme_tells_these_figures():
-    pytest.importorskip("torch", reason="the tiny models need the extra record")
     from slimbench.instances.tiny_moe.readme import readme
 
     assert readme(FIGURES) == (FOLDER / "README.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_gives_the_same_weights_twice():
-    torch = pytest.importorskip("torch", reason="the tiny models need the extra record")
+    import torch
+
     from slimbench.instances.tiny_moe.train import TINY_MODELS, losses, new_model, train
 
     torch.set_num_threads(1)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from playwright.sync_api import sync_playwright
 
 from slimbench.bench.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, TRANSFER_COLUMNS, Results
 
@@ -52,14 +51,11 @@ PROVENANCE = {"suite": "by-hand", "seed": "1", "slimbench": "0.1.0"}
 
 
 @pytest.fixture(autouse=True)
-def figures_are_files(request, monkeypatch):
-    """Leave the figure files of reports empty but in tests marked ``drawn``: drawing takes seconds."""
-    if not request.node.get_closest_marker("drawn"):
-        empty = {"svg": b"", "pdf": b"", "png": b""}
-        monkeypatch.setattr("slimbench.reports.page.renderings", lambda _figure: empty)
+def no_figure_files(undrawn):
+    """Draw nothing; fixtures of a module are made before this."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_results() -> MakeResults:
     """Return a builder: ``make_results([run, ...], {instance: (best, bound, proven)})``.
 
@@ -70,7 +66,7 @@ def make_results() -> MakeResults:
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def failed() -> Row:
     """Return the columns of a run that crashed."""
     return dict(FAILED)
@@ -159,6 +155,8 @@ def browser():
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser

@@ -75,9 +75,11 @@ def test_p_values_are_those_of_wilcoxon_corrected_by_holm(compared):
     assert table["verdict"].eq("different").to_numpy()[order].tolist() == (holm <= 0.05).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_pairs_and_cliques_agree_with_scikit_posthocs(compared, seed):
-    posthocs = pytest.importorskip("scikit_posthocs")
+    import scikit_posthocs as posthocs
+
     savings = random_savings(5, 14, seed)
     frame = pd.DataFrame(savings)
     long = frame.melt(var_name="solver", value_name="ratio")

@@ -105,6 +105,7 @@ def test_equal_tables_give_equal_files(tmp_path, make_results):
     assert file.read_bytes() == first
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_pdflatex_takes_every_name(tmp_path):
     rows = [[Cell(text, "name"), Cell("0.5–1.0")] for text in HOSTILE]  # noqa: RUF001

@@ -7,6 +7,7 @@ import pytest
 
 from slimbench.reports import ratio_profile, write_report
 
+pytestmark = pytest.mark.slow
 SOLVERS = {"slim-dp": 0.9, "slim-greedy": 0.4, "</script><script>throw 1</script>": 0.7}
 SIZES = [10, 20, 40, 80, 160, 320]
 INSTANCES = [f"i-{size}" for size in SIZES]

@@ -127,6 +127,7 @@ def test_tables_that_are_cut_say_so(monkeypatch):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "scheme", "width"), [(3, "light", 1280), (1, "dark", 390), (0, "light", 390)]
 )

@@ -5,8 +5,9 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from adversarial import ADVERSARIAL, SOLVERS, run
-from isolated import PATIENCE_S, process_of, run_milp_solver
+from adversarial import ADVERSARIAL, run
+from grids import grid
+from isolated import NOT_INSTALLED, PATIENCE_S, process_of, run_milp_solver
 from oracles import brute_force, plain_fits, plain_saving
 from samples import random_instance, two_cells
 
@@ -25,9 +26,9 @@ def outcome(instance, *, deadline_left_s=math.inf, backend="highs", log_file=Non
     return process.submit(run_milp_solver, instance, deadline_left_s, parameters, log_file).result(PATIENCE_S)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("dispatch", DISPATCHES)
-@pytest.mark.parametrize("kind", ADVERSARIAL)
+@pytest.mark.parametrize(
+    ("kind", "dispatch", "backend"), grid(ADVERSARIAL, DISPATCHES, BACKENDS, slow=NOT_INSTALLED)
+)
 def test_milp_proves_the_optimum(kind, dispatch, backend):
     instance = ADVERSARIAL[kind](dispatch)
     result = outcome(instance, backend=backend)
@@ -49,11 +50,13 @@ def hard(backend="highs"):
 
 
 def limit_s(backend):
-    return 0.02 if backend == "gurobi" else 0.3
+    return 0.02 if backend == "gurobi" else 0.2
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("limit", ["time_limit", "deadline_left_s", "no time at all"])
+@pytest.mark.parametrize(
+    ("limit", "backend"),
+    grid(["time_limit", "deadline_left_s", "no time at all"], BACKENDS, slow=NOT_INSTALLED),
+)
 def test_a_run_stopped_by_either_limit_proves_nothing_but_its_bound(backend, limit):
     instance = hard(backend)
     limits = {"deadline_left_s": -1.0} if limit == "no time at all" else {limit: limit_s(backend)}
@@ -65,7 +68,7 @@ def test_a_run_stopped_by_either_limit_proves_nothing_but_its_bound(backend, lim
         assert bound is None or bound >= known * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("backend", ["highs", "scip", "cp-sat", "gurobi"])
+@pytest.mark.parametrize("backend", grid(["highs", "scip", "cp-sat", "gurobi"], slow=NOT_INSTALLED))
 def test_incumbents_and_bounds_are_reported_as_they_are_found(backend):
     """Every backend but CBC tells of every improvement, with bounds that no placement exceeds."""
     instance = random_instance(2, users=12, layers=2, experts=8, groups=8, capacity=0.3)
@@ -79,7 +82,7 @@ def test_incumbents_and_bounds_are_reported_as_they_are_found(backend):
         assert bound is None or bound >= best * (1 - 1e-6)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
 def test_the_bound_of_the_root_is_kept_in_seconds(backend):
     instance = random_instance(2, users=12, layers=2, experts=8, groups=8, capacity=0.3)
     result = outcome(instance, backend=backend)
@@ -94,8 +97,7 @@ def test_the_bound_of_the_root_is_kept_in_seconds(backend):
 # Starts
 
 
-@pytest.mark.parametrize("deadline_left_s", [1.0, -1.0])
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("deadline_left_s", "backend"), grid([0.3, -1.0], BACKENDS, slow=NOT_INSTALLED))
 def test_a_run_with_a_start_ends_with_the_best_that_it_told(backend, deadline_left_s):
     """However far sweep and backend come: a sweep without any time places nothing."""
     instance = hard(backend)
@@ -121,7 +123,7 @@ def test_a_start_changes_no_optimum(dispatch):
     assert plain_saving(instance, result["placement"]) == pytest.approx(brute_force(instance)[0], rel=1e-6)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
 def test_the_librarys_log_goes_where_the_context_says(backend, tmp_path):
     log = tmp_path / "log"
     outcome(two_cells(), backend=backend, log_file=log)
@@ -183,9 +185,3 @@ def test_an_objective_that_the_placement_contradicts_is_an_error(termination, cl
     expected = f"highs claims a saving of {claimed_s} s, its placement saves 0.059 s"
     with pytest.raises(SolverError, match=expected) if contradicts else nullcontext():
         plugin_file._checked_saving_s(instance, placement, result, 0.001, "highs")
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_the_library_that_proves_is_named_by_backend(backend):
-    assert SOLVERS["milp"].exact
-    assert SOLVERS["milp"].library({"backend": backend}) == BACKENDS[backend][0]

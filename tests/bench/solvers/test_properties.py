@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from adversarial import SOLVERS, run
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import plain_fits, plain_saving
 from samples import random_instance, with_fields
@@ -17,7 +17,6 @@ PATIENCE = {"lns": {"patience": 5}, "lagrangian": {"iterations": 200}, "lp-round
 HEURISTICS = ["slim-greedy", "slim-dp", "slim-maxconv", "slim-sweep", "local-search", "annealing", *PATIENCE]
 
 
-@settings(max_examples=60)
 @given(instance=instances(), data=st.data())
 def test_more_capacity_never_lowers_the_optimum(instance, data):
     wider = with_fields(

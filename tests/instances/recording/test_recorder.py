@@ -19,6 +19,7 @@ from slimbench.instances.recording.recorder import record
 from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer
 from slimbench.instances.trace_facts import read_facts
 
+pytestmark = pytest.mark.slow
 WINDOW = 24
 TEXTS = {
     "ann": "It was the best of times, it was the worst of times. 2 + 2 = 4\n",

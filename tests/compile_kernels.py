@@ -1,0 +1,9 @@
+"""Compile the kernels of every solver into numba's cache."""
+
+from slimbench.bench.plugin import parse_call
+from slimbench.bench.registry import find_solvers
+from slimbench.bench.warm_up import warm_up
+
+solvers = find_solvers()
+for name in solvers:
+    warm_up(parse_call(name, solvers))

@@ -75,7 +75,7 @@ def test_kills_at_random_moments_leave_neither_gaps_nor_duplicates(
             if kill % 3 == 0:
                 time.sleep(rng.uniform(0.0, 2.0))
             else:
-                before = len(done)
+                before = finished(folder)  # with what failed and is stale by now
                 wait_until(lambda: finished(folder) > before or run.poll() is not None)  # noqa: B023
                 time.sleep(rng.uniform(0.0, 0.5))
             processes = below(run.pid)

@@ -192,7 +192,7 @@ def main() -> None:
     # No command multiplies matrices; solvers run in processes that set their own number of threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        app()
+        app(prog_name="slimbench")  # also where Python is told to run this module
     except Exception as error:
         message, code = _refusal(error)
         if code == 0:

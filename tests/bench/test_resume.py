@@ -15,12 +15,13 @@ from slimbench.bench import versions
 from slimbench.bench.verification import verify_run
 from slimbench.instances import write_instance
 
+pytestmark = pytest.mark.usefixtures("unreported")
 EMPTY = "return Placement.empty(instance)"
 REFERENCE = "[reference]\nsolver = 'brute-force'\ntime_s = 30\n"
 CLI = [sys.executable, "-m", "slimbench.bench.cli"]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_killed_half_way_is_finished_by_resume(
     write_suite, plugin, command, tmp_path, wait_until, jobs
 ):

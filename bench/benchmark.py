@@ -7,21 +7,23 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from slimbench.bench.executor import check_executor, make_executor
 from slimbench.bench.plan import Plan, begin, go_on, make_plan
 from slimbench.bench.plugin import Solver
+from slimbench.bench.processors import default_jobs
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.results import Results, load_results
+from slimbench.bench.run_folder import latest_run, new_folder, running
 from slimbench.bench.runner import OnFinish, execute
 from slimbench.bench.selection import EVERYTHING, Selection, solver_filter
-from slimbench.bench.store import Store, StoreError, refuse_results, running
+from slimbench.bench.store import Store, StoreError, refuse_results, require_results
 from slimbench.bench.suite import read_suite
 
 RUNS = Path("runs")
+MEASURED_AGAIN: Final = ("crashed", "error", "invalid_placement")  # statuses of runs that failed
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Benchmark:
     ----------
     n_stale : int
         Results in the folder that the plan has made stale.
+    n_failed : int
+        Runs that are planned again because they failed; ``n_stale`` counts them too.
     """
 
     folder: Path
@@ -69,6 +73,7 @@ class Benchmark:
     solvers: Mapping[str, Solver]
     plugin_files: Sequence[Path]
     n_stale: int
+    n_failed: int
 
     def execute(
         self,
@@ -80,15 +85,10 @@ class Benchmark:
     ) -> None:
         """Do what is left of the plan; see ``slimbench.bench.runner.execute`` for what is raised."""
         threads = self.plan.suite.limits.threads
-        with make_executor(executor, jobs or default_jobs(), threads, scheduler) as workers:
+        with make_executor(executor, jobs or default_jobs(threads), threads, scheduler) as workers:
             execute(
                 self.folder, self.store, self.solvers, self.plugin_files, workers, on_finish, self.plan.wanted
             )
-
-
-def default_jobs() -> int:
-    """Half of the cores: the other half keeps the measured runs undisturbed."""
-    return max(1, (os.cpu_count() or 1) // 2)
 
 
 def planned(request: Request) -> Plan:
@@ -116,13 +116,16 @@ def opened(request: Request) -> Iterator[Benchmark]:
     file = read_suite(request.suite)
     with contextlib.ExitStack() as stack:
         if request.resume:
-            folder = request.out or _latest_run(file.suite.name)
+            folder = request.out or latest_run(RUNS, file.suite.name)
+            require_results(folder)
             stack.enter_context(running(folder))
             store = stack.enter_context(contextlib.closing(Store.open(folder)))
             earlier = store.meta()
+            if (suite := earlier.get("suite", file.suite.name)) != file.suite.name:
+                raise StoreError(f"{folder}: is a run of suite {suite}, expected one of {file.suite.name}")
         else:
-            folder = request.out or RUNS / f"{file.suite.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-            refuse_results(folder)
+            if request.out:
+                refuse_results(request.out)
             earlier = {}
         known_files = json.loads(earlier.get("plugin_files", "[]"))
         plugin_files = request.plugin_files or [Path(file) for file in known_files]
@@ -134,14 +137,22 @@ def opened(request: Request) -> Iterator[Benchmark]:
             "plugin_files": json.dumps([str(path.resolve()) for path in plugin_files]),
             "data": str(data.resolve()) if data else "",
         }
-        n_stale = 0
+        n_stale, failed = 0, list[Mapping[str, Any]]()
         if request.resume:
-            n_stale = go_on(folder, store, plan, facts, solver_filter(request.force, solvers))
+            is_forced = solver_filter(request.force, solvers)
+
+            def anew(row: Mapping[str, Any]) -> bool:
+                if row["status"] in MEASURED_AGAIN:
+                    failed.append(row)
+                return row["status"] in MEASURED_AGAIN or is_forced(row)
+
+            n_stale = go_on(folder, store, plan, facts, anew)
         else:
+            folder = request.out or new_folder(RUNS, file.suite.name)
             _make_folder(folder)
             stack.enter_context(running(folder))
             store = stack.enter_context(contextlib.closing(begin(folder, plan, facts)))
-        yield Benchmark(folder, store, plan, solvers, plugin_files, n_stale)
+        yield Benchmark(folder, store, plan, solvers, plugin_files, n_stale, len(failed))
 
 
 def run(
@@ -167,7 +178,7 @@ def run(
     resume : bool
         Finish the run that is in the folder.
     jobs : int, optional
-        Runs at a time; half of the cores by default.
+        Runs at a time; by default as many as half of the processors that may be used have room for.
     executor : {"processes", "serial", "dask"}
     scheduler : str, optional
         Address of a Dask scheduler.
@@ -205,10 +216,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
-
-
-def _latest_run(suite: str) -> Path:
-    found = sorted(RUNS.glob(f"{suite}-*/results.sqlite"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise StoreError(f"runs: has no run of suite {suite}, expected --out with the folder to resume")
-    return found[-1].parent

@@ -73,6 +73,8 @@ class ControlGroups:
                 line.removeprefix("0::/") for line in own.read_text().splitlines() if line.startswith("0::/")
             )
             folder = mount / path
+            if folder.name == COORDINATOR:  # this process, or one that started it, has been here before
+                folder = folder.parent
             if "memory" not in (folder / "cgroup.controllers").read_text().split():
                 return None
             # A group that divides its memory among others must hold no process itself.

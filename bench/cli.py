@@ -42,7 +42,8 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
             ),
         ),
         "report": Command(
-            "cli_report", "report", "Write the report of a run, finished or not.",
+            "cli_report", "report",
+            "Write the report of a run, finished or not; exit 1 if a promise is broken.",
             ("slimbench report runs/mine",),
         ),
         "verify": Command(
@@ -149,7 +150,7 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that the arguments call."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and loaded(name), rest
+        return name, loaded(name) if name and command else command, rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Plain text: rich takes longer to load than all of the rest."""
@@ -192,7 +193,7 @@ def main() -> None:
     # No command multiplies matrices; solvers run in processes that set their own number of threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        app(prog_name="slimbench")  # also where Python is told to run this module
+        app(prog_name="slimbench")
     except Exception as error:
         message, code = _refusal(error)
         if code == 0:

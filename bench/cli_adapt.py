@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite
 from slimbench.bench.cli_options import Data, Json
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED
 from slimbench.bench.registry import find_policies
+from slimbench.bench.run_folder import new_folder
 from slimbench.bench.suite import shipped_suites
 
 WIDE_ENOUGH = 150  # columns, for the table in a file or a pipe
@@ -59,8 +59,9 @@ def adapt(
 ) -> None:
     """Send policies through sequences of instances, against the offline optimum, and write a report."""
     run = AdaptiveRun(read_adaptive_suite(suite), policy or (), dataset or (), plugin or (), data)
-    folder = out or Path("adaptive") / f"{run.suite.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    refuse_adaptive_results(folder)
+    if out:
+        refuse_adaptive_results(out)
+    folder = out or new_folder(Path("adaptive"), run.suite.name)
     try:
         results = _with_progress(run, folder, quiet)
     except KeyboardInterrupt:

@@ -18,7 +18,8 @@ def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugin
     call = parse_call(solver, find_solvers(plugin or []))
     checks = check_solver(call, plugin or [])
     for item in checks:
-        print(f"{'FAIL' if item.failures else 'ok  '} {item.demand}")
+        verdict = "FAIL" if item.failures else "--  " if item.not_shown else "ok  "
+        print(f"{verdict} {item.demand}{f': not shown, {item.not_shown}' * (verdict == '--  ')}")
         for failure in item.failures:
             print(f"       {failure}")
     raise SystemExit(FAILED if any(item.failures for item in checks) else 0)

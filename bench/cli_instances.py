@@ -75,7 +75,7 @@ def from_trace(
         list[str] | None,
         typer.Option(
             "--model",
-            help="A model of the zoo that the trace names, repeatable; of a recorded one not needed.",
+            help="A model of the zoo that the trace names, repeatable; by default those that it names first.",
         ),
     ] = None,
     settings: Settings = None,

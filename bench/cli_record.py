@@ -10,6 +10,7 @@ import typer
 
 from slimbench.bench.cli_options import print_facts
 from slimbench.instances import InstanceError
+from slimbench.instances.records import refuse_twice
 
 NEEDED = ("torch", "transformers")
 
@@ -33,8 +34,7 @@ def record(
     from slimbench.instances.recording.recorder import record as record_trace
 
     users = {path.stem: path for path in texts}
-    if len(users) < len(texts):
-        raise InstanceError("texts", "have one name twice, expected a different one for each user")
+    refuse_twice("texts", (path.stem for path in texts), "a different file name for each user")
     name = name or Path(model).resolve().name
     loaded, tokenizer = load_model(model, device)
     column: Literal["user", "task"] = "task" if task else "user"

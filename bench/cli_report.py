@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,15 +19,29 @@ from slimbench.bench.verification import verify_run
 WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 
 
-def print_report(folder: Path, *, quiet: bool = False) -> None:
-    """Write the report, and print the ratio table and where the report lies."""
-    from slimbench.reports import ratio_table, write_report
+def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) -> int:
+    """Write the report, to ``out`` if given, and print what a reader wants to know first.
+
+    Broken promises, the ratio table, why runs failed, and where the report lies.
+
+    Returns
+    -------
+    int
+        ``FAILED`` if a promise is broken, else 0.
+    """
+    from slimbench.reports import ratio_table, violations, write_report
     from slimbench.reports.numbers import DASH, ratio_text, share_text
+    from slimbench.reports.summary import broken_promises, reasons_of_failures
 
     results = load_results(folder)
-    page = write_report(results, folder)
+    page = write_report(results, folder, out)
+    broken = broken_promises(violations(results))
+    for promise in broken:
+        print(promise, file=sys.stderr if quiet else sys.stdout)
+    for reason in reasons_of_failures(results):
+        print(f"slimbench: {reason}", file=sys.stderr)
     if quiet:
-        return
+        return FAILED if broken else 0
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
     table = Table(title="saving / optimal saving; an interval where the optimum is not proven")
     table.add_column("solver", no_wrap=True)
@@ -44,11 +61,17 @@ def print_report(folder: Path, *, quiet: bool = False) -> None:
     terminal = Console()
     Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
     print(f"report: {page}")
+    return FAILED if broken else 0
 
 
-def report(folder: RunFolder) -> None:
-    """Write the report of a run, finished or not."""
-    print_report(folder)
+def report(
+    folder: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
+    ] = None,
+) -> None:
+    """Write the report of a run, finished or not; exit 1 if a promise is broken."""
+    raise SystemExit(print_report(folder, out))
 
 
 def verify(folder: RunFolder) -> None:

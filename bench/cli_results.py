@@ -38,7 +38,7 @@ def merge(
 ) -> None:
     """Make one run folder of several, of other machines or parts of a suite."""
     merge_runs(folders, out, keep)
-    with contextlib.closing(Store.open(out)) as store:
+    with contextlib.closing(Store.snapshot(out)) as store:
         stale = sum(row["n"] for row in store.stale_runs())
         n_finished = len(store.runs("status != 'planned'")) + stale
     print(f"{out}: {n_finished} results of {len(folders)} runs, {stale} of them stale")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +17,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from slimbench.bench.benchmark import Benchmark, Request, default_jobs, opened, planned
+from slimbench.bench.benchmark import Benchmark, Request, opened, planned
 from slimbench.bench.cli_options import Data, Plugins, duration_s
 from slimbench.bench.cli_report import print_report
 from slimbench.bench.estimate import estimate
 from slimbench.bench.executor import EXECUTORS, check_executor
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
 from slimbench.bench.plan import Plan
-from slimbench.bench.references import Reference
+from slimbench.bench.processors import crowding, default_jobs
+from slimbench.bench.references import Reference, share_of
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
@@ -42,7 +45,9 @@ def run(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Finish a run: that of --out, or the latest; what changed runs anew."),
+        typer.Option(
+            "--resume", help="Finish a run: that of --out, or the latest; anew: what failed or changed."
+        ),
     ] = False,
     force: Annotated[
         list[str] | None,
@@ -79,9 +84,11 @@ def run(
     data: Data = None,
     plugin: Plugins = None,
     jobs: Annotated[
-        int,
-        typer.Option("--jobs", "-j", "--n-jobs", min=1, help="Runs at a time; default half of the cores."),
-    ] = default_jobs(),
+        int | None,
+        typer.Option(
+            "--jobs", "-j", "--n-jobs", min=1, help="Runs at a time; default for half of the processors."
+        ),
+    ] = None,
     executor: Annotated[
         str, typer.Option(help=f"Where runs go: {', '.join(EXECUTORS)}.", autocompletion=lambda: EXECUTORS)
     ] = EXECUTORS[0],
@@ -100,21 +107,26 @@ def run(
     chosen = Selection(tuple(solver or ()), tuple(dataset or ()), keyword, repeats, timeout, seed)
     request = Request(suite, chosen, out, resume, tuple(force or ()), tuple(plugin or ()), data)
     if dry_run:
-        _print_plan(planned(request), jobs)
+        plan = planned(request)
+        _print_plan(plan, jobs or default_jobs(plan.suite.limits.threads))
         return
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
-    with opened(request) as benchmark:
-        if benchmark.n_stale and not quiet:
-            print(f"slimbench: {benchmark.n_stale} results are stale and are measured anew", file=sys.stderr)
+    with _warnings_in_a_line(), opened(request) as benchmark:
+        if not quiet:
+            _print_anew(benchmark)
+        threads = benchmark.plan.suite.limits.threads
+        jobs = jobs or default_jobs(threads)
+        if where == "processes" and not quiet and (crowded := crowding(jobs, threads)):
+            print(f"slimbench: {crowded}", file=sys.stderr)
         try:
             with _interruptible(), _shown(benchmark, quiet, verbose) as on_finish:
                 benchmark.execute(on_finish, jobs=jobs, executor=where, scheduler=scheduler)
         except KeyboardInterrupt:
             print(f"slimbench: stopped; go on with: {_resuming(benchmark.folder)}", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
-        print_report(benchmark.folder, quiet=quiet)
-        raise SystemExit(_exit_code(benchmark.store))
+        broken = print_report(benchmark.folder, quiet=quiet)
+        raise SystemExit(_exit_code(benchmark.store) or broken)
 
 
 @contextmanager
@@ -127,9 +139,32 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"slimbench: warning: {message}", file=sys.stderr)
+        yield
+
+
+def _print_anew(benchmark: Benchmark) -> None:
+    """What --resume measures once more although it was measured."""
+    if n_changed := benchmark.n_stale - benchmark.n_failed:
+        print(f"slimbench: {n_changed} results are stale and are measured anew", file=sys.stderr)
+    if benchmark.n_failed:
+        print(f"slimbench: {benchmark.n_failed} runs that failed are measured again", file=sys.stderr)
+
+
 def _resuming(folder: Path) -> str:
-    """The command that goes on with this run."""
-    given = [word for word in sys.argv[1:] if word != "--resume"]
+    """The command that goes on with this run. What --force made stale is planned already."""
+    given, words = [], iter(sys.argv[1:])
+    for word in words:
+        short = re.fullmatch("(-[qv]*)f(.*)", word)  # flags may stand before it, and its value behind it
+        if word == "--force" or (short and not short[2]):
+            next(words, None)
+        if short and short[1] != "-":
+            given.append(short[1])
+        if not short and word != "--resume" and word.split("=")[0] != "--force":
+            given.append(word)
     if not any(word.split("=")[0] in {"--out", "--output"} for word in given):
         given += ["--out", str(folder)]
     return shlex.join(["slimbench", *given, "--resume"])
@@ -148,12 +183,13 @@ def _shown(benchmark: Benchmark, quiet: bool, verbose: bool) -> Iterator[OnFinis
         task = progress.add_task(benchmark.folder.name, total=len(rows), completed=done, last="")
 
         def on_finish(row: Row, reference: Reference) -> None:
-            saving = row["saving_s"]
-            ratio = f"{saving / reference.saving_s:.4f} of best" if saving and reference.saving_s else ""
+            saving, none = row["saving_s"], reference.latency_none_s
+            ratio = "" if saving is None else f"{share_of(saving, reference.saving_s, none):.4f} of best"
             last = f"{row['instance']} {row['solver']} {row['status']} {ratio}"
             progress.update(task, advance=1, last=last)
             if verbose:
-                progress.console.print(f"{last} {row['runtime_s']:.3g} s", markup=False, highlight=False)
+                line = " ".join(filter(None, (last, f"{row['runtime_s']:.3g} s", row["message"])))
+                progress.console.print(line, markup=False, highlight=False)
 
         yield on_finish
 
@@ -182,13 +218,8 @@ def _clock(seconds: float) -> str:
 
 
 def _exit_code(store: Store) -> int:
-    """Of a finished run; failed references are named here, since no table counts them."""
+    """Of a finished run."""
     rows: list[dict[str, Any]] = store.runs()
-    failed = [row for row in rows if row["status"] not in {"ok", "planned"}]
-    for row in failed:
-        if row["role"] != "measure":
-            fault = f"{row['instance']}: {row['role']} {row['solver']}: {row['status']}: {row['message']}"
-            print(f"slimbench: {fault}", file=sys.stderr)
     if not any(row["role"] == "measure" and row["status"] == "ok" for row in rows):
         return NOTHING_MEASURED
-    return FAILED if failed else 0
+    return FAILED if any(row["status"] not in {"ok", "planned"} for row in rows) else 0

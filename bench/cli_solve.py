@@ -47,7 +47,7 @@ def solve(
         )
         outcome = run_alone(job)
         log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
-    result = verified(problem, call, outcome)
+    result = verified(problem, outcome)
     placed = result.pop("placement") is not None
     del result["trajectory"]  # pages of numbers; a suite keeps them
     if out is not None and placed and outcome.placement is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from slimbench.bench.origins import changed_references, origins
 from slimbench.bench.ratio_intervals import with_ratios
-from slimbench.bench.references import AGREEMENT, exceeds
+from slimbench.bench.references import AGREEMENT, agree, exceeds
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.bench.significance import fewest_pairs, holm, signed_rank_p, verdict
 
@@ -135,15 +135,17 @@ def joint_references(before: Results, after: Results) -> tuple[pd.DataFrame, tup
         axis=1,
     ).reset_index()
     savings, bounds = joint["saving_s"].tolist(), joint["bound_saving_s"].tolist()
-    refuted = np.array([exceeds(*pair) for pair in zip(savings, bounds, strict=True)], bool)
+    none = joint["latency_none_s"].tolist()
+    refuted = np.array([exceeds(*figures) for figures in zip(savings, bounds, none, strict=True)], bool)
     faults = tuple(
         f"{joint['instance'][i]}: a verified saving of {savings[i]:.9g} s in one run is above the bound of "
         f"{bounds[i]:.9g} s in the other"
         for i in np.flatnonzero(refuted)
     )
     joint["bound_saving_s"] = joint["bound_saving_s"].mask(refuted).clip(lower=joint["saving_s"])
-    gap = joint["bound_saving_s"] - joint["saving_s"]
-    joint["proven"] = gap <= AGREEMENT * joint["bound_saving_s"].abs()
+    joint["proven"] = [
+        agree(*figures) for figures in zip(savings, joint["bound_saving_s"].tolist(), none, strict=True)
+    ]
     return joint, faults
 
 

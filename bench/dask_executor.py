@@ -9,6 +9,7 @@ import dataclasses
 import tempfile
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,13 +20,34 @@ from distributed import Client, Future, as_completed
 from slimbench.bench.errors import ExecutorError
 from slimbench.bench.isolation import Workers
 from slimbench.bench.machine import describe_machine
-from slimbench.bench.messages import Job, Status
+from slimbench.bench.messages import Guaranteed, Job, Status
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.trajectory import Trail
-from slimbench.bench.versions import own_sources
+from slimbench.bench.versions import neighbours, own_sources
 
 CONNECT_S: Final = 20.0
 FIRST_WORKER_S: Final = 120.0
+
+
+class PluginFiles(msgspec.Struct, frozen=True):
+    """A plugin file and what it imports from beside it; contents by names in their folder."""
+
+    name: str
+    contents: dict[str, bytes]
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Those of a plugin file."""
+        file = file.resolve()
+        files = [file, *neighbours(file)]
+        return cls(file.name, {str(path.relative_to(file.parent)): path.read_bytes() for path in files})
+
+    def write(self, folder: Path) -> Path:
+        """Write them to a new folder; returns the plugin file there."""
+        for name, content in self.contents.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        return folder / self.name
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -33,7 +55,7 @@ class Parcel(msgspec.Struct, frozen=True):
 
     job: Job
     instance: bytes
-    plugins: tuple[tuple[str, bytes], ...]
+    plugins: tuple[PluginFiles, ...]
     sources: str
 
 
@@ -70,6 +92,7 @@ class DaskExecutor:
         self._address = scheduler
         self._jobs: dict[Future[bytes], Job] = {}
         self._done: Any = as_completed()
+        self._plugin = cache(lambda file: PluginFiles.read(Path(file)))
 
     def __enter__(self) -> Self:
         try:
@@ -97,7 +120,7 @@ class DaskExecutor:
         parcel = Parcel(
             job,
             Path(job.instance_file).read_bytes(),
-            tuple((Path(file).name, Path(file).read_bytes()) for file in job.plugin_files),
+            tuple(map(self._plugin, job.plugin_files)),
             own_sources(),
         )
         future = self._client.submit(do_parcel, msgspec.msgpack.encode(parcel), pure=False)
@@ -128,9 +151,8 @@ class DaskExecutor:
 
 def _lost(job: Job, message: str) -> Outcome:
     status: Status = "crashed"
-    return Outcome(
-        job, status, message, None, None, False, 0.0, None, 0.0, {}, Trail(), 0.0, describe_machine()
-    )
+    nothing: tuple[Any, ...] = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0)
+    return Outcome(job, status, message, *nothing)
 
 
 _here = threading.local()
@@ -155,11 +177,10 @@ def do_parcel(packed: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         instance_file, log_file = Path(folder, Path(parcel.job.instance_file).name), Path(folder, "log")
         instance_file.write_bytes(parcel.instance)
-        plugin_files = []
-        for name, content in parcel.plugins:
-            file = Path(folder, Path(name).name)
-            file.write_bytes(content)
-            plugin_files.append(str(file))
+        plugin_files = [
+            str(plugin.write(Path(folder, f"plugin-{number}")))  # their names may be the same
+            for number, plugin in enumerate(parcel.plugins)
+        ]
         job = msgspec.structs.replace(
             parcel.job,
             instance_file=str(instance_file),
@@ -167,6 +188,6 @@ def do_parcel(packed: bytes) -> bytes:
             log_file=str(log_file),
         )
         workers.submit(job)
-        outcome = next(iter(workers.collect()))
+        outcome = dataclasses.replace(next(iter(workers.collect())), machine=describe_machine())
         log = log_file.read_bytes() if log_file.exists() else b""
     return msgspec.msgpack.encode(Returned(outcome, log))

@@ -32,7 +32,7 @@ def estimate(plan: Plan, runs: Path) -> tuple[float, int, float]:
     on_instance: dict[tuple[str, str], list[float]] = defaultdict(list)
     of_solver: dict[str, list[float]] = defaultdict(list)
     for folder in sorted(path.parent for path in runs.glob("*/results.sqlite")):
-        with contextlib.suppress(StoreError), contextlib.closing(Store.open(folder)) as store:
+        with contextlib.suppress(StoreError), contextlib.closing(Store.snapshot(folder)) as store:
             for row in store.runs("runtime_s IS NOT NULL"):
                 on_instance[row["instance_hash"], row["solver"]].append(row["runtime_s"])
                 of_solver[row["solver"]].append(row["runtime_s"])

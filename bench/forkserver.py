@@ -11,21 +11,26 @@ import contextlib
 import ctypes
 import gc
 import os
+import shutil
 import signal
 import socket
 import sys
-from collections.abc import Collection
+import tempfile
+import time
+import traceback
+from collections.abc import Collection, Iterator
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Final
 
 import psutil
 
-from slimbench.bench.messages import Ended, Forked, Job, decode_job, encode
+from slimbench.bench.messages import Ended, Forked, Job, ServerMessage, decode_job, encode
 from slimbench.bench.plugin import PluginError, parse_call
 from slimbench.bench.policy_plugin import parse_policy
 from slimbench.bench.registry import find_policies, find_solvers
 from slimbench.bench.warm_up import warm_up
-from slimbench.bench.worker import run_job
+from slimbench.bench.worker import failed, run_job
 from slimbench.formulations.libraries import no_library
 
 PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
@@ -36,41 +41,88 @@ KILL_WAIT_S: Final = 0.1
 def main(descriptor: int) -> None:
     """Serve the coordinator on an inherited socket until it closes."""
     with socket.socket(fileno=descriptor) as control:
-        _serve(control)
+        _serve(_Coordinator(control))
 
 
-def _serve(control: socket.socket) -> None:
-    _adopt_orphans()
-    keys: dict[int, int] = {}  # of the live workers, by process id
-    wake_read, wake_write = os.pipe()
-    os.set_blocking(wake_write, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    messages = Connection(control.fileno())
+class _CoordinatorGoneError(Exception):
+    """Nobody is there to serve any more."""
+
+
+class _Coordinator:
+    """The other end of the socket: jobs come from it, and it is told what becomes of the workers."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self.messages = Connection(os.dup(control.fileno()))
+
+    def receive(self) -> tuple[Job, Connection]:
+        """The next job, and the channel of its worker."""
+        with _gone():
+            _, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+            packed = self.messages.recv_bytes()
+        return decode_job(packed), Connection(descriptors[0], readable=False)
+
+    def tell(self, message: ServerMessage) -> None:
+        with _gone():
+            self.messages.send_bytes(encode(message))
+
+    def close(self) -> None:
+        """Close the socket in a worker, which has a channel of its own."""
+        self.messages.close()
+        self._control.close()
+
+
+@contextlib.contextmanager
+def _gone() -> Iterator[None]:
+    """Around what fails when the coordinator is gone."""
     try:
-        while True:
-            ready = wait([messages, wake_read])
-            if wake_read in ready:
-                os.read(wake_read, 4096)
-                _report_ended(messages, keys)
-            if messages in ready:
-                _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-                job = decode_job(messages.recv_bytes())
-                _load(job)
-                pid = os.fork()
-                if pid == 0:
-                    signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    os.close(control.fileno())
-                    _work(job, Connection(descriptors[0], readable=False))
-                os.close(descriptors[0])
-                keys[pid] = job.key
-                messages.send_bytes(encode(Forked(job.key, pid)))
+        yield
     except (EOFError, OSError):
-        pass  # the coordinator is gone
+        raise _CoordinatorGoneError from None
+
+
+def _serve(coordinator: _Coordinator) -> None:
+    """Make workers until the coordinator is gone, then kill them and end; never returns."""
+    code = 1
+    jobs: dict[int, Job] = {}  # of the live workers, by process id
+    try:
+        _make_workers(coordinator, jobs)
+    except _CoordinatorGoneError:
+        code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         _kill_descendants(but=())
-        os._exit(0)
+        for pid, job in jobs.items():
+            shutil.rmtree(job.temporary_folder(pid), ignore_errors=True)
+        os._exit(code)
+
+
+def _make_workers(coordinator: _Coordinator, jobs: dict[int, Job]) -> None:
+    _adopt_orphans()
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    gone: list[tuple[int, int, float]] = []
+    signal.signal(signal.SIGCHLD, lambda *_: _reap(gone))
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    while True:
+        ready = wait([coordinator.messages, wake_read])
+        if wake_read in ready:
+            os.read(wake_read, 4096)
+            _report_ended(coordinator, jobs, gone)
+        if coordinator.messages in ready:
+            job, channel = coordinator.receive()
+            _load(job)
+            try:
+                pid = os.fork()
+            except OSError as error:  # too many processes, or too little memory
+                _refuse(coordinator, job, channel, error)
+                continue
+            if pid == 0:
+                _work(job, channel, coordinator)
+            channel.close()
+            jobs[pid] = job
+            coordinator.tell(Forked(job.key, pid))
 
 
 def _load(job: Job) -> None:
@@ -85,28 +137,47 @@ def _load(job: Job) -> None:
     gc.enable()
 
 
-def _report_ended(messages: Connection, keys: dict[int, int]) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # none is left
-            return
-        if pid == 0:
-            return
-        if pid in keys:  # else one that a worker left behind
-            key = keys.pop(pid)
-            _kill_descendants(but=keys)
-            messages.send_bytes(encode(Ended(key, os.waitstatus_to_exitcode(status))))
+def _refuse(coordinator: _Coordinator, job: Job, channel: Connection, error: OSError) -> None:
+    """Tell why there is no worker, in its stead."""
+    with contextlib.suppress(OSError), channel:
+        channel.send_bytes(encode(failed("error", f"cannot be started: {error.strerror}")))
+    coordinator.tell(Ended(job.key, 1, time.monotonic()))
+
+
+def _reap(gone: list[tuple[int, int, float]]) -> None:
+    """Append process, status and time of every child that has ended.
+
+    As the handler of the signal that one has: what a run lasted until it crashed must not depend on what is
+    being loaded or killed here.
+    """
+    with contextlib.suppress(ChildProcessError):  # none is left
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            gone.append((*ended, time.monotonic()))
+
+
+def _report_ended(
+    coordinator: _Coordinator, jobs: dict[int, Job], gone: list[tuple[int, int, float]]
+) -> None:
+    while gone:
+        pid, status, ended_at = gone.pop(0)
+        if pid in jobs:  # else one that a worker left behind
+            ended = Ended(jobs.pop(pid).key, os.waitstatus_to_exitcode(status), ended_at)
+            _kill_descendants(but=jobs)
+            coordinator.tell(ended)
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what workers leave behind, in whatever session it is (Linux only)."""
+    """Become the parent of what descendants leave behind, in whatever session it is (Linux only).
+
+    A worker does so too. While it lives, its orphans are its own; what comes to the fork server was left
+    behind by workers that have ended.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _kill_descendants(but: Collection[int]) -> None:
-    """Kill all children and theirs, but for these workers and what they started.
+    """Kill all children and theirs, but for these workers and what they have started.
 
     In rounds, as one whose parent ends meanwhile is seen only when it has become a child of ours.
     """
@@ -121,18 +192,25 @@ def _kill_descendants(but: Collection[int]) -> None:
         psutil.wait_procs(left, timeout=KILL_WAIT_S)
 
 
-def _work(job: Job, channel: Connection) -> None:
+def _work(job: Job, channel: Connection, coordinator: _Coordinator) -> None:
     """The worker's whole life; never returns."""
     code = 1
     try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        coordinator.close()
         os.setsid()
+        _adopt_orphans()
         # appending, as solver libraries append to the same file
         log = os.open(job.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o644)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
+        _use_temporary_folder(job.temporary_folder(os.getpid()))
         run_job(job, channel)
         code = 0
+    except BaseException:
+        traceback.print_exc(file=sys.__stderr__)
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -140,13 +218,12 @@ def _work(job: Job, channel: Connection) -> None:
         os._exit(code)
 
 
-def kill_group(leader: int, alive: bool = True) -> None:
-    """Kill everything in a worker's group, and the worker itself unless it has ended."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-    if alive:  # it may not lead its group yet; of an ended one the number may be another's by now
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(leader, signal.SIGKILL)
+def _use_temporary_folder(folder: Path) -> None:
+    """Have this process and its programs put temporary files there, so that none outlives them."""
+    with contextlib.suppress(OSError):  # on a full disk the system's own has to do
+        folder.mkdir(exist_ok=True)
+        os.environ.update(dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
+        tempfile.tempdir = None  # is asked for anew
 
 
 if __name__ == "__main__":

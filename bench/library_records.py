@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from slimbench.bench.references import AGREEMENT, Reference, exceeds, reference_of
+from slimbench.bench.references import AGREEMENT, Reference, agree, exceeds, reference_of, saves_nothing
 from slimbench.bench.verification import RECOMPUTED
 from slimbench.instances import Instance, InstanceError, Placement, evaluate
 from slimbench.instances.library import Library, raw_instance
@@ -32,8 +32,7 @@ def reference_of_entry(entry: Entry) -> Reference:
     best = entry.best
     runs: list[Mapping[str, Any]] = []
     if best is not None:
-        latency_none_s = best.latency_s + best.saving_s
-        found = {"solver": best.by, "saving_s": best.saving_s, "latency_none_s": latency_none_s}
+        found = {"solver": best.by, "saving_s": best.saving_s, "latency_none_s": _latency_none_s(best)}
         runs.append({**nothing, **found, "exact": False, "bound_saving_s": None})
     runs += [
         {
@@ -54,8 +53,8 @@ def reference_of_entry(entry: Entry) -> Reference:
 def described(entry: Entry) -> dict[str, Any]:
     """An instance, its facts, its records and what they prove, as plain values; None for what is unknown.
 
-    ``status`` is ``optimal`` where the best saving is within 1e-6 of the least bound. ``gap`` is what is
-    missing to the bound, as a share of it.
+    ``status`` is ``optimal`` where the best saving and the least bound agree. ``gap`` is what is missing to
+    the bound, as a share of it; 0 where the bound says that nothing can be saved (``references.tolerance``).
 
     Raises
     ------
@@ -66,7 +65,10 @@ def described(entry: Entry) -> dict[str, Any]:
     status: Status = "optimal" if reference.proven else "open"
     saving = best.saving_s if best else None
     bound = None if math.isnan(reference.bound_saving_s) else reference.bound_saving_s
-    gap = None if saving is None or bound is None else (bound - saving) / bound if bound > 0 else 0.0
+    gap = None
+    if saving is not None and bound is not None:
+        nothing = saves_nothing(bound, reference.latency_none_s)
+        gap = 0.0 if nothing else (bound - saving) / bound
     return {
         "name": entry.name,
         "size": entry.size,
@@ -180,7 +182,7 @@ def _refuted(entry: Entry) -> Entry:
 
 
 def _judged(bound: Bound, best: Best | None) -> Bound:
-    if bound.refuted or best is None or not exceeds(best.saving_s, bound.saving_s):
+    if bound.refuted or best is None or not exceeds(best.saving_s, bound.saving_s, _latency_none_s(best)):
         return bound
     saying = f"a verified placement of {best.by} saves {best.saving_s:.9g} s"
     return msgspec.structs.replace(bound, refuted=saying)
@@ -195,4 +197,8 @@ def _relevant(entry: Entry) -> Entry:
 
 
 def _is_proof(bound: Bound, best: Best | None) -> bool:
-    return best is not None and bound.saving_s - best.saving_s <= AGREEMENT * abs(bound.saving_s)
+    return best is not None and agree(best.saving_s, bound.saving_s, _latency_none_s(best))
+
+
+def _latency_none_s(best: Best) -> float:
+    return best.latency_s + best.saving_s

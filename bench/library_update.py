@@ -109,7 +109,7 @@ def verified_run(
         log_file=str(folder / "log"),
     )
     workers.submit(job)
-    return verified(instance, call, next(iter(workers.collect())))
+    return verified(instance, next(iter(workers.collect())))
 
 
 def _recorded(

@@ -12,7 +12,7 @@ from slimbench.bench.isolation import Workers
 from slimbench.bench.library_records import record_fault, reference_of_entry
 from slimbench.bench.library_update import verified_run
 from slimbench.bench.plugin import parse_call
-from slimbench.bench.references import AGREEMENT
+from slimbench.bench.references import tolerance
 from slimbench.bench.registry import find_solvers
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError
@@ -57,7 +57,7 @@ def _solved_otherwise(workers: Workers, folder: Path, entry: Entry, instance: In
     known = entry.best.saving_s if entry.best else 0.0
     if row["status"] != "ok" or row["termination"] != "optimal":
         return f"{SOLVER} proves no optimum in {SOLVE_LIMIT_S:g} s ({row['status']}: {row['message']})"
-    if abs(row["saving_s"] - known) > AGREEMENT * abs(row["bound_saving_s"]):
+    if abs(row["saving_s"] - known) > tolerance(row["bound_saving_s"], row["latency_none_s"]):
         return (
             f"{SOLVER} proves an optimum of {row['saving_s']:.9g} s, the best known saving is {known:.9g} s"
         )

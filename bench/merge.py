@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +42,7 @@ def merge_runs(folders: Sequence[Path], out: Path, keep: str = "last") -> None:
     ------
     StoreError
         If a folder is not one of a run or is named twice, ``out`` has results or cannot be written, or a
-        folder lacks an instance file.
+        folder lacks an instance file or has a link in place of a file.
     ContradictionError
         If a verified placement of one folder lies above a bound that another claims as proven; ``out`` is
         made nevertheless, and says so.
@@ -79,7 +80,7 @@ class _Source:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with contextlib.closing(Store.open(folder)) as store:
+        with contextlib.closing(Store.snapshot(folder)) as store:
             self.instances = [*store.instances(), *store.instances(planned_on=True)]
             self.runs = store.runs()
             self.meta, self.machines = store.meta(), store.machines()
@@ -182,17 +183,26 @@ def _merged_meta(metas: Sequence[Mapping[str, str]], counting: Iterable[Row]) ->
 
 
 def _copy_files(sources: Sequence[_Source], merged: Sequence[tuple[int, Row]], out: Path) -> None:
+    copies = {
+        out / _file_of(row): source.folder / _file_of(row)
+        for source in reversed(sources)  # the first of each counts
+        for row in source.instances
+    }
+    for run_id, (number, row) in enumerate(merged, 1):
+        log = sources[number].folder / "logs" / f"{row['run_id']}.log"
+        if os.path.lexists(log):
+            copies[out / "logs" / f"{run_id}.log"] = log
+    for target, file in copies.items():
+        for path in (file.parent, file, target.parent, target):
+            if path.is_symlink():  # it leads to files of neither folder
+                raise StoreError(f"{path}: is a link, expected what is in the run folder itself")
+        if not file.is_file():  # a pipe would never end
+            raise StoreError(f"{file}: is no file")
     try:
         for name in ("instances", "logs"):
             (out / name).mkdir(parents=True, exist_ok=True)
-        for source in sources:
-            for row in source.instances:
-                if not (out / _file_of(row)).exists():
-                    shutil.copyfile(source.folder / _file_of(row), out / _file_of(row))
-        for run_id, (number, row) in enumerate(merged, 1):
-            log = sources[number].folder / "logs" / f"{row['run_id']}.log"
-            if log.exists():
-                shutil.copyfile(log, out / "logs" / f"{run_id}.log")
+        for target, file in copies.items():
+            shutil.copyfile(file, target, follow_symlinks=False)
     except OSError as error:
         raise StoreError(f"{out}: cannot be made of these folders ({error})") from None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -13,6 +14,9 @@ from slimbench.instances import InstanceError, Placement
 Status = Literal[
     "ok", "time_limit", "cpu_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution",
 ]  # fmt: skip
+
+
+TEMPORARY: Final = ".tmp"  # ending of the names of workers' folders
 
 
 class PackedPlacement(msgspec.Struct, frozen=True):
@@ -90,6 +94,11 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     control_group: str | None = None
     sight: Sight | None = None
 
+    def temporary_folder(self, pid: int) -> Path:
+        """Where the solver and its programs put temporary files, beside the log; removed with the worker."""
+        log = Path(self.log_file).absolute()
+        return log.with_name(f"{log.stem}-{pid}{TEMPORARY}")
+
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The worker has loaded everything; the clock starts.
@@ -111,16 +120,27 @@ class Incumbent(msgspec.Struct, frozen=True, tag=True):
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
-    """How the solver ended; ``placement`` only with status ``ok``."""
+    """How the solver ended; ``placement`` only with status ``ok``.
+
+    ``guarantee_follows``: the worker goes on to evaluate what the solver guarantees for this run.
+    """
 
     status: Status
     message: str
     placement: PackedPlacement | None
     optimal: bool
     runtime_s: float
-    cpu_s: float
+    cpu_s: float | None
     peak_memory_mb: float
     figures: dict[str, Any]
+    guarantee_follows: bool = False
+
+
+class Guaranteed(msgspec.Struct, frozen=True, tag=True):
+    """What the solver guarantees for its run, from 0 to 1 or None; or the ``fault`` of its guarantee."""
+
+    ratio: float | None = None
+    fault: str = ""
 
 
 class Forked(msgspec.Struct, frozen=True, tag=True):
@@ -131,13 +151,17 @@ class Forked(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
-    """A worker process is gone; ``exit_code`` is negative for a signal."""
+    """A worker process is gone; ``exit_code`` is negative for a signal.
+
+    ``time`` is on the clock of ``time.monotonic``, as in ``Ready``.
+    """
 
     key: int
     exit_code: int
+    time: float
 
 
-WorkerMessage = Ready | Incumbent | Finished
+WorkerMessage = Ready | Incumbent | Finished | Guaranteed
 ServerMessage = Forked | Ended
 
 _encoder = msgspec.msgpack.Encoder()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
-from slimbench.bench.references import AGREEMENT
+from slimbench.bench.references import tolerance
 from slimbench.bench.results import Results
 
 SETTINGS: Final = ("parameters", "seed", "time_limit_s", "cpu_limit_s", "memory_limit_mb", "threads")
@@ -19,12 +18,14 @@ ORIGIN_COLUMNS: Final = (
 
 
 def changed_references(before: Results, after: Results) -> set[str]:
-    """Hashes of the instances whose best saving or bound differs by more than 1e-6."""
-    columns = ["saving_s", "bound_saving_s"]
+    """Hashes of the instances whose best saving or bound differs by more than the ``tolerance``."""
+    columns = ["saving_s", "bound_saving_s", "latency_none_s"]
     sides = [side.references.set_index("instance_hash")[columns].astype(float) for side in (before, after)]
     old, new = sides[0].align(sides[1], join="inner")
-    same = np.isclose(old, new, rtol=AGREEMENT, atol=0, equal_nan=True).all(axis=1)
-    return {str(instance_hash) for instance_hash in old.index.to_numpy()[~same]}
+    none, figures = new["latency_none_s"].to_numpy()[:, None], columns[:2]
+    differ = (old[figures] - new[figures]).abs().to_numpy() > tolerance(new[figures].to_numpy(), none)
+    differ |= (old[figures].isna() != new[figures].isna()).to_numpy()
+    return {str(instance_hash) for instance_hash in old.index.to_numpy()[differ.any(axis=1)]}
 
 
 def origins(cells: pd.DataFrame, sides: Sequence[pd.DataFrame], changed: set[str]) -> pd.DataFrame:

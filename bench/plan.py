@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from slimbench.bench.machine import now
 from slimbench.bench.plugin import Call, PluginError, Solver, parse_call
 from slimbench.bench.references import ENUMERATION
+from slimbench.bench.seeds import drawn_seed
 from slimbench.bench.selection import EVERYTHING, Selection
 from slimbench.bench.store import Store, StoreError, refuse_results
-from slimbench.bench.suite import Suite, SuiteError, SuiteFile
+from slimbench.bench.suite import Suite, SuiteError, SuiteFile, refuse_repeated
 from slimbench.bench.suite_instances import NamedInstance, suite_instances
 from slimbench.bench.versions import code_version
 from slimbench.formulations.enumeration import placement_count
@@ -72,8 +72,7 @@ def _make_plan(
         measured = [parse_call(text, solvers) for text in selection.solvers]
     else:
         measured = _calls("solvers", suite.solvers, solvers)
-    if len({call.label for call in measured}) < len(measured):
-        raise SuiteError("one of them is named twice", "solvers")
+    refuse_repeated("solvers", (call.label for call in measured))
     judges = _calls("reference.solver", [suite.reference.solver], solvers)
     judges += _calls("reference.cross_check", suite.reference.cross_check, solvers)
     for call in judges:
@@ -84,15 +83,19 @@ def _make_plan(
     instances: list[NamedInstance] = []
     runs: list[dict[str, Any]] = []
     known = {name for call in measured for name in (call.label, call.solver.name)}
-    for number, named in enumerate(suite_instances(suite, file.folder, data)):
+    versions = {call.label: code_version(call) for call in (*measured, *judges, *certifying)}
+    for named in suite_instances(suite, file.folder, data):
         if not selection.solvers and (unknown := named.without - known):
-            raise SuiteError(f"{named.instance.name}: without: {min(unknown)!r} is not in solvers")
+            expected = ", ".join(sorted(known))
+            raise SuiteError(
+                f"{named.instance.name}: without: is {min(unknown)!r}, expected one of {expected}"
+            )
         if not selection.has(named):
             continue
         names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}
         own = [
             row
-            for row in _runs_of(suite, number, named, measured, judges, certifying)
+            for row in _runs_of(suite, named, measured, judges, certifying, versions)
             if row["role"] != "measure" or is_meant(row | names)
         ]
         if any(row["role"] == "measure" for row in own):
@@ -183,38 +186,36 @@ def _write_plan(
 
 def _runs_of(
     suite: Suite,
-    number: int,
     named: NamedInstance,
     measured: Sequence[Call],
     judges: Sequence[Call],
     certifying: Sequence[Call],
+    versions: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
     """References first, so that ratios are known while the others run; what is planned elsewhere last."""
     countable = placement_count(named.instance, CERTIFY_PLACEMENTS) is not None
     roles = ["reference", *("cross-check" for _ in judges[1:])]
     for role, call in zip(roles, judges, strict=True):
-        yield _run_row(suite, number, named, role, call, 0)
+        yield _run_row(suite, named, role, call, versions, 0)
     for call in certifying if countable else ():
-        yield _run_row(suite, number, named, "cross-check", call, 0)
+        yield _run_row(suite, named, "cross-check", call, versions, 0)
     own = [call for call in measured if not {call.label, call.solver.name} & named.without]
     for planning in (None, *named.plannings):
         for repeat in range(suite.repeats):
             for call in own:
-                yield _run_row(suite, number, named, "measure", call, repeat, planning)
+                yield _run_row(suite, named, "measure", call, versions, repeat, planning)
 
 
 def _run_row(
     suite: Suite,
-    number: int,
     named: NamedInstance,
     role: str,
     call: Call,
+    versions: Mapping[str, str],
     repeat: int,
     planning: Planning | None = None,
 ) -> dict[str, Any]:
     guarantee = call.solver.guarantee
-    # Every solver sees the same seed in the same repeat of the same instance.
-    seed = int(np.random.SeedSequence([suite.seed, number, repeat]).generate_state(1)[0])
     return {
         "role": role,
         "instance_hash": named.instance.sha256,
@@ -226,12 +227,12 @@ def _run_row(
         "library": call.solver.library(call.parameters),
         "exact": call.solver.exact,
         "repeat": repeat,
-        "seed": seed,
+        "seed": drawn_seed(suite.seed, named.instance.sha256, repeat),
         "time_limit_s": suite.limits.time_s if role == "measure" else suite.reference.time_s,
         "cpu_limit_s": suite.limits.cpu_s if role == "measure" else None,
         "memory_limit_mb": suite.limits.memory_mb,
         "threads": suite.limits.threads,
-        "code_version": code_version(call),
+        "code_version": versions[call.label],
         "guarantee_claim": guarantee.claim if guarantee else "",
         "guarantee_conditions": guarantee.conditions if guarantee else "",
         "guarantee_source": guarantee.source if guarantee else "",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
@@ -46,6 +48,23 @@ class Guarantee:
     source: str
     ratio: Callable[[Instance, Parameters, Mapping[str, Any]], float | None]
     expected: bool = False
+
+    def of_run(self, instance: Instance, parameters: Parameters, figures: Mapping[str, Any]) -> float | None:
+        """The ratio, checked.
+
+        Raises
+        ------
+        PluginError
+            If it is neither a number from 0 to 1 nor None.
+        """
+        value: Any = self.ratio(instance, parameters, figures)
+        if value is None:
+            return None
+        if type(value) is not bool and isinstance(value, Real):
+            value = ratio = float(value)
+            if 0 <= ratio <= 1:
+                return ratio
+        raise PluginError(f"its guarantee is {reprlib.repr(value)}, expected a number from 0 to 1, or None")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from slimbench.bench.references import AGREEMENT, ZERO_SAVING
+from slimbench.bench.references import AGREEMENT, ZERO_SAVING, tolerance
 from slimbench.bench.results import Results
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ def with_ratios(results: Results) -> pd.DataFrame:
     ratio = saving / saving(optimum) lies in [saving / upper bound, min(1, saving / best known)]:
 
     - a point where the reference is proven, and 1 from 1 - 1e-6 on;
-    - 1 where the optimum saves nothing;
+    - 1 where the optimum saves nothing (``references.saves_nothing``);
     - [0, saving / best known] where no bound is known, or the bound is below a verified saving;
     - NaN for a run without a verified placement.
 
@@ -63,13 +63,8 @@ def transfers_with_ratios(results: Results) -> pd.DataFrame:
 
 
 def disproved(best: FloatArray, bound: FloatArray, latency_none: FloatArray) -> npt.NDArray[np.bool_]:
-    """Where a verified saving lies above a claimed bound by more than tolerance; NaN bounds claim nothing."""
-    return np.asarray(best - bound > tolerance(best, latency_none))
-
-
-def tolerance(saving: FloatArray, latency_none: FloatArray) -> FloatArray:
-    """By how much two exact methods may differ on a saving; a run without a placement has no latency."""
-    return np.asarray(np.fmax(AGREEMENT * np.abs(saving), ZERO_SAVING * latency_none))
+    """Where a verified saving refutes a claimed bound (``references.exceeds``); NaN bounds claim nothing."""
+    return np.asarray(best - bound > tolerance(bound, latency_none))
 
 
 def best_savings(results: Results) -> FloatArray:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import slimbench.bench.policies
 import slimbench.bench.solvers
+from slimbench.bench.neighbours import importable_beside
 from slimbench.bench.plugin import PluginError, Solver
 from slimbench.bench.policy_plugin import Policy
 
@@ -43,7 +44,7 @@ def find_policies(plugin_files: Iterable[Path] = ()) -> Mapping[str, Policy]:
     return _Plugins("policy", Policy, slimbench.bench.policies, POLICIES, plugin_files)
 
 
-class _Plugins(Mapping[str, _Plugin], Generic[_Plugin]):
+class _Plugins(Mapping[str, _Plugin]):
     """Plugins by name, in alphabetical order."""
 
     def __init__(
@@ -54,7 +55,9 @@ class _Plugins(Mapping[str, _Plugin], Generic[_Plugin]):
         group: str,
         plugin_files: Iterable[Path],
     ) -> None:
-        self._kind, self._type, self._group = kind, plugin_type, group
+        self._kind: str = kind
+        self._group: str = group
+        self._type: type[_Plugin] = plugin_type
         self._shipped = _shipped_names(kind, shipped)
         self._in_files: dict[str, _Plugin] = {}
         self._origins = dict(self._shipped)
@@ -136,7 +139,8 @@ def _imported_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and type hints of the plugin look themselves up
     try:
-        spec.loader.exec_module(module)
+        with importable_beside(path):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _not_importable(str(path), error) from error

@@ -37,6 +37,7 @@ _NUMBERS: Final = (
 TRANSFER_COLUMNS: Final = (
     *RUN_COLUMNS, "planning", "planning_kind", "planning_amount", "planning_seed", "planning_hash",
 )  # fmt: skip
+REFERENCE_COLUMNS: Final = (*RUN_COLUMNS, "role")
 TRAJECTORY_COLUMNS: Final = (
     "run_id", "instance", "solver", "repeat", "seconds", "saving_s", "bound_saving_s",
 )  # fmt: skip
@@ -63,13 +64,16 @@ class Results:
         ``entry`` and what of that is ``swept`` (JSON), and a ``note`` on where its numbers come from.
     provenance : dict of str
         Facts about the run and about the machines that its rows were made on, each after its ``machine_id``
-        where there are several; ``code of SOLVER`` for every solver measured; ``stale results of SOLVER``.
+        where there are several; ``code of SOLVER`` for every solver measured; ``stale results of SOLVER``;
+        ``damaged``, the cells of the results file that are not what they must be.
     trajectories : DataFrame
         Measured runs over time, a row wherever the best verified saving or the least claimed bound
         improves: ``seconds`` since the solver's start, ``saving_s`` and ``bound_saving_s`` so far, NaN
         before the first.
     plugin_files : tuple of str
         Files whose solvers the run was made with.
+    reference_runs : DataFrame
+        The runs that are there for the references alone: the columns of ``runs``, and their ``role``.
     transfers : DataFrame
         The other measured runs: the solver was given another instance, and its placement is evaluated on
         ``instance``. The columns of ``runs``, without bounds, guarantees and integrals, and ``planning``
@@ -85,6 +89,7 @@ class Results:
     trajectories: pd.DataFrame = field(default_factory=lambda: _trajectories([]))
     plugin_files: tuple[str, ...] = ()
     transfers: pd.DataFrame = field(default_factory=lambda: _transfers([]))
+    reference_runs: pd.DataFrame = field(default_factory=lambda: _typed([], REFERENCE_COLUMNS))
 
 
 def load_results(folder: str | os.PathLike[str]) -> Results:
@@ -96,10 +101,11 @@ def load_results(folder: str | os.PathLike[str]) -> Results:
         If it is not one.
     """
     folder = Path(folder)
-    store = Store.open(folder)
+    store = Store.snapshot(folder)
     try:
         rows, instances, meta = store.runs(), store.instances(), store.meta()
         machines, stale = store.machines(), store.stale_runs()
+        damaged = {"damaged": "; ".join(map(str, store.bad_cells))} if store.bad_cells else {}
     finally:
         store.close()
     finished: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -117,10 +123,11 @@ def load_results(folder: str | os.PathLike[str]) -> Results:
             for row in instances
         ),
         instances=pd.DataFrame(instances).astype({"capacity_share": float}),
-        provenance=_provenance(meta, machines, rows, stale),
+        provenance=_provenance(meta, machines, rows, stale) | damaged,
         trajectories=_trajectories(measured),
         plugin_files=_plugin_files(folder, meta),
         transfers=_transfers([row for row in rows if row["planning_hash"] is not None]),
+        reference_runs=_typed([row for row in rows if row["role"] != "measure"], REFERENCE_COLUMNS),
     )
 
 
@@ -196,7 +203,8 @@ def _provenance(
     for row in rows:
         if row["status"] == NOT_RUN:
             continue
-        used.add(row["machine_id"])
+        if row["machine_id"] is not None:  # else its cell was damaged
+            used.add(row["machine_id"])
         if row["role"] == "measure":
             codes[row["solver"]].add(row["code_version"])
     for machine_id in sorted(used):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -10,9 +11,9 @@ from typing import Any
 
 from slimbench.bench.executor import Executor
 from slimbench.bench.machine import describe_machine, now
-from slimbench.bench.messages import Job
+from slimbench.bench.messages import TEMPORARY, Job
 from slimbench.bench.outcome import Outcome
-from slimbench.bench.plugin import Solver, parse_call
+from slimbench.bench.plugin import Solver
 from slimbench.bench.reference_cache import ReferenceCache
 from slimbench.bench.references import Bracket, Reference
 from slimbench.bench.store import Store, StoreError
@@ -49,6 +50,10 @@ def execute(
         If a result cannot be written.
     """
     store.set_meta({"jobs": str(executor.slots)})
+    for left_behind in (folder / "logs").glob(
+        f"*{TEMPORARY}"
+    ):  # by a coordinator and fork server both killed
+        shutil.rmtree(left_behind, ignore_errors=True)
     with ReferenceCache(folder.parent) as cache:
         execution = _Execution(folder, store, solvers, plugin_files, executor, cache, on_finish)
         for row in store.runs("status = 'planned'"):
@@ -84,7 +89,7 @@ class _Execution:
     def start(self, row: Row) -> None:
         """Start a run; a reference that is known already finishes at once."""
         if self._is_reusable(row) and (known := self._cache.find(row, self._instance(row["instance_hash"]))):
-            self._finish(row, known, describe_machine())
+            self._finish(row, *known)
             return
         self._under_way[row["run_id"]] = row
         self._executor.submit(
@@ -108,18 +113,18 @@ class _Execution:
             for outcome in self._executor.collect():
                 row = self._under_way.pop(outcome.job.key)
                 result = self._result(row, outcome)
+                machine = outcome.machine or describe_machine()
                 if self._is_reusable(row) and result["status"] == "ok":
-                    self._cache.keep(row, result)
+                    self._cache.keep(row, result, machine)
                 _drop_log(Path(outcome.job.log_file), row, result)
-                self._finish(row, result, outcome.machine)
+                self._finish(row, result, machine)
 
     def _result(self, row: Row, outcome: Outcome) -> dict[str, Any]:
         """Its claims are held against what it was planned on; its worth is that on the run's instance."""
         instance = self._instance(row["instance_hash"])
-        call = parse_call(row["solver"], self._solvers)
         if row["planning_hash"] is None:
-            return verified(instance, call, outcome)
-        return transferred(verified(self._instance(row["planning_hash"]), call, outcome), instance)
+            return verified(instance, outcome)
+        return transferred(verified(self._instance(row["planning_hash"]), outcome), instance)
 
     def _finish(self, row: Row, result: dict[str, Any], machine: Mapping[str, str]) -> None:
         finished = {**result, "machine_id": machine["machine_id"], "finished_at": now()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -65,9 +66,14 @@ class ServerLink:
 
     def restart(self) -> None:
         """Start another server in place of one that is gone."""
-        self._server.kill()
+        self.kill()
         self.close()
         self._start(forked=False)
+
+    def kill(self) -> None:
+        """Kill the server; its workers are left behind."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._server.kill()
 
     def close(self) -> None:
         """Let the server end, with all that it started."""
@@ -76,7 +82,7 @@ class ServerLink:
         try:
             self._server.wait(5)
         except psutil.TimeoutExpired:
-            self._server.kill()
+            self.kill()
             self._server.wait()
 
     def _start(self, *, forked: bool) -> None:

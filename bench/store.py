@@ -8,46 +8,18 @@ stale, and stays.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
 from slimbench.bench.store_check import UNREADABLE, file_problem, one_line
+from slimbench.bench.store_connection import is_from_outside, snapshot, writable
+from slimbench.bench.store_schema import SCHEMA, SCHEMA_VERSION
+from slimbench.bench.stored_cells import CELL, BadCell, bad_cells, mend
 
-SCHEMA_VERSION: Final = 6
 FILE_NAME: Final = "results.sqlite"
-LOCK_NAME: Final = "running.lock"
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE machines (machine_id TEXT PRIMARY KEY, facts TEXT NOT NULL);
-CREATE TABLE instances (
-    instance_hash TEXT PRIMARY KEY, instance TEXT NOT NULL, file TEXT NOT NULL, dispatch TEXT NOT NULL,
-    servers INTEGER, users INTEGER, models TEXT, layers INTEGER, experts TEXT, top_k INTEGER,
-    activations INTEGER, capacity_share REAL, suite TEXT NOT NULL, entry TEXT NOT NULL,
-    entry_number INTEGER NOT NULL, swept TEXT NOT NULL, note TEXT NOT NULL
-);
-CREATE TABLE runs (
-    run_id INTEGER PRIMARY KEY, role TEXT NOT NULL, instance_hash TEXT NOT NULL REFERENCES instances,
-    planning TEXT, planning_hash TEXT REFERENCES instances,
-    solver TEXT NOT NULL, solver_name TEXT NOT NULL, parameters TEXT NOT NULL, library TEXT NOT NULL,
-    exact INTEGER NOT NULL, repeat INTEGER NOT NULL, seed INTEGER NOT NULL,
-    time_limit_s REAL NOT NULL, cpu_limit_s REAL, memory_limit_mb REAL NOT NULL, threads INTEGER NOT NULL,
-    code_version TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0,
-    guarantee_claim TEXT NOT NULL, guarantee_conditions TEXT NOT NULL, guarantee_source TEXT NOT NULL,
-    guarantee_expected INTEGER NOT NULL,
-    status TEXT NOT NULL DEFAULT 'planned', termination TEXT NOT NULL DEFAULT 'none',
-    message TEXT NOT NULL DEFAULT '', latency_s REAL, latency_none_s REAL, saving_s REAL,
-    bound_saving_s REAL, runtime_s REAL, cpu_s REAL, peak_memory_mb REAL, guarantee_ratio REAL,
-    figures TEXT NOT NULL DEFAULT '{}', trajectory TEXT NOT NULL DEFAULT '[]', placement BLOB,
-    load_before REAL, machine_id TEXT REFERENCES machines, finished_at TEXT
-);
-CREATE INDEX runs_by_instance ON runs (instance_hash);
-"""
 
 
 class StoreError(ValueError):
@@ -60,11 +32,27 @@ def refuse_results(folder: Path) -> None:
         raise StoreError(f"{folder}: has results already, expected --resume or another folder")
 
 
-class Store:
-    """One run folder's database; every change is one transaction, synced to disk."""
+def require_results(folder: Path) -> Path:
+    """The results file of a run folder; raise ``StoreError`` if it has none."""
+    if not (path := folder / FILE_NAME).is_file():
+        raise StoreError(f"{folder}: has no {FILE_NAME}, expected the folder of a run")
+    return path
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+
+class Store:
+    """One run folder's database; every change is one transaction, synced to disk.
+
+    Attributes
+    ----------
+    bad_cells : sequence of BadCell
+        What was found in the file that is not what its column says. ``snapshot`` has mended it already; in
+        the file it is mended by the next ``plan``.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, bad_cells: Sequence[BadCell] = ()
+    ) -> None:
+        self._connection, self._folder, self.bad_cells = connection, folder, bad_cells
 
     @classmethod
     def create(cls, folder: Path) -> Self:
@@ -73,51 +61,79 @@ class Store:
         Raises
         ------
         StoreError
-            If the folder already has one.
+            If the folder already has one, or cannot be written.
         """
         refuse_results(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            store = cls(_connect(folder / FILE_NAME))
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{folder}: cannot be made a run folder ({error})") from None
-        with store._transaction() as execute:
-            for statement in _SCHEMA.split(";"):
-                execute(statement)
-        store.set_meta({"schema_version": str(SCHEMA_VERSION)})
-        return store
+        version = f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}');"
+        with contextlib.ExitStack() as undo:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                undo.callback((folder / FILE_NAME).unlink, missing_ok=True)
+                connection = writable(folder / FILE_NAME)
+                undo.callback(connection.close)
+                connection.executescript(f"BEGIN;{SCHEMA}{version}COMMIT;")
+            except (OSError, sqlite3.Error) as error:
+                raise StoreError(f"{folder}: cannot be made a run folder ({error})") from None
+            undo.pop_all()
+        return cls(connection, folder)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """The store of a run folder.
+        """The store of a run folder, to go on with the run.
 
         Raises
         ------
         StoreError
-            If there is none, or it is not one of ours in every cell.
+            If there is none, or it is not one of ours, or cannot be written.
         """
-        path = folder / FILE_NAME
-        if not path.is_file():
-            raise StoreError(f"{folder}: has no {FILE_NAME}, expected the folder of a run")
-        try:
-            store = cls(_connect(path))
-        except UNREADABLE as error:
-            raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
-        try:
-            if problem := file_problem(store._connection, _SCHEMA, SCHEMA_VERSION):
-                raise StoreError(f"{path}: {problem}")
-            if not store.instances():
-                raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
-        except UNREADABLE as error:
+        return cls._checked(folder, writable, lambda cell: cell.table == "meta")
+
+    @classmethod
+    def snapshot(cls, folder: Path) -> Self:
+        """What a run folder holds now, to be read: a copy in memory, mended where cells are bad.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or it is not one of ours.
+        """
+        store = cls._checked(folder, snapshot, lambda _: True)
+        store._connection.execute("PRAGMA query_only = ON")
+        if not store.instances():
             store.close()
-            raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
-        except StoreError:
-            store.close()
-            raise
+            problem = (
+                store.bad_cells[0] if store.bad_cells else "all runs are stale, expected one that counts"
+            )
+            raise StoreError(f"{folder / FILE_NAME}: {problem}")
+        return store
+
+    @classmethod
+    def _checked(
+        cls,
+        folder: Path,
+        connect: Callable[[Path], sqlite3.Connection],
+        is_mended: Callable[[BadCell], bool],
+    ) -> Self:
+        path = require_results(folder)
+        with contextlib.ExitStack() as undo:
+            try:
+                connection = undo.enter_context(contextlib.closing(connect(path)))
+                if problem := file_problem(connection):
+                    raise StoreError(f"{path}: {problem}")
+                if connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None:
+                    raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
+                store = cls(connection, folder, bad_cells(connection))
+                mend(connection.execute, filter(is_mended, store.bad_cells))
+            except (*UNREADABLE, OSError) as error:
+                raise StoreError(f"{path}: is not a results file ({one_line(error)})") from None
+            undo.pop_all()
         return store
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. Without WAL it can be read where nothing can be written, and on network disks."""
+        with contextlib.suppress(sqlite3.Error):  # one who reads it just now, or a full disk: then it stays
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
 
     def meta(self) -> dict[str, str]:
@@ -157,8 +173,11 @@ class Store:
             How many rows became stale.
         """
         with self._transaction() as execute:
+            mend(execute, self.bad_cells)
+            damaged = {cell.row for cell in self.bad_cells if cell.table == "instances"}
             for row in instances:
                 _insert(execute, "instances", row, or_what="OR IGNORE")
+                _renew(execute, row, damaged)
             there = {_cell(row): row for row in self.runs() if concerns(row)}
             for row in runs:
                 found = there.get(_cell(row))
@@ -171,6 +190,7 @@ class Store:
                 execute("UPDATE runs SET stale = 1 WHERE run_id = ?", [row["run_id"]])
             for item in meta.items():
                 execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", item)
+        self.bad_cells = ()
         return sum(row["status"] != "planned" for row in there.values())
 
     def finish(self, run_id: int, result: Mapping[str, Any], machine: Mapping[str, str]) -> None:
@@ -243,57 +263,36 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Any]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All of it or nothing. What is wrong with the disk is a ``StoreError``, a bug is none."""
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection.execute
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:  # on a full disk SQLite has rolled back already
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+            if is_from_outside(error):
+                raise StoreError(
+                    f"{self._folder}: cannot write a result ({error}); run again with --resume"
+                ) from None
             raise
-        self._connection.execute("COMMIT")
-
-
-@contextlib.contextmanager
-def running(folder: Path) -> Iterator[None]:
-    """Hold the run folder: only one process at a time may carry its plan out.
-
-    The lock is the system's own and goes with the process, however that ends.
-
-    Raises
-    ------
-    StoreError
-        If another process holds it.
-    """
-    with (folder / LOCK_NAME).open("a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise StoreError(
-                f"{folder}: is being run by {lock.read().strip() or 'another process'}"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
-        lock.flush()
-        yield
 
 
 def _cell(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a plan has one row for."""
-    return row["role"], row["instance_hash"], row["planning"], row["solver"], row["repeat"]
+    return tuple(row[column] for column in CELL)
+
+
+def _renew(execute: Any, row: Mapping[str, Any], damaged: set[int]) -> None:
+    """Write an instance's row once more if it was damaged; takes it from there then."""
+    ((rowid,),) = execute("SELECT rowid FROM instances WHERE instance_hash = ?", [row["instance_hash"]])
+    if rowid in damaged:
+        damaged.remove(rowid)
+        columns = ", ".join(f"{column} = ?" for column in row)
+        execute(f"UPDATE instances SET {columns} WHERE rowid = ?", [*row.values(), rowid])
 
 
 def _insert(execute: Any, table: str, row: Mapping[str, Any], or_what: str = "") -> None:
     marks = ", ".join("?" * len(row))
     execute(f"INSERT {or_what} INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    except UNREADABLE:
-        connection.close()
-        raise
-    return connection

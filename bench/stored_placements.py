@@ -46,7 +46,7 @@ def stored_placements(
     InstanceError
         If the instance's file is not what it must be.
     """
-    with contextlib.closing(Store.open(folder)) as store:
+    with contextlib.closing(Store.snapshot(folder)) as store:
         row = _chosen(folder, store.instances(), name)
         runs = store.runs("status != 'planned' AND instance_hash = ?", (row["instance_hash"],))
     file = instance_file(folder, row["file"])

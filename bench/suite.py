@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -189,6 +190,13 @@ def _parsed(text: str, origin: str, kind: type[_Suite]) -> _Suite:
         raise SuiteError(message, where.removeprefix(".")).located(origin, text) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # a number too long, tables too deep
         raise SuiteError(f"is not TOML: {error}", origin=origin) from None
+
+
+def refuse_repeated(place: str, labels: Iterable[str]) -> None:
+    """Refuse two equal calls in one list; calls of one plugin with different parameters are different."""
+    label, count = Counter(labels).most_common(1)[0]
+    if count > 1:
+        raise SuiteError(f"name {label} {count} times, expected each once or with other parameters", place)
 
 
 @contextlib.contextmanager

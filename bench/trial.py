@@ -12,7 +12,7 @@ from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job, Status
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call, parse_call
-from slimbench.bench.references import ENUMERATION, Level, Reference, exceeds, reference_of
+from slimbench.bench.references import ENUMERATION, Level, Reference, exceeds, reference_of, share_of
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
 from slimbench.formulations import ContradictionError
@@ -113,8 +113,8 @@ class Laboratory:
         reference_call = self._reference_call(instance)
         proof = self._run(file, reference_call, (), REFERENCE_TIME_LIMIT_S)  # plugins take no part in it
         outcome = self._run(file, self._call, self._plugin_files, self._time_limit_s)
-        proof_row = verified(instance, reference_call, proof)
-        row = verified(instance, self._call, outcome)
+        proof_row = verified(instance, proof)
+        row = verified(instance, outcome)
         # Of the solver only the placement counts here, so that its own bound proves nothing.
         rows = [
             _as_run(instance, reference_call, proof_row),
@@ -128,10 +128,9 @@ class Laboratory:
             reference = reference_of(rows[1:])
         saving, ratio = row["saving_s"], None
         if reference.proven and saving is not None and row["status"] == "ok":
-            bound = reference.bound_saving_s
-            ratio = saving / bound if bound > 0 else 1.0
-        guarantee, unusable = self._guarantee(row)
-        fault = contradiction or unusable or _fault(row, outcome, reference, guarantee)
+            ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
+        guarantee = self._guarantee(row)
+        fault = contradiction or _fault(row, outcome, reference, guarantee)
         return Trial(
             instance=instance,
             status=row["status"],
@@ -153,14 +152,10 @@ class Laboratory:
         few = placement_count(instance, ENUMERATED_PLACEMENTS) is not None
         return parse_call(ENUMERATION if few else "exact", self._shipped)
 
-    def _guarantee(self, row: Mapping[str, Any]) -> tuple[float | None, Fault | None]:
+    def _guarantee(self, row: Mapping[str, Any]) -> float | None:
         """The ratio that is guaranteed for this run; one in the mean over seeds is not held against a run."""
-        value, declared = row["guarantee_ratio"], self._call.solver.guarantee
-        if value is None or declared is None or declared.expected:
-            return None, None
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            return None, Fault("claim", f"its guarantee is {value!r}, expected a number or None")
-        return float(value), None
+        declared = self._call.solver.guarantee
+        return None if declared is None or declared.expected else row["guarantee_ratio"]
 
     def _run(self, file: Path, call: Call, plugin_files: tuple[str, ...], time_limit_s: float) -> Outcome:
         self._workers.submit(
@@ -205,9 +200,10 @@ def _fault(
     if status in FAULTS_OF_STATUS:
         return Fault(FAULTS_OF_STATUS[status], f"{status}: {row['message']}")
     bound, saving, best = row["bound_saving_s"], row["saving_s"], reference.saving_s
-    if bound is not None and exceeds(best, bound):
+    none = reference.latency_none_s
+    if bound is not None and exceeds(best, bound, none):
         return Fault("claim", f"claims the bound {bound:.9g} s, a verified placement saves {best:.9g} s")
-    if guarantee is not None and saving is not None and exceeds(guarantee * best, saving):
+    if guarantee is not None and saving is not None and exceeds(guarantee * best, saving, none):
         ratio = saving / best
         return Fault("guarantee", f"saving / optimum is {ratio:.6f}, guaranteed {guarantee:.6f}")
     return None

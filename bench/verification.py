@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.outcome import Outcome
-from slimbench.bench.plugin import Call
-from slimbench.bench.references import AGREEMENT, exceeds, reference_of
+from slimbench.bench.references import agree, exceeds, reference_of
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
@@ -22,11 +21,13 @@ EVALUATED_ACTIVATIONS: Final = 4 * 10**7  # looked at for one trajectory: a few 
 FEWEST_EVALUATED: Final = 25  # placements of a trajectory, however large the instance
 
 
-def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]:
+def verified(instance: Instance, outcome: Outcome) -> dict[str, Any]:
     """The result columns of a run: status, and figures re-evaluated from the placement.
 
     A returned placement that does not fit is ``invalid_placement``; a claim of optimality, or a bound,
-    that the placement contradicts is ``error``. A run that was stopped keeps its last valid incumbent.
+    that the placement contradicts by more than the ``tolerance`` is ``error``, and so is a guarantee that is
+    none; a bound that it exceeds by less is raised to it. A run that was stopped keeps its last valid
+    incumbent.
     """
     status, message, termination = outcome.status, outcome.message, "none"
     values: dict[str, float | None] = dict.fromkeys(EVALUATED)
@@ -42,22 +43,19 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
         termination = "feasible"
         if outcome.optimal and bound is None:
             bound = saving
-        if bound is not None and exceeds(saving, bound):
+        none = evaluation.latency_none_s
+        if bound is not None and exceeds(saving, bound, none):
             status, message = "error", f"claims the bound {bound:.9g} s, its placement saves {saving:.9g} s"
-        elif outcome.optimal and bound is not None:
-            if bound - saving <= AGREEMENT * abs(bound):
-                termination = "optimal"
-            else:
-                status = "error"
-                message = f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s"
-    guarantee = call.solver.guarantee
-    ratio = None
-    if guarantee is not None and status == "ok":
-        try:
-            ratio = guarantee.ratio(instance, call.parameters, outcome.figures)
-        except Exception as error:  # the plugin's own code
-            status = "error"
-            message = " ".join(f"its guarantee raises {type(error).__name__}: {error}".split())
+        elif outcome.optimal and bound is not None and not agree(saving, bound, none):
+            status, message = (
+                "error",
+                f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s",
+            )
+        elif bound is not None:
+            bound = max(bound, saving)
+            termination = "optimal" if outcome.optimal else termination
+    if status == "ok" and outcome.guarantee.fault:
+        status, message = "error", outcome.guarantee.fault
     return {
         "status": status,
         "termination": termination,
@@ -67,7 +65,7 @@ def verified(instance: Instance, call: Call, outcome: Outcome) -> dict[str, Any]
         "runtime_s": outcome.runtime_s,
         "cpu_s": outcome.cpu_s,
         "peak_memory_mb": outcome.peak_memory_mb,
-        "guarantee_ratio": ratio,
+        "guarantee_ratio": outcome.guarantee.ratio if status == "ok" else None,
         "figures": json.dumps(outcome.figures, sort_keys=True),
         "trajectory": json.dumps(_trajectory(instance, outcome, values["saving_s"], bound)),
         "placement": outcome.placement.bits if placement is not None and outcome.placement else None,
@@ -138,7 +136,8 @@ def _trajectory(
 def verify_run(folder: Path) -> list[str]:
     """Check a run folder once more from its files alone; returns a line for every fault found.
 
-    Every instance file is looked at, every stored placement evaluated anew, every reference rebuilt.
+    Every cell and every instance file is looked at, every stored placement evaluated anew, every reference
+    rebuilt.
 
     Raises
     ------
@@ -148,10 +147,11 @@ def verify_run(folder: Path) -> list[str]:
     from slimbench.bench.store import Store, StoreError  # noqa: PLC0415  (a single run has no store)
     from slimbench.bench.store_check import instance_file  # noqa: PLC0415
 
-    with contextlib.closing(Store.open(folder)) as store:
+    with contextlib.closing(Store.snapshot(folder)) as store:
         runs = store.runs("status != 'planned'")
         known = {row["instance_hash"]: row for row in (*store.instances(), *store.instances(planned_on=True))}
-    faults = []
+        faults = list(map(str, store.bad_cells))
+        damaged = {cell.row for cell in store.bad_cells if cell.table == "runs"}  # and said to be
     for key, row in known.items():
         file = instance_file(folder, row["file"])
         if file is None:
@@ -164,7 +164,7 @@ def verify_run(folder: Path) -> list[str]:
         faults += [
             f"{row['instance']}: run {run['run_id']} ({run['solver']}): {problem}"
             for run in own
-            if (problem := _stored_fault(instance, run))
+            if run["run_id"] not in damaged and (problem := _stored_fault(instance, run))
         ]
         try:
             reference_of(own)

@@ -7,13 +7,13 @@ import math
 import os
 import resource
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from slimbench.bench.cgroup import ControlGroup
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.messages import (
     Finished,
+    Guaranteed,
     Incumbent,
     Job,
     PackedPlacement,
@@ -33,12 +34,27 @@ from slimbench.bench.messages import (
 from slimbench.bench.plugin import PluginError, parse_call
 from slimbench.bench.policy_plugin import Observation, parse_policy
 from slimbench.bench.registry import find_policies, find_solvers
+from slimbench.bench.solver_clock import SolverClock, cpu_seconds
 from slimbench.bench.warm_up import warm_up
 from slimbench.formulations import SolverError
 from slimbench.instances import InstanceError, Placement, read_instance
 from slimbench.instances.arrays import frozen
 
-Work = Callable[[SolveContext], Placement]
+LARGEST_INTEGER: Final = 2**63 - 1  # of MessagePack and SQLite
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a job is about, with everything loaded that is not to be measured.
+
+    Attributes
+    ----------
+    work : the solver's call on its instance, or the policy's on what it sees
+    guarantee : of the figures that the run records, or None
+    """
+
+    work: Callable[[SolveContext], Placement]
+    guarantee: Callable[[Mapping[str, Any]], float | None] | None = None
 
 
 def run_job(job: Job, channel: Connection) -> None:
@@ -48,25 +64,24 @@ def run_job(job: Job, channel: Connection) -> None:
         ControlGroup(Path(job.control_group)).join()
     if job.cores:
         os.sched_setaffinity(0, job.cores)
-    sending = threading.Lock()  # libraries report from threads of their own
 
     def send(message: WorkerMessage) -> None:
-        with sending:
-            channel.send_bytes(encode(message))
+        channel.send_bytes(encode(message))
 
     try:
-        work = _prepared_decision(job, job.sight) if job.sight else _prepared_run(job)
+        prepared = _prepared_decision(job, job.sight) if job.sight else _prepared_run(job)
     except (PluginError, InstanceError, SolverError) as error:
-        send(_failed("error", _joined(str(error))))
+        send(failed("error", _joined(str(error))))
         return
     except Exception as error:  # of the plugin's ``prepare``
         traceback.print_exc()
-        send(_failed("error", f"before its start: {_one_line(error)}"))
+        send(failed("error", f"before its start: {_one_line(error)}"))
         return
 
     def on_report(placement: Placement | None, bound: float | None) -> None:
-        packed = PackedPlacement.pack(placement) if placement is not None else None
-        send(Incumbent(time.perf_counter() - wall, packed, None if bound is None else float(bound)))
+        with clock.telling() as seconds:
+            packed = PackedPlacement.pack(placement) if placement is not None else None
+            send(Incumbent(seconds, packed, None if bound is None else float(bound)))
 
     context = SolveContext(
         np.random.default_rng(job.seed),
@@ -74,38 +89,51 @@ def run_job(job: Job, channel: Connection) -> None:
         log_file=Path(job.log_file),
         on_report=on_report,
     )
-    cpu = _cpu_seconds()
-    send(Ready(time.monotonic(), cpu))
+    send(Ready(time.monotonic(), cpu_seconds()))
     context.deadline = time.monotonic() + job.time_limit_s
-    wall = time.perf_counter()
-    status, message, placement = _done(work, context)
-    runtime, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
-    send(
-        Finished(
-            status=status,
-            message=message,
-            placement=placement,
-            optimal=context.proven_optimal,
-            runtime_s=runtime,
-            cpu_s=cpu,
-            peak_memory_mb=_peak_memory_mb(),
-            figures={name: _plain(value) for name, value in context.figures.items()},
+    clock = SolverClock()
+    status, message, placement = _done(prepared.work, context)
+    runtime_s, cpu_s = clock.seconds(), clock.cpu_seconds()
+    figures = {_joined(name): _plain(value) for name, value in context.figures.items()}
+    guarantee = prepared.guarantee if status == "ok" else None
+    with clock.telling():  # a thread that the solver has left behind may be telling something
+        context.on_report = None
+        send(
+            Finished(
+                status=status,
+                message=message,
+                placement=placement,
+                optimal=context.proven_optimal,
+                runtime_s=runtime_s,
+                cpu_s=cpu_s,
+                peak_memory_mb=_peak_memory_mb(),
+                figures=figures,
+                guarantee_follows=guarantee is not None,
+            )
         )
-    )
+        if guarantee is not None:
+            send(_guaranteed(guarantee, figures))
 
 
-def _prepared_run(job: Job) -> Work:
-    """The solver's call on its instance, with everything loaded that is not to be measured."""
+def failed(status: Status, message: str) -> Finished:
+    """How a job ended that never started."""
+    return Finished(status, message, None, False, 0.0, 0.0, 0.0, {})
+
+
+def _prepared_run(job: Job) -> _Prepared:
     call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
     instance = read_instance(job.instance_file)
     warm_up(call)  # a plugin's: shipped ones were warm before the fork
     if call.solver.prepare is not None:
         call.solver.prepare(call.parameters)
-    return lambda context: call.solver(instance, context, **call.parameters)
+    declared = call.solver.guarantee
+    return _Prepared(
+        lambda context: call.solver(instance, context, **call.parameters),
+        None if declared is None else lambda figures: declared.of_run(instance, call.parameters, figures),
+    )
 
 
-def _prepared_decision(job: Job, sight: Sight) -> Work:
-    """The policy's call on what it may see."""
+def _prepared_decision(job: Job, sight: Sight) -> _Prepared:
     call = parse_policy(job.solver, find_policies(Path(f) for f in job.plugin_files))
     seen = Observation(
         sees=sight.sees,
@@ -119,10 +147,12 @@ def _prepared_decision(job: Job, sight: Sight) -> Work:
         cloud_s_per_byte=sight.cloud_s_per_byte,
         neighbour_s_per_byte=sight.neighbour_s_per_byte,
     )
-    return lambda context: call.policy(seen, context, **call.parameters)
+    return _Prepared(lambda context: call.policy(seen, context, **call.parameters))
 
 
-def _done(work: Work, context: SolveContext) -> tuple[Status, str, PackedPlacement | None]:
+def _done(
+    work: Callable[[SolveContext], Placement], context: SolveContext
+) -> tuple[Status, str, PackedPlacement | None]:
     try:
         placement: Any = work(context)
     except NoSolutionError as error:
@@ -147,25 +177,30 @@ def _one_line(error: BaseException) -> str:
 
 
 def _joined(text: str) -> str:
-    """The text as one line."""
-    return " ".join(text.split())
+    """The text as one line that can be sent: what is no text of Unicode becomes question marks."""
+    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
 
 
-def _failed(status: Status, message: str) -> Finished:
-    return Finished(status, message, None, False, 0.0, 0.0, 0.0, {})
+def _guaranteed(
+    guarantee: Callable[[Mapping[str, Any]], float | None], figures: Mapping[str, Any]
+) -> Guaranteed:
+    try:
+        return Guaranteed(guarantee(figures))
+    except PluginError as error:
+        return Guaranteed(fault=_joined(str(error)))
+    except BaseException as error:
+        traceback.print_exc()
+        return Guaranteed(fault=f"its guarantee raises {_one_line(error)}")
 
 
 def _plain(value: Any) -> float | int | str | bool:
+    """A figure as JSON and MessagePack have it: without infinity, and with integers of 64 bits."""
     if isinstance(value, np.generic):
         value = value.item()
-    plain = isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value))
-    return value if plain else repr(value)  # JSON has no infinity
-
-
-def _cpu_seconds() -> float:
-    """Seconds of this process and of programs it waited for, such as CBC."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    whole = isinstance(value, int) and abs(value) <= LARGEST_INTEGER
+    return value if whole or (isinstance(value, float) and math.isfinite(value)) else repr(value)
 
 
 def _peak_memory_mb() -> float:

@@ -10,6 +10,7 @@ so phi_n is supermodular and separable by layer (docs/MODEL.md, fact 3).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from slimbench.instances.arrays import (
     FloatArray,
     IndexArray,
     IntArray,
+    csr_rows,
     offsets_of,
     padded_groups,
 )
@@ -26,6 +28,7 @@ from slimbench.instances.instance import LayerActivations
 from slimbench.instances.kernels import compiled
 
 SINGLE, PARALLEL = map(DISPATCHES.index, ("single", "parallel"))  # as kernels tell dispatches
+ROUNDING: Final = 1e-12  # relative; what improves by less does not
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,49 @@ class AndTerms:
 
     def value(self, cached: BoolArray) -> float:
         """phi(S) in seconds per token for S given as (X,) bool."""
+        return float(np.dot(self.weights, self._complete(cached)))
+
+    def improves(self, old: BoolArray, new: BoolArray) -> bool:
+        """Whether phi(new) > phi(old), both (X,) bool, by more than rounding can make of it.
+
+        Only terms that one of the two completes count, so what both have cancels exactly. Their sum is off by
+        less than 100 eps of the sum of their absolute weights: a weight, a rate times a difference, by 2 eps,
+        and numpy adds in pairs of blocks of 128. The tolerance is 40 times that, so True means larger in
+        exact arithmetic too, and a sweep cannot come back to a placement that it has left.
+        """
+        if np.array_equal(old, new):
+            return False
+        changes = self.weights * (self._complete(new).astype(np.int8) - self._complete(old))
+        return bool(changes.sum() > ROUNDING * np.abs(changes).sum())
+
+    def _complete(self, cached: BoolArray) -> BoolArray:
+        """(T,) bool, the terms that S contains."""
         if not len(self.weights):
-            return 0.0
-        complete = np.logical_and.reduceat(cached[self.members], self.offsets[:-1])
-        return float(np.dot(self.weights, complete))
+            return np.empty(0, np.bool_)
+        return np.logical_and.reduceat(cached[self.members], self.offsets[:-1])
+
+    def priced(self, expert_layers: IndexArray, prices: FloatArray, held: BoolArray) -> AndTerms:
+        """With a negative term for each expert that has a price and is in some term or ``held``.
+
+        Parameters
+        ----------
+        expert_layers : (X,) int32
+        prices : (X,) float64, seconds per token, >= 0
+        held : (X,) bool
+        """
+        named = np.bincount(self.members, minlength=len(prices)) > 0
+        priced = np.flatnonzero((named | held) & (prices > 0))
+        layers, n_layers = expert_layers[priced], len(self.layer_offsets) - 1
+        of_terms = np.repeat(np.arange(n_layers), np.diff(self.layer_offsets))
+        order = np.argsort(np.concatenate([of_terms, layers]), kind="stable")
+        sizes = np.concatenate([np.diff(self.offsets), np.ones(len(priced), np.int64)])
+        members = np.concatenate([self.members, priced.astype(np.int32)])
+        return AndTerms(
+            np.concatenate([self.weights, -prices[priced]])[order],
+            offsets_of(sizes[order]),
+            members[csr_rows(offsets_of(sizes), order)[1]],
+            self.layer_offsets + np.searchsorted(layers, np.arange(n_layers + 1)),
+        )
 
     def of_layer(self, layer: int) -> AndTerms:
         """The terms of one layer, equal sets merged."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slimbench.formulations.milp import MilpBuilder
+from slimbench.formulations.status import NEVER
 from slimbench.formulations.workload import Workload
 from slimbench.instances.arrays import IntArray, csr_rows, distinct, offsets_of
 
@@ -13,7 +14,9 @@ def build_assignment(builder: MilpBuilder, workload: Workload, x: IntArray) -> N
     """y[u, e, n] <= x[n, e]; sum over n of y[u, e, n] <= 1; a call of e by u saves the sum of (c - t) y.
 
     ``serial``, and groups of one: reward rate * (c - t) * y. ``parallel``: reward rate * best * s_a with
-    best = c - fastest t and s_a in [0, 1], s_a <= sum over n of (c - t) / best * y[u, e, n] for e in g_a.
+    best = min over e in g_a of the most that c - t can be for e, and s_a in [0, 1],
+    s_a <= sum over n of min((c - t)+ / best, 1) * y[u, e, n] for e in g_a. Servers that cannot hold e have
+    no y, so no coefficient stands beside one that is out of reach.
     """
     instance = workload.instance
     activation, expert = workload.members(workload.groups)
@@ -24,7 +27,7 @@ def build_assignment(builder: MilpBuilder, workload: Workload, x: IntArray) -> N
     user, called = np.divmod(keys, instance.n_experts)
     model = instance.layer_models[instance.expert_layers[called]]
     latency = workload.edge_latency_s[user, :, model]
-    call, server = np.nonzero(np.isfinite(latency))
+    call, server = np.nonzero(np.isfinite(latency) & (x.T[called] != NEVER))
     gain = instance.cloud_latency_s[user, model][call] - latency[call, server]
     servers = np.bincount(call, minlength=len(keys))
 
@@ -35,8 +38,10 @@ def build_assignment(builder: MilpBuilder, workload: Workload, x: IntArray) -> N
     builder.implies(y, x[server, called[call]])
     builder.rows(servers, y, 1.0, 1.0)
 
-    fastest = workload.edge_latency_s.min(axis=1)[workload.users, workload.models]
-    best = np.maximum(instance.cloud_latency_s[workload.users, workload.models] - fastest, 0.0)
+    most = np.zeros(len(keys))
+    np.maximum.at(most, call, gain)
+    best = np.full(len(waits), np.inf)
+    np.minimum.at(best, activation, most[call_of])
     waits &= best > 0
     s = np.full(len(best), -1, np.int64)
     s[waits] = builder.columns(workload.rates[waits] * best[waits], implied_integer=False)
@@ -47,5 +52,5 @@ def build_assignment(builder: MilpBuilder, workload: Workload, x: IntArray) -> N
     own[offsets_of(counts)[:-1]] = True
     columns, share = np.empty(len(own), np.int64), np.ones(len(own))
     columns[own], columns[~own] = s[activation[member]], y[entry]
-    share[~own] = -gain[entry] / best[activation[member]][row]
+    share[~own] = -np.clip(gain[entry] / best[activation[member]][row], 0.0, 1.0)
     builder.rows(counts, columns, share, 0.0)

@@ -9,7 +9,9 @@ import numpy as np
 
 from slimbench.formulations.and_terms import AndTerms, and_terms
 from slimbench.formulations.subproblem import ServerCache
+from slimbench.formulations.sweep import sweep
 from slimbench.instances import Instance, Placement
+from slimbench.instances.arrays import FloatArray
 
 BestCache = Callable[[Instance, AndTerms, int], ServerCache]
 """Solves one server's subproblem: (instance, terms, capacity in bytes) -> cache."""
@@ -59,28 +61,34 @@ def sweep_servers(
     on_improvement: Callable[[Placement], None],
     expired: Callable[[], bool],
     servers: Sequence[int] | None = None,
+    prices: FloatArray | None = None,
 ) -> Placement:
     """Re-optimise servers in turn, given all others, until a whole round improves none of them.
 
-    Never worse than ``start``: a server's cache is replaced only by one of larger marginal saving.
+    The objective is  saving(X) - sum over n, e of prices[n, e] x[n, e].  Never worse than ``start``: a
+    server's cache is replaced only by one of larger marginal objective.
 
     Parameters
     ----------
     servers : sequence of int, optional
         Those that may change; all by default.
+    prices : (N, X) float64, seconds per token, >= 0, optional
+        Of caching an expert; a server's subproblem remains one over AND-terms.
     """
     holds = start.holds.copy()
     turn = range(instance.n_servers) if servers is None else servers
-    unchanged = 0
-    while unchanged < len(turn):
-        for n in turn:
-            if unchanged == len(turn) or expired():
-                return Placement(holds)
-            terms = and_terms(instance, holds, n)
-            cache = best_cache(instance, terms, int(instance.capacities_bytes[n]))
-            if cache.saving_s > terms.value(holds[n]) * (1 + 1e-12):  # rounding is no improvement
-                holds[n] = cache.cached
-                on_improvement(Placement(holds))
-                unchanged = 0
-            unchanged += 1
+
+    def improves(move: int) -> bool:
+        n = turn[move]
+        terms = and_terms(instance, holds, n)
+        if prices is not None:
+            terms = terms.priced(instance.expert_layers, prices[n], holds[n])
+        cached = best_cache(instance, terms, int(instance.capacities_bytes[n])).cached
+        if not terms.improves(holds[n], cached):
+            return False
+        holds[n] = cached
+        on_improvement(Placement(holds))
+        return True
+
+    sweep(len(turn), improves, expired, settles=True)
     return Placement(holds)

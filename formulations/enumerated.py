@@ -14,6 +14,7 @@ import numpy as np
 from slimbench.formulations.ordering import descending_order
 from slimbench.formulations.priced_terms import PricedTerms, complete_terms, mark_choice, priced_weights
 from slimbench.formulations.profiles import set_sizes, subset_sums
+from slimbench.formulations.rounding import raised
 from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
 from slimbench.instances.kernels import compiled
@@ -216,11 +217,12 @@ def best_under_prices(
     slope: FloatArray,
     cached: BoolArray,
 ) -> float:
-    """What the best cache of at most ``capacity`` experts of one size saves; marks it as ``mark_choice``."""
+    """No cache of at most ``capacity`` experts of one size saves more; marks the best as ``mark_choice``."""
     own_status = np.empty(len(terms.named), np.int64)
     for e in range(len(own_status)):
         own_status[e] = status[terms.named[e]]
-    best, arg, by_rank = layer_profiles(priced_weights(terms, prices), layers, own_status)
+    weights = priced_weights(terms, prices)
+    best, arg, by_rank = layer_profiles(weights, layers, own_status)
     curve, splits = chain_layers(best, layers.counts, capacity)
     saving = float(curve[-1])
     if saving > NO_SET:
@@ -228,7 +230,28 @@ def best_under_prices(
         unwind_layers(splits, len(curve) - 1, used)
         inside = chosen_members(used, arg, by_rank, layers)
         mark_choice(terms, inside, complete_terms(terms, inside), slope, cached)
+        saving = bound_of_sums(saving, weights, terms, layers)
     return saving
+
+
+@compiled
+def bound_of_sums(saving: float, weights: FloatArray, terms: PricedTerms, layers: Layers) -> float:
+    """A bound on what caches save, where the largest sum of weights was computed as ``saving``."""
+    costs = 0.0
+    for weight in weights:
+        costs -= min(weight, 0.0)
+    return float(raised(saving, saving + 2.0 * costs, roundings(terms, layers)))
+
+
+@compiled
+def roundings(terms: PricedTerms, layers: Layers) -> int:
+    """Additions that a weight takes part in on its way into what a cache saves, at most.
+
+    Prices of its rows are added to it, it joins others of its set (or its share of an expert does), goes to
+    all larger sets by one addition for each expert, or in sorted layers for each expert before it, and
+    passes one addition for each layer and model.
+    """
+    return 2 * len(terms.weights) + len(terms.rows) + len(terms.members) + 2 * len(layers.counts)
 
 
 @compiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slimbench.formulations.lagrangian import PricedCoupling
+from slimbench.formulations.rounding import raised
 from slimbench.formulations.status import ALWAYS, FREE, NEVER
 from slimbench.instances.arrays import FloatArray, IntArray
 
@@ -17,7 +18,8 @@ def fixed_by_prices(
     Let V_n be what server n's block can save under the prices, and V_n[e] what it can with expert e forced
     in. A placement with e on n saves at most L - V_n + V_n[e]; if that is less than ``wanted_s``, every
     placement that saves as much leaves e out. Likewise with e forced out (Lagrangian reduced-cost fixing,
-    Geoffrion 1974).
+    Geoffrion 1974). In floating point, L and V_n[e] are bounds from above and V_n is one from below; what is
+    left is the rounding of this sum.
 
     Parameters
     ----------
@@ -33,8 +35,8 @@ def fixed_by_prices(
         forced = priced.blocks[n].forced(prices, fixed[n])
         if forced is None:
             continue
-        inside, outside = forced
-        needed = wanted_s - bound + np.maximum(inside, outside).max(initial=0.0)
+        least, inside, outside = forced
+        needed = -raised(bound - wanted_s - least, bound + wanted_s + abs(least), 2)
         free = fixed[n] == FREE
         fixed[n, free & (inside < needed)] = NEVER
         fixed[n, free & (outside < needed)] = ALWAYS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
@@ -127,12 +126,11 @@ def _useful(workload: Workload) -> BoolArray:
 
 
 def _capacities(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
-    """Capacity in the largest unit that divides every size, so that coefficients stay small integers."""
+    """Capacity in bytes; backends get smaller numbers (``row_ranges``)."""
     instance = workload.instance
-    unit = math.gcd(*(model.expert_bytes for model in instance.models))
     server, expert = np.nonzero(x >= 0)
-    sizes = instance.expert_bytes // unit
-    capacities = np.minimum(instance.capacities_bytes // unit, sizes.sum())
+    sizes = instance.expert_bytes
+    capacities = np.minimum(instance.capacities_bytes, sizes.sum())
     if "exact-room" in workload.reductions:
         capacities = np.array([_fillable(sizes[row >= 0], c) for row, c in zip(x, capacities, strict=True)])
     counts = np.bincount(server, minlength=instance.n_servers)

@@ -7,6 +7,10 @@ Every coupling row r of the form ``cover`` carries a price mu[r] >= 0. Then
 where prices are weights of the blocks' AND-terms, bounds the optimal saving from above for every mu
 (docs/MODEL.md, section 7). Each block's maximum is the one-server subproblem over integer caches, so the
 least L(mu) is never above the linear relaxation's bound, and far below it where groups are large.
+
+It is a bound in floating point, too: whatever prices are computed, L bounds the saving at those prices, and
+is a sum of numbers >= 0. Each block's maximum is raised by what its sums may be off, and so is the sum of
+them all (``rounding``, ``enumerated.bound_of_sums``).
 """
 
 from __future__ import annotations
@@ -19,12 +23,14 @@ import numpy as np
 
 from slimbench.formulations.coupling import Coupling
 from slimbench.formulations.priced_block import PricedBlock, priced_block
+from slimbench.formulations.rounding import raised
 from slimbench.instances import Instance
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
 from slimbench.instances.kernels import compiled
 
 DEFLECTION: Final = 0.7  # weight of the last direction in the next one
 SHORTER: Final = 0.7  # factor of the step where it does not help any more
+PAIRWISE: Final = 128  # additions that a summand of NumPy's sum takes part in, at most
 MEMORY: Final = 0.95  # weight of the earlier choices in their average
 
 
@@ -91,11 +97,11 @@ class PricedCoupling:
     def dual_value(
         self, prices: FloatArray, status: IntArray | None = None
     ) -> tuple[float, FloatArray, BoolArray]:
-        """L(prices), its slope (R,), and the caches (N, X) that the servers choose.
+        """L(prices) or a little more, its slope (R,), and the caches (N, X) that the servers choose.
 
         Parameters
         ----------
-        prices : (R,) float64
+        prices : (R,) float64, >= 0
         status : (N, X) int64, optional
             Experts that servers must hold (``ALWAYS``) or must not (``NEVER``); L is then a bound on the
             placements that agree, -inf where none is feasible.
@@ -109,10 +115,12 @@ class PricedCoupling:
             server = b < len(holds)
             forced = status[b] if server and status is not None else self._nothing_forced
             value += block.best(prices, forced, slope, holds[b] if server else together)
+        if value > -np.inf:
+            value = raised(value, value, PAIRWISE + len(self.blocks))
         return value, slope, holds
 
     def block_value(self, b: int, prices: FloatArray) -> float:
-        """The most that block ``b`` can save under prices (R,), or a bound on it; seconds per token."""
+        """A bound on what block ``b`` can save under prices (R,), seconds per token."""
         cached = np.empty(self.instance.n_experts, np.bool_)
         return self.blocks[b].best(prices, self._nothing_forced, np.zeros_like(prices), cached)
 

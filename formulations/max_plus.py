@@ -2,6 +2,11 @@
 
 Joining two layers' saving profiles is this operation. Profiles with falling increments (concave ones)
 join by merging their slopes; an arbitrary with a concave one by SMAWK; the rest pair by pair, in blocks.
+
+Sums of sorted savings are concave but for rounding, so a *saving* may be joined with a tolerance: every value
+is one that some split has, at worst a little less than the best split's. An *upper bound* may not: the value
+of a split that is nearly best is no bound. Bounds are first raised to a grid on which all sums are exact
+(``exact_sums``) and then joined with tolerance 0, where increments that grow at all are seen as growing.
 """
 
 from __future__ import annotations
@@ -14,22 +19,24 @@ from slimbench.instances.arrays import FloatArray, IndexArray, IntArray
 from slimbench.instances.kernels import compiled
 
 BLOCK: Final = 1024  # cells of a result that are worked on together: 16 kB
-CONCAVITY_TOLERANCE = 1e-12  # of the largest slope: sums of sorted savings are concave up to rounding
+CONCAVITY_TOLERANCE: Final = 1e-12  # of the largest increment; for savings, not for bounds
 
 
 @compiled
-def is_concave(f: FloatArray) -> bool:
-    """Whether the increments of ``f`` never grow, to 1e-12 of the largest one."""
+def is_concave(f: FloatArray, tolerance: float = CONCAVITY_TOLERANCE) -> bool:
+    """Whether no increment of ``f`` exceeds the one before it by more than ``tolerance`` of the largest."""
     largest = growth = 0.0
     for k in range(1, len(f)):
         largest = max(largest, abs(f[k] - f[k - 1]))
         if k > 1:
             growth = max(growth, (f[k] - f[k - 1]) - (f[k - 1] - f[k - 2]))
-    return bool(growth <= CONCAVITY_TOLERANCE * largest)
+    return bool(growth <= tolerance * largest)
 
 
 @compiled
-def max_plus(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntArray]:
+def max_plus(
+    f: FloatArray, g: FloatArray, limit: int, tolerance: float = CONCAVITY_TOLERANCE
+) -> tuple[FloatArray, IntArray]:
     """Max-plus convolution by the fastest method that the shapes allow.
 
     Parameters
@@ -37,6 +44,8 @@ def max_plus(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntA
     f, g : (p,), (q,) float64, saving in seconds per token by number of experts
     limit : int
         Largest number of experts of interest.
+    tolerance : float
+        As ``is_concave`` takes it; 0 for bounds.
 
     Returns
     -------
@@ -45,7 +54,7 @@ def max_plus(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntA
         ``h[k] == f[split[k]] + g[k - split[k]]``.
     """
     length = min(len(f) + len(g) - 1, limit + 1)
-    f_concave, g_concave = is_concave(f), is_concave(g)
+    f_concave, g_concave = is_concave(f, tolerance), is_concave(g, tolerance)
     if f_concave and g_concave:
         split = _merge_slopes(f, g, length)
     elif g_concave:
@@ -78,7 +87,7 @@ def _at_splits(f: FloatArray, g: FloatArray, split: IntArray) -> FloatArray:
 
 @compiled
 def joined(
-    curves: FloatArray, starts: IntArray, limit: int, plain: bool
+    curves: FloatArray, starts: IntArray, limit: int, plain: bool, tolerance: float = CONCAVITY_TOLERANCE
 ) -> tuple[FloatArray, IntArray, IntArray]:
     """Curves joined one after another.
 
@@ -90,6 +99,8 @@ def joined(
         Largest number of experts of interest.
     plain : bool
         By trying every pair instead of by the fastest method.
+    tolerance : float
+        As ``is_concave`` takes it; 0 for bounds.
 
     Returns
     -------
@@ -110,7 +121,7 @@ def joined(
         if plain:
             curve, split = max_plus_plain(curve, next_one, limit)
         else:
-            curve, split = max_plus(curve, next_one, limit)
+            curve, split = max_plus(curve, next_one, limit, tolerance)
         for k in range(len(split)):
             splits[offsets[i] + k] = split[k]
     return curve, splits, offsets

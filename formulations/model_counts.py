@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from slimbench.formulations.rounding import raised
 from slimbench.instances.arrays import FloatArray, IntArray
 
 MAX_PAIRS: Final = 2**22  # (bytes, saving) of which the undominated are kept, all exactly: 200 MB
@@ -73,7 +74,8 @@ def best_counts(curves: Sequence[FloatArray], sizes: Sequence[int], capacity: in
     for model, (parents, counts) in zip(reversed(first), reversed(joins), strict=True):
         chosen[model] = int(counts[state])
         state = int(parents[state])
-    return ModelCounts([chosen[model] for model in range(len(curves))], saving, saving + slack)
+    bound = raised(saving + slack, saving + slack, 4 * len(curves)) if slack else saving
+    return ModelCounts([chosen[model] for model in range(len(curves))], saving, bound)
 
 
 def _steps_apart(rising: FloatArray, step: float) -> IntArray:

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.and_terms import AndTerms, and_terms
+from slimbench.formulations.decomposition import sweep_servers
 from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import Instance, Placement, evaluate
-from slimbench.instances.arrays import BoolArray, FloatArray, csr_rows, offsets_of
+from slimbench.instances.arrays import BoolArray, FloatArray
 
 EXACT_EXPERTS: Final = 16  # layers with more named experts are split
 PRICES_TRIED: Final = 30  # of a byte, by bisection: the last differ by 1e-9 of the largest
-ROUNDING: Final = 1e-12  # relative; what improves by less does not
-
-
-def sweep_priced(
-    instance: Instance, start: BoolArray, prices: FloatArray, expired: Callable[[], bool]
-) -> BoolArray:
-    """Optimise servers in turn until a whole round improves none; servers that never serve stay as they are.
-
-    The objective is  saving(X) - sum over n, e of prices[n, e] x[n, e].  Given the other servers it is a sum
-    over AND-terms, with single experts of negative weight, so each server's subproblem is solved exactly
-    where ``best_cache`` is exact. Never worse than ``start``.
-
-    Parameters
-    ----------
-    start : (N, X) bool, feasible
-    prices : (N, X) float64, seconds per token, >= 0
-
-    Returns
-    -------
-    (N, X) bool
-    """
-    holds = start.copy()
-    unchanged = 0
-    while unchanged < len(holds):
-        for n, capacity in enumerate(instance.capacities_bytes.tolist()):
-            if unchanged == len(holds) or expired():
-                return holds
-            terms = _priced(and_terms(instance, holds, n), instance, prices[n], holds[n])
-            value = terms.value(holds[n])
-            cache = best_cache(instance, terms, capacity, EXACT_EXPERTS)
-            if cache.saving_s - value > ROUNDING * abs(value):
-                holds[n] = cache.cached
-                unchanged = 0
-            unchanged += 1
-    return holds
 
 
 def best_moves(
@@ -73,11 +39,17 @@ def best_moves(
     tokens : float, > 0
     """
     prices = fetch_s / tokens
-    stays = with_room_filled(instance, np.zeros_like(held), held)
-    starts = (stays, *(target.holds for target in targets))
-    candidates = [stays, *(sweep_priced(instance, start, prices, expired) for start in starts)]
-    net = [evaluate(instance, Placement(c)).saving_s - float((prices * c).sum()) for c in candidates]
-    return Placement(with_room_filled(instance, candidates[int(np.argmax(net))], held))
+    fill = partial(best_cache, max_exact_experts=EXACT_EXPERTS)
+    stays = Placement(with_room_filled(instance, np.zeros_like(held), held))
+    candidates = [
+        stays,
+        *(
+            sweep_servers(instance, start, fill, lambda _: None, expired, prices=prices)
+            for start in (stays, *targets)
+        ),
+    ]
+    net = [evaluate(instance, c).saving_s - float((prices * c.holds).sum()) for c in candidates]
+    return Placement(with_room_filled(instance, candidates[int(np.argmax(net))].holds, held))
 
 
 def moves_within(
@@ -133,20 +105,3 @@ def with_room_filled(instance: Instance, holds: BoolArray, held: BoolArray) -> B
         fits = np.cumsum(instance.expert_bytes[more]) <= room[n]
         filled[n, more[fits]] = True
     return filled
-
-
-def _priced(terms: AndTerms, instance: Instance, prices: FloatArray, held: BoolArray) -> AndTerms:
-    """The terms, and a negative one for each expert with a price that is in some term or is ``held``."""
-    named = np.bincount(terms.members, minlength=len(prices)) > 0
-    priced = np.flatnonzero((named | held) & (prices > 0))
-    layers = instance.expert_layers[priced]
-    of_terms = np.repeat(np.arange(instance.n_layers), np.diff(terms.layer_offsets))
-    order = np.argsort(np.concatenate([of_terms, layers]), kind="stable")
-    sizes = np.concatenate([np.diff(terms.offsets), np.ones(len(priced), np.int64)])
-    members = np.concatenate([terms.members, priced.astype(np.int32)])
-    return AndTerms(
-        np.concatenate([terms.weights, -prices[priced]])[order],
-        offsets_of(sizes[order]),
-        members[csr_rows(offsets_of(sizes), order)[1]],
-        terms.layer_offsets + np.searchsorted(layers, np.arange(instance.n_layers + 1)),
-    )

@@ -20,6 +20,7 @@ import numpy as np
 import scipy
 
 from slimbench.formulations.rewards import Rewards, merged_rewards, servers_share_groups
+from slimbench.formulations.sweep import sweep
 from slimbench.formulations.two_servers import EVERY_PAIR, Units, fill_two
 from slimbench.instances import Instance, Placement
 from slimbench.instances.arrays import BoolArray, IntArray, offsets_of
@@ -146,16 +147,20 @@ def sweep_pairs(
     rng: np.random.Generator | None = None,
     layers: BoolArray | None = None,
 ) -> Placement:
-    """Fill pairs of servers in turn until a whole round improves none; never worse than ``start``."""
+    """Fill pairs of servers in turn until no pair improves; never worse than ``start``.
+
+    It ends: the rewards, and so the function that pairs raise, are the same in every move.
+    """
     holds = start.holds
-    unchanged = 0
-    while unchanged < len(moves.pairs):
-        for i in range(len(moves.pairs)) if rng is None else rng.permutation(len(moves.pairs)):
-            if unchanged == len(moves.pairs) or expired():
-                return Placement(holds)
-            better = moves.improved(holds, *moves.pairs[i], layers)
-            unchanged += 1
-            if better is not None:
-                holds, unchanged = better, 0
-                on_improvement(Placement(holds))
+
+    def improves(pair: int) -> bool:
+        nonlocal holds
+        better = moves.improved(holds, *moves.pairs[pair], layers)
+        if better is None:
+            return False
+        holds = better
+        on_improvement(Placement(holds))
+        return True
+
+    sweep(len(moves.pairs), improves, expired, order=range if rng is None else rng.permutation)
     return Placement(holds)

@@ -12,15 +12,18 @@ from slimbench.formulations.enumerated import (
     NO_SET,
     Layers,
     best_under_prices,
+    bound_of_sums,
     chain_layers,
     chosen_members,
     forced_values,
     layer_profiles,
+    roundings,
     unwind_layers,
 )
 from slimbench.formulations.model_counts import best_counts
 from slimbench.formulations.priced_terms import PricedTerms, complete_terms, mark_choice, priced_weights
 from slimbench.formulations.profiles import subset_sums
+from slimbench.formulations.rounding import slack
 from slimbench.formulations.splitting import SPLIT_SWEEPS, SPLIT_TOLERANCE, even_split
 from slimbench.instances import Instance
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, csr_rows, offsets_of
@@ -48,9 +51,11 @@ class PricedBlock(Protocol):
     def best(self, prices: FloatArray, status: IntArray, slope: FloatArray, cached: BoolArray) -> float:
         """A bound on what the block saves under prices (R,), and the cache that it would choose.
 
+        It is a bound in floating point too (``enumerated.bound_of_sums``).
+
         Parameters
         ----------
-        prices : (R,) float64
+        prices : (R,) float64, >= 0
         status : (X,) int64
             Experts that must be in (``ALWAYS``) or out (``NEVER``); others are free.
         slope : (R,) float64
@@ -64,8 +69,18 @@ class PricedBlock(Protocol):
             Seconds per token; -inf where no cache fits the status, and nothing is written then.
         """
 
-    def forced(self, prices: FloatArray, status: IntArray) -> tuple[FloatArray, FloatArray] | None:
-        """Most that a cache can save with each expert, (X,), and without it, (X,); None if not known."""
+    def forced(self, prices: FloatArray, status: IntArray) -> tuple[float, FloatArray, FloatArray] | None:
+        """What the block saves at least, and what a cache saves at most with and without each expert.
+
+        Returns
+        -------
+        least : float
+            Some cache saves as much.
+        inside, outside : (X,) float64
+            No cache that has the expert (has not) saves more; -inf where no such cache fits the status.
+
+        None if they are not known.
+        """
 
 
 def priced_block(
@@ -179,28 +194,32 @@ class _Block:
         """Profiles of all layers, joined model by model."""
         if self.can_force:
             return best_under_prices(prices, self.terms, self._layers, status, self._room(), slope, cached)
-        weights = priced_weights(self.terms, prices)
+        weights = split = priced_weights(self.terms, prices)
         if self._split is not None:
-            weights = self._split.weights(weights)
-        bound, inside = self._fill_models(weights, status[self.terms.named])
+            split = self._split.weights(weights)
+        bound, inside = self._fill_models(split, status[self.terms.named])
         if bound > NO_SET:
+            bound = bound_of_sums(bound, weights, self.terms, self._layers)
             complete = complete_terms(self.terms, inside)
             if self._split is not None:
                 self._split.complete(inside, complete)
             mark_choice(self.terms, inside, complete, slope, cached)
         return bound
 
-    def forced(self, prices: FloatArray, status: IntArray) -> tuple[FloatArray, FloatArray] | None:
+    def forced(self, prices: FloatArray, status: IntArray) -> tuple[float, FloatArray, FloatArray] | None:
         """By enumeration; not known where experts differ in size or layers are split."""
         if not self.can_force:
             return None
         weights, named = priced_weights(self.terms, prices), self.terms.named
         values = forced_values(weights, self._layers, status[named], self._room())
+        most, costs = float(np.max(values, initial=0.0)), -2.0 * float(np.minimum(weights, 0.0).sum())
+        rounding = slack(roundings(self.terms, self._layers))
+        values += rounding * (values + costs)
         # An expert that no term names is not worth its room.
         inside = np.full(self._instance.n_experts, -np.inf)
         outside = np.full(self._instance.n_experts, np.max(values, initial=0.0))
         inside[named], outside[named] = values
-        return inside, outside
+        return most - rounding * (most + costs), inside, outside
 
     def _room(self) -> int:
         """How many experts of the one size fit."""

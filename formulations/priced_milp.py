@@ -35,13 +35,9 @@ def priced_milp(
     rows, builder = priced.rows, MilpBuilder()
     x = fixed.copy()
     x[fixed == FREE] = builder.columns(np.zeros(int((fixed == FREE).sum())))
-    unit = int(np.gcd.reduce(instance.expert_bytes))
-    sizes = instance.expert_bytes // unit
+    capacities = np.minimum(instance.capacities_bytes, instance.expert_bytes.sum())
     builder.rows(
-        np.full(len(x), instance.n_experts),
-        x.ravel(),
-        np.tile(sizes, len(x)),
-        instance.capacities_bytes // unit,
+        np.full(len(x), instance.n_experts), x.ravel(), np.tile(instance.expert_bytes, len(x)), capacities
     )
     columns = [
         _term_columns(builder, block, x[n, block.terms.members])
@@ -60,8 +56,7 @@ def priced_milp(
         builder.reward(of_terms, block.terms.weights)
         if cuts and len(of_terms):
             weights, most = priced_weights(priced.blocks[b].terms, prices), priced.block_value(b, prices)
-            scale = max(most, float(np.abs(weights).max())) or 1.0
-            builder.rows(np.array([len(weights)]), of_terms, weights / scale, most / scale)
+            builder.rows(np.array([len(weights)]), of_terms, weights, most)
     return builder.build(x, float(np.dot(instance.rates, latencies_without_cache(instance))))
 
 

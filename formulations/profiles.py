@@ -11,6 +11,7 @@ import numpy as np
 
 from slimbench.formulations.and_terms import AndTerms
 from slimbench.formulations.ordering import descending_order
+from slimbench.formulations.rounding import slack
 from slimbench.formulations.splitting import (
     SPLIT_SWEEPS,
     SPLIT_TOLERANCE,
@@ -38,7 +39,7 @@ class Profiles(NamedTuple):
     savings : float64
         Saving in seconds per token of the best known set; never falling.
     bounds : float64
-        Proven upper bound on the same; equal to ``savings`` where the layer is exact.
+        Upper bound on the same, up to ``profile_error``; equal to ``savings`` where the layer is exact.
     sets : int64
         The set that reaches the saving, see ``members``.
     exact : (L,) bool
@@ -73,6 +74,16 @@ def layer_profiles(terms: AndTerms, max_exact_experts: int) -> Profiles:
     for i in np.flatnonzero(~profiles.exact).tolist():
         _split_profile(terms.of_layer(int(profiles.layers[i])), profiles, i)
     return profiles
+
+
+def profile_error(terms: AndTerms) -> float:
+    """How far a computed bound of a profile may lie below what it bounds, seconds per token.
+
+    It is a sum of shares of weights: a share is a weight times a quotient of the term's other shares, and
+    joins the shares of its expert and of its set, so it is rounded once for each of its term's members, and
+    for each other member at most; weights, negative ones too, count with their absolute values.
+    """
+    return slack(2 * len(terms.members) + 4) * float(np.abs(terms.weights).sum())
 
 
 @compiled

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from slimbench.formulations.and_terms import AndTerms
-from slimbench.formulations.max_plus import joined, unwound
+from slimbench.formulations.exact_sums import raised_to_grid
+from slimbench.formulations.max_plus import CONCAVITY_TOLERANCE, joined, unwound
 from slimbench.formulations.model_counts import best_counts
-from slimbench.formulations.profiles import layer_profiles, mark_sets
+from slimbench.formulations.profiles import layer_profiles, mark_sets, profile_error
 from slimbench.instances import Instance
 from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, frozen
 
@@ -24,7 +25,8 @@ class ServerCache:
     saving_s : float
         phi(cached), seconds per token.
     bound_s : float
-        Proven upper bound on phi over all feasible caches; equal to ``saving_s`` when solved exactly.
+        Upper bound on phi over all feasible caches. Equal to ``saving_s`` when solved exactly, so a bound up
+        to the rounding of a sum then; where layers are split it holds in floating point, too.
     """
 
     cached: BoolArray
@@ -50,19 +52,20 @@ def best_cache(
     firsts = np.searchsorted(profiles.layers, instance.model_layer_starts)  # profiles of each model
     sizes = [model.expert_bytes for model in instance.models]
 
-    def chains(curves: FloatArray) -> list[tuple[FloatArray, IntArray, IntArray]]:
+    def chains(curves: FloatArray, tolerance: float) -> list[tuple[FloatArray, IntArray, IntArray]]:
         return [
-            joined(curves, profiles.starts[first : stop + 1], capacity_bytes // size, plain)
+            joined(curves, profiles.starts[first : stop + 1], capacity_bytes // size, plain, tolerance)
             for first, stop, size in zip(firsts, firsts[1:], sizes, strict=False)
         ]
 
-    of_models = chains(profiles.savings)
+    of_models = chains(profiles.savings, CONCAVITY_TOLERANCE)
     best = best_counts([curve for curve, _, _ in of_models], sizes, capacity_bytes)
     cached = np.zeros(instance.n_experts, np.bool_)
     for first, (_, splits, offsets), count in zip(firsts, of_models, best.counts, strict=False):
         mark_sets(profiles, first, unwound(splits, offsets, count), cached)
     bound = best.bound_s
     if not profiles.exact.all():
-        bounds = [curve for curve, _, _ in chains(profiles.bounds)]
+        raised = raised_to_grid(profiles.bounds, profiles.starts, profile_error(terms))
+        bounds = [curve for curve, _, _ in chains(raised, 0.0)]
         bound = max(bound, best_counts(bounds, sizes, capacity_bytes).bound_s)
     return ServerCache(frozen(cached, np.bool_), best.saving_s, bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import stat
 import zlib
@@ -21,7 +22,7 @@ _CHUNK: Final = 2**20
 
 
 def read_content(path: Path, limit: int) -> bytes:
-    """Content of a file, unpacked when its name ends in ``.gz``.
+    """Content of a file, unpacked when its name ends in ``.gz``, without the byte-order mark of a text.
 
     Raises
     ------
@@ -38,11 +39,13 @@ def read_content(path: Path, limit: int) -> bytes:
             if left < 0:
                 raise InstanceError("", _too_long(path, limit))
             chunks.append(chunk)
-    return b"".join(chunks)
+    return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
 
 def read_lines(path: Path, limit: int) -> Generator[str, None, None]:
     """UTF-8 lines of a file with their ends, unpacked when its name ends in ``.gz``; none is kept.
+
+    A byte-order mark, as spreadsheets write it, is no part of the first line.
 
     Who does not read to the end closes the generator, and with it the file.
 
@@ -64,7 +67,7 @@ def read_lines(path: Path, limit: int) -> Generator[str, None, None]:
             if left < 0:
                 raise InstanceError("", _too_long(path, limit))
             try:
-                yield line.decode("utf-8")
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise InstanceError(f"line {number}", f"is not UTF-8 text ({error.reason})") from None
 

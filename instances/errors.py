@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-LONGEST: Final = 400  # characters told of a field or a problem: both may quote what a file says
+LONGEST: Final = 600  # characters told of a field or a problem: both may quote what a file says
 
 
 class InstanceError(ValueError):

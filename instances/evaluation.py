@@ -104,8 +104,8 @@ def _whole_group_latencies(instance: Instance, holds: BoolArray) -> FloatArray:
         for bit, held in enumerate(some):
             holders[held] |= np.uint64(1 << bit)
         whole = np.bitwise_and.reduceat(holders[instance.group_experts], instance.group_offsets[:-1])
-        for bit in np.flatnonzero(some.any(axis=1)):
-            served = np.flatnonzero(whole & np.uint64(1 << int(bit)))
+        for bit in np.flatnonzero(some.any(axis=1)).tolist():
+            served = np.flatnonzero(whole & np.uint64(1 << bit))
             edge_s = instance.edge_latency_s[users[served], first + bit, models[served]]
             latency_s[served] = np.minimum(latency_s[served], edge_s)
     return latency_s

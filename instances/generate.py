@@ -37,10 +37,9 @@ from slimbench.instances.network import (
 )
 from slimbench.instances.records import naming_field
 from slimbench.instances.routing import ZipfRouting, check_rows, draw_routing
-from slimbench.instances.trace_facts import read_facts
-from slimbench.instances.traces import TraceRouting, trace_routing
+from slimbench.instances.traces import TraceRouting, trace_routing, traced_models
 from slimbench.instances.validation import Dispatch, check_sizes
-from slimbench.instances.zoo import SHIPPED_DATA, ZooModel, zoo_model
+from slimbench.instances.zoo import SHIPPED_DATA, zoo_models
 
 POSITION_DECIMALS: Final = 3  # millimetres
 RATE_DECIMALS: Final = 12  # last bits differ between platforms' exponentials and sums
@@ -71,9 +70,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Takes no part in any draw: two recipes that differ in it alone differ in it alone.
     seed : int, >= 0
     models : tuple of str
-        Names of the zoo. Measured routing brings its own model, and so does a trace that was recorded here.
+        Names of the zoo. Measured routing brings its own model, and so does a trace that was recorded here;
+        of other traces those that their first rows name, if they are of the zoo.
     layers : int, optional
-        Only the first layers of each model (of measured routing: of the measured layers).
+        Only the first layers of each model (of measured routing and traces: of the layers that they have).
     network : Network
     routing : ZipfRouting, MixtralFiddler, QwenVllm or TraceRouting
     """
@@ -97,7 +97,7 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
     InstanceError
         Naming the first field that is not as it must be.
     """
-    with naming_field():
+    with naming_field(kind=Recipe):
         return msgspec.convert(dict(fields), Recipe)
 
 
@@ -253,10 +253,11 @@ def _routed(recipe: Recipe, data: Path, ranking: int) -> Routed:
             return qwen_routing(data / path, users, rng, recipe.layers)
         case TraceRouting(path=path) as trace:
             file = _trace_file(data / path, path)
-            return trace_routing(trace, file, _traced_models(recipe, file), recipe.layers, recipe.seed)
+            traced = zoo_models(recipe.models) if recipe.models else traced_models(trace, file)
+            return trace_routing(trace, file, traced, recipe.layers, recipe.seed)
         case ZipfRouting() as zipf:
-            zoo_models = _zoo_models(recipe, "expected names of the zoo")
-            models = tuple(model.model(recipe.layers) for model in zoo_models)
+            models_of_zoo = zoo_models(recipe.models)
+            models = tuple(model.model(recipe.layers) for model in models_of_zoo)
             check_rows(zipf, models, users)
             demand_rng = recipe_stream(recipe, Stream.DEMAND)
             tenant_rng = recipe_stream(recipe, Stream.TENANTS, ranking)
@@ -264,7 +265,7 @@ def _routed(recipe: Recipe, data: Path, ranking: int) -> Routed:
             return Routed(
                 draw_routing(zipf, models, demand, rng, tenant_rng),
                 models,
-                zoo_models,
+                models_of_zoo,
                 demand.user_names,
                 f"all routing drawn: Zipf exponent {zipf.zipf_exponent:g}, user taste {zipf.user_taste:g}, "
                 f"{zipf.tokens} tokens a user and layer"
@@ -275,19 +276,6 @@ def _routed(recipe: Recipe, data: Path, ranking: int) -> Routed:
 def _trace_file(file: Path, path: str) -> Path:
     shipped = SHIPPED_DATA / path
     return shipped if not file.exists() and shipped.exists() else file
-
-
-def _traced_models(recipe: Recipe, file: Path) -> tuple[ZooModel, ...]:
-    """The models that the recipe names, else the one that the trace tells of."""
-    told = None if recipe.models else read_facts(file)
-    expected = f"expected names of the zoo, as {file.name} does not tell of its model"
-    return (told,) if told else _zoo_models(recipe, expected)
-
-
-def _zoo_models(recipe: Recipe, expected: str) -> tuple[ZooModel, ...]:
-    if not recipe.models:
-        raise InstanceError("models", f"is empty, {expected}")
-    return tuple(zoo_model(name, f"models[{i}]") for i, name in enumerate(recipe.models))
 
 
 def _expect_model(recipe: Recipe, name: str) -> None:

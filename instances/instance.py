@@ -34,6 +34,9 @@ class Model:
     top_k: int
     expert_bytes: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", validation.plain_text(self.name))
+
 
 class LayerActivations(NamedTuple):
     """The activations in order of their layer, as compiled code takes them.
@@ -114,8 +117,10 @@ class Instance:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
+        for field in ("name", "dispatch"):
+            object.__setattr__(self, field, validation.plain_text(getattr(self, field)))
         for field in ("server_names", "user_names"):
-            object.__setattr__(self, field, tuple(map(str, getattr(self, field))))
+            object.__setattr__(self, field, tuple(map(validation.plain_text, getattr(self, field))))
         validation.check_header(self)
         object.__setattr__(self, "base_latency_s", float(self.base_latency_s) + 0.0)  # no negative zero
         for field, dtype in validation.ARRAY_TYPES.items():

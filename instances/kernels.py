@@ -91,10 +91,7 @@ def _numba() -> Any:
     import numba  # noqa: PLC0415
     from numba.extending import typeof_impl  # noqa: PLC0415
 
-    @typeof_impl.register(Kernel)
-    def _typeof_kernel(kernel: Kernel, _context: Any) -> Any:
-        return numba.types.Dispatcher(kernel.dispatcher)
-
+    typeof_impl.register(Kernel, lambda kernel, _context: numba.types.Dispatcher(kernel.dispatcher))
     return numba
 
 

@@ -196,7 +196,7 @@ def decode_index(content: bytes) -> Index:
     InstanceError
         Naming the first field that is not as it must be.
     """
-    with naming_field():
+    with naming_field(kind=Index):
         header = msgspec.json.decode(content, type=_Header)
         check_header(header.format, header.version, INDEX_FORMAT)
         index = msgspec.json.decode(content, type=Index)

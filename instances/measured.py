@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from slimbench.instances.errors import InstanceError
 from slimbench.instances.files import naming_file
 from slimbench.instances.records import naming_field
 from slimbench.instances.routing import Count
+from slimbench.instances.routing_log import RoutingLog
 from slimbench.instances.validation import MAX_ACTIVATIONS
 from slimbench.instances.zoo import zoo_model
 
@@ -149,16 +150,6 @@ def mixtral_routing(folder: Path, users: int, layers: int | None = None) -> Rout
 # Tokens
 
 
-class _Meta(msgspec.Struct, tag_field="type", tag="meta"):
-    layers_logged: Annotated[list[Count], msgspec.Meta(min_length=1, max_length=1)]
-    top_k: Annotated[int, msgspec.Meta(ge=1)]
-
-
-class _Route(msgspec.Struct, tag_field="type", tag="route"):
-    layer: int
-    topk_ids: list[Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]]
-
-
 @dataclass(frozen=True, eq=False)
 class VllmRoutes:
     """The measured tokens of one layer.
@@ -180,8 +171,7 @@ class VllmRoutes:
 def read_vllm_routes(path: Path) -> VllmRoutes:
     """Read JSON lines (``.gz`` or plain) of vLLM-MoE-Logger.
 
-    The first line is ``meta``, all others are ``route``. The file starts with a profiling pass on dummy
-    tokens, which all call one group: two or more leading rows with the same group are dropped as warm-up.
+    Warm-up rows are left out (``RoutingLog``), and the log must be of one layer.
 
     Raises
     ------
@@ -189,37 +179,14 @@ def read_vllm_routes(path: Path) -> VllmRoutes:
         Naming file, line and field of the first fault.
     """
     with naming_file(path), closing(read_lines(path, MAX_TEXT_BYTES)) as lines:
-        decoder = msgspec.json.Decoder(_Meta | _Route)
-        meta: _Meta | None = None
-        groups = []
-        for number, line in enumerate(lines, 1):
-            with naming_field(f"line {number}"):
-                record = decoder.decode(line)
-            if isinstance(record, _Meta) != (meta is None):
-                raise InstanceError(
-                    f"line {number}: type", "expected meta on the first line, route on others"
-                )
-            if isinstance(record, _Meta):
-                meta = record
-                continue
-            assert meta is not None
-            if record.layer != meta.layers_logged[0]:
-                raise InstanceError(
-                    f"line {number}: layer", f"is {record.layer}, expected {meta.layers_logged[0]} as in meta"
-                )
-            if len(set(record.topk_ids)) != meta.top_k or len(record.topk_ids) != meta.top_k:
-                raise InstanceError(
-                    f"line {number}: topk_ids",
-                    f"is {record.topk_ids}, expected {meta.top_k} distinct experts",
-                )
-            groups.append(sorted(record.topk_ids))
-        if meta is None:
-            raise InstanceError("", "is empty, expected meta on the first line")
-        same = next((i for i, group in enumerate(groups) if group != groups[0]), len(groups))
-        dropped = same if same > 1 else 0
-        if dropped == len(groups):
+        log = RoutingLog(lines)
+        logged = log.facts.layers_logged
+        if len(logged) > 1:
+            raise InstanceError("line 1: layers_logged", f"is {logged}, expected one layer")
+        groups = [sorted(route.topk_ids) for _, route in log]
+        if not groups:
             raise InstanceError("", "has no measured tokens, expected routes other than warm-up")
-        return VllmRoutes(meta.layers_logged[0], np.array(groups[dropped:], np.int32), dropped)
+        return VllmRoutes(logged[0], np.array(groups, np.int32), log.dropped)
 
 
 def qwen_routing(folder: Path, users: int, rng: np.random.Generator, layers: int | None = None) -> Routed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,22 +13,25 @@ import pyarrow.types
 
 from slimbench.instances.bounded import MAX_TRACE_BYTES
 from slimbench.instances.errors import InstanceError
-from slimbench.instances.parquet_sizes import declared_sizes
-from slimbench.instances.records import refuse_twice
+from slimbench.instances.parquet_sizes import ColumnSize, declared_sizes
 
 MAX_VALUES: Final = 2**27  # of a column in a row group, which Arrow may hold as a whole
 MAX_COLUMN_BYTES: Final = 2**30  # unpacked, the same
 MAX_ROW_VALUES: Final = 2**10  # of a list; a router calls far fewer experts
+MAX_SHARED_BYTES: Final = 2**24  # of a batch's texts that share their beginnings; Arrow takes thrice that
 _BATCH_ROWS: Final = 2**15
 _RECORD_ROWS: Final = 2**12  # as Python objects, of which a list may be a thousand
 _BUFFER_BYTES: Final = 2**20  # of packed pages, for each column
 
 
-def parquet_batches(path: Path, max_rows: int) -> Generator[Any, None, None]:
+def parquet_batches(
+    path: Path, max_rows: int, check_names: Callable[[Sequence[str]], None]
+) -> Generator[Any, None, None]:
     """``pyarrow.RecordBatch`` by batch; integers, numbers, text and lists of integers or numbers.
 
     What the file declares is checked before any of it is unpacked: a few bytes can stand for billions of
-    rows, for lists of billions, or for one long text in every row.
+    rows, for lists of billions, or for one long text in every row. ``check_names`` refuses columns by their
+    names.
 
     Raises
     ------
@@ -37,16 +40,20 @@ def parquet_batches(path: Path, max_rows: int) -> Generator[Any, None, None]:
     OSError
         If it cannot be read.
     """
-    _check_sizes(path, max_rows)
+    columns = _checked_sizes(path, max_rows)
+    shared = {name: size.shared_bytes for name, size in columns.items() if size.shared_bytes}
+    batch_rows = min(_BATCH_ROWS, max(1, MAX_SHARED_BYTES // max(1, sum(shared.values()))))
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
-        _check_schema(schema)
-        texts = [field.name for field in schema if _is_text(field.type)]
+        check_names(schema.names)
+        _check_types(schema)
+        # Arrow cannot read texts that share their beginnings as numbers into a dictionary
+        texts = [field.name for field in schema if _is_text(field.type) and field.name not in shared]
         with pyarrow.parquet.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER_BYTES) as file:
             first = 1
             for run in _runs(file.metadata):
-                for batch in file.iter_batches(_BATCH_ROWS, row_groups=run, use_threads=False):
+                for batch in file.iter_batches(batch_rows, row_groups=run, use_threads=False):
                     batch.validate(full=True)  # a damaged page may give numbers of texts that there are not
                     _check_lists(batch, first)
                     yield batch
@@ -85,8 +92,7 @@ def is_list(kind: Any) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def _check_schema(schema: Any) -> None:
-    refuse_twice(schema.names)
+def _check_types(schema: Any) -> None:
     for field in schema:
         if not (_is_plain(field.type) or (is_list(field.type) and _is_number(field.type.value_type))):
             raise InstanceError(
@@ -95,19 +101,20 @@ def _check_schema(schema: Any) -> None:
             )
 
 
-def _check_sizes(path: Path, max_rows: int) -> None:
+def _checked_sizes(path: Path, max_rows: int) -> dict[str, ColumnSize]:
     rows, nbytes, columns = declared_sizes(path)
     if rows > max_rows:
         raise InstanceError("", f"has {rows} rows, expected at most {max_rows}")
     if nbytes > MAX_TRACE_BYTES:
         raise InstanceError("", f"has {nbytes} bytes unpacked, expected at most {MAX_TRACE_BYTES}")
-    for name, (values, nbytes) in columns.items():
+    for name, (values, nbytes, _) in columns.items():
         if values > MAX_VALUES or nbytes > MAX_COLUMN_BYTES:
             raise InstanceError(
                 f"header: {name}",
                 f"has {values} values in {nbytes} bytes in a row group, "
                 f"expected at most {MAX_VALUES} in {MAX_COLUMN_BYTES}",
             )
+    return columns
 
 
 def _check_lists(batch: Any, first: int) -> None:

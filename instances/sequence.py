@@ -14,6 +14,7 @@ from slimbench.instances.errors import InstanceError
 from slimbench.instances.evaluation import evaluate
 from slimbench.instances.instance import Instance
 from slimbench.instances.placement import Placement
+from slimbench.instances.validation import plain_text
 
 MAX_PERIODS: Final = 1000
 
@@ -47,6 +48,7 @@ class Sequence:
     neighbour_s_per_byte: float
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", plain_text(self.name))
         object.__setattr__(self, "periods", tuple(self.periods))
         object.__setattr__(self, "tokens", frozen(self.tokens, np.float64))
         if not 1 <= len(self.periods) <= MAX_PERIODS:

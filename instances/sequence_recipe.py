@@ -103,7 +103,7 @@ def read_sequence_recipe(fields: Mapping[str, Any]) -> SequenceRecipe:
     InstanceError
         Naming the first field that is not as it must be.
     """
-    with naming_field():
+    with naming_field(kind=SequenceRecipe):
         return msgspec.convert(dict(fields), SequenceRecipe)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -16,10 +17,11 @@ from slimbench.instances.errors import InstanceError
 from slimbench.instances.files import naming_file
 from slimbench.instances.instance import Model
 from slimbench.instances.trace_columns import Coded, NotPlainError, TraceColumns
-from slimbench.instances.trace_rows import IDENTITY, Row, UserColumn, check_row, columns_of
+from slimbench.instances.trace_rows import IDENTITY, Row, UserColumn, check_header, check_row, columns_of
 from slimbench.instances.trace_sample import token_places
 from slimbench.instances.trace_text import csv_blocks, json_blocks
 from slimbench.instances.validation import MAX_NAME, MAX_USERS
+from slimbench.instances.zoo import zoo
 
 SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
 
@@ -77,7 +79,8 @@ class TraceReader:
     Columns: ``user``, ``task``, ``prompt`` (who or what generated the token), ``model`` (a name of
     ``models``), ``layer``, ``experts`` (ids, 1 to top_k, all different; in CSV separated by spaces),
     optionally ``weights`` (one an expert; not used) and ``token``. Others are refused. Row 1 is the first one
-    after a header, and in JSON lines the first line.
+    after a header, and in JSON lines the first line. Files of JSON lines may also be routing logs
+    (``RoutingLog``), in which every request is a user.
 
     Memory is bounded by a batch, which has some ten thousand rows, and by the names of the users.
 
@@ -90,12 +93,12 @@ class TraceReader:
 
     Attributes
     ----------
-    n_rows : int
-        Rows read so far.
+    n_rows, n_dropped : int
+        Rows read so far, and rows of a routing log that were dropped as its warm-up.
     """
 
     def __init__(self, path: Path, models: Sequence[Model], by: UsersBy | None = None) -> None:
-        self.n_rows = 0
+        self.n_rows = self.n_dropped = 0
         self._path, self._by = path, UserColumn(by, asked=True) if by else None
         self._models = {model.name: model for model in models}
         self._model_numbers = {model.name: m for m, model in enumerate(models)}
@@ -118,9 +121,10 @@ class TraceReader:
         InstanceError
             Naming file, row and field of the first fault.
         """
-        with naming_file(self._path), closing(_blocks(self._path)) as blocks:
+        with naming_file(self._path), closing(_blocks(self._path, self._models, self._by)) as blocks:
             for block in blocks:
                 batch = self._checked(block)
+                self.n_dropped = block.dropped
                 self.n_rows += len(batch.users)
                 if self.n_rows > MAX_TRACE_ROWS:
                     raise InstanceError(
@@ -136,9 +140,9 @@ class TraceReader:
             return self._batch(block.columns())
         except NotPlainError:
             rows = []
-            for number, row in enumerate(block.rows(self.n_rows + 1), self.n_rows + 1):
+            for place, row in block.rows(self.n_rows + 1):
                 self._by = self._by or UserColumn("task" if row.user is None else "user", asked=False)
-                check_row(row, self._models, self._by, f"row {number}")
+                check_row(row, self._models, self._by, place)
                 rows.append(row)
             return self._batch(columns_of(rows))
 
@@ -185,25 +189,47 @@ class TraceReader:
         return np.asarray(numbers[column.codes], np.int64)
 
 
+def named_models(path: Path, by: UsersBy | None = None) -> list[str]:
+    """Models that the first rows of a trace name, or the model of the zoo that a routing log is of.
+
+    Raises
+    ------
+    InstanceError
+        As ``TraceReader``, as far as can be told without knowing the models.
+    """
+    user = UserColumn(by, asked=True) if by else None
+    with naming_file(path), closing(_blocks(path, zoo(), user)) as blocks:
+        for block in blocks:
+            try:
+                return list(block.columns().names["model"].values)
+            except NotPlainError:
+                return list({row.model: None for _, row in block.rows(1)})
+    return []
+
+
 class _Block(Protocol):
-    """Some rows of a file."""
+    """Some rows of a file; ``dropped`` ones before them are none of the routing."""
+
+    @property
+    def dropped(self) -> int: ...
 
     def columns(self) -> TraceColumns:
         """All rows as columns, or ``NotPlainError``."""
 
-    def rows(self, first: int) -> Iterator[Row]:
-        """Row by row, which takes long, or the ``InstanceError`` of the first fault."""
+    def rows(self, first: int) -> Iterator[tuple[str, Row]]:
+        """Row by row with its place, which takes long, or the ``InstanceError`` of the first fault."""
 
 
-def _blocks(path: Path) -> Generator[_Block, None, None]:
+def _blocks(path: Path, models: Collection[str], by: UserColumn | None) -> Generator[_Block, None, None]:
+    check_names = partial(check_header, by=by)
     if path.name.endswith(".parquet"):
         from slimbench.instances.trace_parquet import parquet_blocks  # noqa: PLC0415  (loads pyarrow)
 
-        yield from parquet_blocks(path, MAX_TRACE_ROWS)
+        yield from parquet_blocks(path, MAX_TRACE_ROWS, check_names)
     elif path.name.endswith((".csv", ".csv.gz")):
-        yield from csv_blocks(path)
+        yield from csv_blocks(path, check_names)
     elif path.name.endswith((".jsonl", ".jsonl.gz")):
-        yield from json_blocks(path)
+        yield from json_blocks(path, models)
     else:
         raise InstanceError("", f"has an unknown file type, expected {', '.join(SUFFIXES)}")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from slimbench.instances.activations import Activations
-from slimbench.instances.arrays import FloatArray, IndexArray, IntArray, distinct, offsets_of
+from slimbench.instances.arrays import BoolArray, FloatArray, IndexArray, IntArray, distinct, offsets_of
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.files import naming_file
 from slimbench.instances.instance import Model
@@ -34,8 +35,10 @@ class TraceCounts:
     ----------
     user_names : (U,) str
         Of all rows, in the order of their first.
-    n_rows : int
-        Rows read, counted or not.
+    n_rows, n_dropped : int
+        Rows read, counted or not, and rows of a routing log that are its warm-up.
+    layers_of_models : tuple of int64 arrays
+        For each model the layers that rows name, counted or not, ascending.
     users, models, layers : (L,) int64
     rows : (L,) int64
         Rows counted of each logged layer: its groups' counts add up to that, but for what ``shortfall`` says.
@@ -52,6 +55,8 @@ class TraceCounts:
 
     user_names: tuple[str, ...]
     n_rows: int
+    n_dropped: int
+    layers_of_models: tuple[IntArray, ...]
     users: IntArray
     models: IntArray
     layers: IntArray
@@ -77,6 +82,14 @@ class TraceCounts:
         """(L,) share of all tokens that are of the logged layer's user and model: the rate of its groups."""
         tokens, pair = self._tokens()
         return np.asarray((tokens / tokens.sum())[pair], np.float64)
+
+    def scaling(self) -> FloatArray:
+        """(L,) float64 >= 1, tokens of the logged layer's user and model over those logged in this layer.
+
+        Rates are as if tokens that were not logged here had called what the others called.
+        """
+        tokens, pair = self._tokens()
+        return np.asarray(tokens[pair] / self.rows, np.float64)
 
     def activations(self, min_support: int = 1) -> Activations:
         """The groups counted at least ``min_support`` times; the rates of the others are gone."""
@@ -146,7 +159,9 @@ def _count(
     logged, groups = Tally(1, MAX_LOGGED), Tally(layout.n_words, max_groups)
     low, high = part
     numbered = True
+    named = np.zeros(layout.n_layers, np.bool_)
     for batch in reader:
+        named[layout.layers(batch)] = True
         keys = layout.keys(batch)
         logged_keys = layout.logged(batch)[:, None]
         if part != EVERYTHING:
@@ -167,6 +182,8 @@ def _count(
     return TraceCounts(
         user_names=reader.user_names,
         n_rows=reader.n_rows,
+        n_dropped=reader.n_dropped,
+        layers_of_models=layout.of_models(named),
         users=users,
         models=model_numbers,
         layers=layers,
@@ -202,9 +219,21 @@ class _KeyLayout:
     def n_words(self) -> int:
         return len(self._words)
 
+    @property
+    def n_layers(self) -> int:
+        return int(self._starts[-1])
+
+    def layers(self, batch: TraceBatch) -> IntArray:
+        """(rows,) layers of all models, numbered through."""
+        return self._starts[batch.models] + batch.layers
+
+    def of_models(self, named: BoolArray) -> tuple[IntArray, ...]:
+        """The layers of a mask (n_layers,), for each model."""
+        return tuple(np.flatnonzero(named[first:end]) for first, end in pairwise(self._starts))
+
     def logged(self, batch: TraceBatch) -> IntArray:
         """(rows,) logged layers."""
-        return (batch.users << self._layer_bits) | (self._starts[batch.models] + batch.layers)
+        return (batch.users << self._layer_bits) | self.layers(batch)
 
     def keys(self, batch: TraceBatch) -> IntArray:
         """(rows, n_words)."""

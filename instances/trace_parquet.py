@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -15,9 +15,8 @@ import pyarrow.types
 
 from slimbench.instances.arrays import IntArray
 from slimbench.instances.parquet_batches import is_list, parquet_batches, records_of
-from slimbench.instances.records import naming_field
 from slimbench.instances.trace_columns import Coded, Lists, NotPlainError, TraceColumns
-from slimbench.instances.trace_rows import COLUMNS, IDENTITY, Row
+from slimbench.instances.trace_rows import IDENTITY, Row, naming_row
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,11 @@ class ParquetBlock:
     """A batch of Arrow's."""
 
     batch: Any
+    dropped: ClassVar[int] = 0
 
     def columns(self) -> TraceColumns:
         """All rows as columns."""
         columns = dict(zip(self.batch.schema.names, self.batch.columns, strict=True))
-        if not {"model", "layer", "experts"} <= columns.keys() <= set(COLUMNS):
-            raise NotPlainError
         weights = columns.get("weights")
         try:
             return TraceColumns(
@@ -42,16 +40,19 @@ class ParquetBlock:
         except pyarrow.ArrowException as error:
             raise NotPlainError from error
 
-    def rows(self, first: int) -> Iterator[Row]:
-        """One row after another, numbered from ``first`` in what is said of a fault."""
+    def rows(self, first: int) -> Iterator[tuple[str, Row]]:
+        """One row after another with its place, numbered from ``first``."""
         for number, record in enumerate(records_of(self.batch), first):
-            with naming_field(f"row {number}"):
-                yield msgspec.convert(record, Row)
+            with naming_row(place := f"row {number}"):
+                row = msgspec.convert(record, Row)
+            yield place, row
 
 
-def parquet_blocks(path: Path, max_rows: int) -> Generator[ParquetBlock, None, None]:
+def parquet_blocks(
+    path: Path, max_rows: int, check_names: Callable[[Sequence[str]], None]
+) -> Generator[ParquetBlock, None, None]:
     """A Parquet file of at most so many rows, batch by batch."""
-    for batch in parquet_batches(path, max_rows):
+    for batch in parquet_batches(path, max_rows, check_names):
         yield ParquetBlock(batch)
 
 
@@ -60,7 +61,7 @@ def _coded(column: Any) -> Coded:
     types = pyarrow.types
     if types.is_null(column.type):
         return Coded([None], np.zeros(len(column), np.int64))
-    if types.is_integer(column.type):
+    if types.is_integer(column.type) or types.is_string(column.type):
         column = column.dictionary_encode()
     elif not (types.is_dictionary(column.type) and types.is_string(column.type.value_type)):
         raise NotPlainError

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
@@ -10,6 +11,7 @@ import numpy as np
 
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
+from slimbench.instances.records import naming_field, refuse_twice
 from slimbench.instances.trace_columns import Coded, Lists, TraceColumns
 from slimbench.instances.validation import MAX_NAME
 
@@ -33,6 +35,11 @@ class Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 COLUMNS: Final = Row.__struct_fields__
+REQUIRED: Final = ("model", "layer", "experts")
+WANTED: Final = (
+    "the columns model, layer, experts, and user or task; prompt, token and weights if there are any"
+)
+_PANDAS_INDEX: Final = "__index_level_"
 
 
 class UserColumn(NamedTuple):
@@ -45,6 +52,41 @@ class UserColumn(NamedTuple):
     def other(self) -> str:
         """What must be empty where the column was not asked for."""
         return "task" if self.name == "user" else "user"
+
+
+def check_header(names: Sequence[str], by: UserColumn | None) -> None:
+    """Refuse a table whose columns are not those of a trace.
+
+    Parameters
+    ----------
+    by : UserColumn, optional
+        Without it, any column of users will do.
+    """
+    for number, name in enumerate(names, 1):
+        if not name or name.startswith(_PANDAS_INDEX):
+            place = f"header: {name or f'column {number}'}"
+            problem = "is an index of pandas" if name else "has no name, such as an index of pandas"
+            raise InstanceError(place, f"{problem} (left out by index=False), expected {WANTED}")
+        if name not in COLUMNS:
+            raise InstanceError(f"header: {name}", f"is no column of a trace, expected {WANTED}")
+    refuse_twice("header", names, "different columns")
+    for required in (*REQUIRED, *([by.name] if by else [])):
+        if required not in names:
+            raise InstanceError(f"header: {required}", f"is missing, expected {WANTED}")
+    if not by and not {"user", "task"} & set(names):
+        raise InstanceError("header: user", f"is missing, expected {WANTED}")
+
+
+@contextlib.contextmanager
+def naming_row(place: str) -> Iterator[None]:
+    """Turn what msgspec refuses of a row into an ``InstanceError``, with the columns wanted."""
+    try:
+        with naming_field(place):
+            yield
+    except InstanceError as error:
+        if error.problem in {"is missing", "is not a field of this format"}:
+            raise InstanceError(error.field, f"{error.problem}, expected {WANTED}") from None
+        raise
 
 
 def check_row(row: Row, models: Mapping[str, Model], by: UserColumn, here: str) -> None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 import numpy as np
 
 from slimbench.instances.bounded import MAX_TRACE_BYTES, read_lines
 from slimbench.instances.errors import InstanceError
-from slimbench.instances.records import naming_field, refuse_twice
+from slimbench.instances.routing_log import RoutingLog, is_routing_log
 from slimbench.instances.trace_columns import Coded, Lists, NotPlainError, TraceColumns
-from slimbench.instances.trace_rows import COLUMNS, IDENTITY, Row, columns_of
+from slimbench.instances.trace_rows import IDENTITY, Row, columns_of, naming_row
+from slimbench.instances.zoo import published_as
 
 MAX_DIGITS: Final = 20  # of an integer; leading zeros are read
 _BLOCK_ROWS: Final = 2**15
 _BLOCK_CHARACTERS: Final = 2**22
+_NUMBERS: Final = ("layer", "experts", "weights")  # columns that are no names
 
 _Item = TypeVar("_Item")
 
@@ -47,6 +50,7 @@ class JsonBlock:
     """Some lines of JSON."""
 
     lines: list[str]
+    dropped: ClassVar[int] = 0
 
     def columns(self) -> TraceColumns:
         """All rows as columns."""
@@ -55,11 +59,28 @@ class JsonBlock:
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             raise NotPlainError from error
 
-    def rows(self, first: int) -> Iterator[Row]:
-        """One row after another, numbered from ``first`` in what is said of a fault."""
+    def rows(self, first: int) -> Iterator[tuple[str, Row]]:
+        """One row after another with its place, numbered from ``first``."""
         for number, line in enumerate(self.lines, first):
-            with naming_field(f"row {number}"):
-                yield _DECODER.decode(line)
+            with naming_row(place := f"row {number}"):
+                row = _DECODER.decode(line)
+            yield place, row
+
+
+@dataclass(frozen=True)
+class LogBlock:
+    """Some rows of a routing log with their places, and how many were dropped as warm-up before them."""
+
+    placed: list[tuple[str, Row]]
+    dropped: int
+
+    def columns(self) -> TraceColumns:
+        """All rows as columns."""
+        return columns_of([row for _, row in self.placed])
+
+    def rows(self, _first: int) -> Iterator[tuple[str, Row]]:
+        """One row after another with its place."""
+        return iter(self.placed)
 
 
 @dataclass(frozen=True)
@@ -68,23 +89,20 @@ class CsvBlock:
 
     header: list[str]
     records: list[list[str]]
+    dropped: ClassVar[int] = 0
 
     def columns(self) -> TraceColumns:
         """All rows as columns; each different text is converted once."""
         n_rows = len(self.records)
         whole = {len(record) for record in self.records} == {len(self.header)}
-        if not whole or not {"model", "layer", "experts"} <= set(self.header) <= set(COLUMNS):
+        if not whole:
             raise NotPlainError
         coded = {
             name: Coded.of(column, n_rows).converted(partial(_csv_value, name))
             for name, column in zip(self.header, zip(*self.records, strict=True), strict=True)
         }
         layers, experts, weights = coded["layer"], coded["experts"], coded.get("weights")
-        if not all(type(layer) is int for layer in layers.values):
-            raise NotPlainError
-        if not all(type(expert) is int for group in experts.values for expert in group):
-            raise NotPlainError
-        if weights and not all(type(w) is float for group in weights.values for w in group or ()):
+        if any(_expected(name, v) for name in _NUMBERS if name in coded for v in coded[name].values):
             raise NotPlainError
         try:
             return TraceColumns(
@@ -96,34 +114,68 @@ class CsvBlock:
         except OverflowError as error:
             raise NotPlainError from error
 
-    def rows(self, first: int) -> Iterator[Row]:
-        """One row after another, numbered from ``first`` in what is said of a fault."""
+    def rows(self, first: int) -> Iterator[tuple[str, Row]]:
+        """One row after another with its place, numbered from ``first``."""
         for number, record in enumerate(self.records, first):
-            texts = dict(zip(self.header, record, strict=False))
-            values = {name: _csv_value(name, texts.get(name)) for name in self.header}
+            place = f"row {number}"
             if len(record) > len(self.header):
-                values["one value more than the header"] = record[len(self.header) :]
-            with naming_field(f"row {number}"):
-                yield msgspec.convert(values, Row)
+                raise InstanceError(
+                    place,
+                    f"has {len(record)} values, expected {len(self.header)} as in the header, "
+                    "where several experts are one value, separated by spaces",
+                )
+            values = {}
+            for name, text in zip(self.header, record, strict=False):
+                values[name] = _csv_value(name, text)
+                if expected := _expected(name, values[name]):
+                    raise InstanceError(f"{place}: {name}", f"is {text!r}, expected {expected}")
+            with naming_row(place):
+                row = msgspec.convert(values, Row)
+            yield place, row
 
 
 _DECODER: Final = msgspec.json.Decoder(Row)
 
 
-def json_blocks(path: Path) -> Generator[JsonBlock, None, None]:
-    """A file of JSON lines, block by block."""
+def json_blocks(path: Path, models: Collection[str]) -> Generator[JsonBlock | LogBlock, None, None]:
+    """A file of JSON lines, block by block: rows of a trace, or a routing log of one of ``models``."""
     with closing(_Lines(path)) as lines:
-        for block in _in_blocks(iter(lines), lines):
-            yield JsonBlock(block)
+        unread = iter(lines)
+        first = next(unread, "")
+        everything = chain([first] if first else [], unread)
+        if not is_routing_log(first):
+            for block in _in_blocks(everything, lines):
+                yield JsonBlock(block)
+            return
+        log = RoutingLog(everything)
+        model = published_as(log.facts.model_id, models)
+        if model is None:
+            expected = ", ".join(models)
+            raise InstanceError(
+                "line 1: model_id",
+                f"is {log.facts.model_id!r}, expected one that begins with one of {expected}",
+            )
+        for placed in _in_blocks(_log_rows(log, model), lines):
+            yield LogBlock(placed, log.dropped)
 
 
-def csv_blocks(path: Path) -> Generator[CsvBlock, None, None]:
+def _log_rows(log: RoutingLog, model: str) -> Iterator[tuple[str, Row]]:
+    """A request is a user and a prompt."""
+    for line, route in log:
+        request = route.req_id
+        yield (
+            f"line {line}",
+            Row(model, route.layer, route.topk_ids, user=request, prompt=request, token=route.token_idx),
+        )
+
+
+def csv_blocks(path: Path, check_names: Callable[[Sequence[str]], None]) -> Generator[CsvBlock, None, None]:
     """A CSV file, block by block; empty lines are no rows."""
     with closing(_Lines(path)) as lines:
         reader = csv.reader(lines)
         records = _csv_records(reader)
         header = next(records, [])
-        refuse_twice(header)
+        check_names(header)
         for block in _in_blocks(records, lines):
             yield CsvBlock(header, block)
 
@@ -154,17 +206,30 @@ def _in_blocks(items: Iterator[_Item], lines: _Lines) -> Iterator[list[_Item]]:
         raise fault
 
 
-def _csv_value(column: str, text: str | None) -> Any:
+def _csv_value(column: str, text: str) -> Any:
     """A CSV field as the value that JSON has there; what is no number is left for the check to refuse."""
     match column:
         case "layer":
-            return _number(text or "")
+            return _number(text)
         case "experts":
-            return [_number(word) for word in (text or "").split()]
+            return [_number(word) for word in text.split()]
         case "weights":
             return [_decimal(word) for word in text.split()] if text else None
         case _:
             return text or None
+
+
+def _expected(column: str, value: Any) -> str:
+    """What a CSV field should have been, by its value; nothing where it is that."""
+    match column:
+        case "layer" if type(value) is not int:
+            return "an integer >= 0"
+        case "experts" if any(type(word) is not int for word in value):
+            return "integers >= 0 separated by spaces, such as 8 36"
+        case "weights" if any(type(word) is not float for word in value or ()):
+            return "numbers separated by spaces, such as 0.7 0.3"
+        case _:
+            return ""
 
 
 def _number(text: str) -> int | str:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
 
 from slimbench.instances.activations import Activations, Routed
+from slimbench.instances.arrays import IndexArray, IntArray
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
 from slimbench.instances.routing import Count
-from slimbench.instances.trace_batches import UsersBy
+from slimbench.instances.trace_batches import UsersBy, named_models
 from slimbench.instances.trace_counts import EVERYTHING, MAX_GROUPS, count_trace
+from slimbench.instances.trace_facts import read_facts
 from slimbench.instances.trace_losses import Losses
-from slimbench.instances.zoo import ZooModel, zoo_model
+from slimbench.instances.zoo import ZooModel, zoo, zoo_model, zoo_models
+
+MAX_LISTED: Final = 8  # layers that a note names one by one
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -95,6 +100,26 @@ def read_trace(path: str | os.PathLike[str], models: Sequence[Model]) -> tuple[A
     return counts.activations(), counts.user_names
 
 
+def traced_models(routing: TraceRouting, path: Path) -> tuple[ZooModel, ...]:
+    """The models of a trace whose recipe names none: the one that it has facts of, else those that it names.
+
+    Raises
+    ------
+    InstanceError
+        If it carries no facts, and its first rows name a model that is not of the zoo.
+    """
+    if facts := read_facts(path):
+        return (facts,)
+    named = named_models(path, routing.by)
+    if unknown := [name for name in named if name not in zoo()]:
+        raise InstanceError(
+            "models",
+            f"is empty, expected one or more of {', '.join(zoo())}, "
+            f"as {path.name} does not tell of its model {unknown[0]}",
+        )
+    return zoo_models(named)
+
+
 def trace_routing(
     routing: TraceRouting, path: Path, traced: tuple[ZooModel, ...], layers: int | None, seed: int
 ) -> Routed:
@@ -108,20 +133,35 @@ def trace_routing(
     traced : tuple of ZooModel
         The models that the trace names.
     layers : int, optional
-        Only the first ones of each model.
+        Only the first ones of each model, of those that the trace names.
     seed : int
         Of the tokens' places.
     """
     full = [model.model() for model in traced]
     counts = count_trace(path, full, routing.by, routing.part, seed, routing.max_groups)
     note = [f"groups and their rates from the trace {path.name}, {counts.n_rows} rows"]
+    if counts.n_dropped:
+        note.append(f"{counts.n_dropped} more rows dropped as warm-up")
+    kept = _kept_layers(traced, counts.layers_of_models, layers, path)
+    for model, of in zip(traced, counts.layers_of_models, strict=True):
+        if len(of) < model.moe_layers:
+            note.append(
+                f"only {_listed(of)} of {model.moe_layers} of {model.name} logged: "
+                "the instance has no others, numbered from 0, and capacities are shares of these"
+            )
     if routing.size_of:
         sizes = zoo_model(routing.size_of, "routing.size_of")
         traced = tuple(model.sized_as(sizes) for model in traced)
         note.append(f"sizes of hidden state and experts assumed, those of {sizes.name}")
-    models = tuple(model.model(layers) for model in traced)
-    limits = np.array([model.layers for model in models])
-    wanted = counts.layers < limits[counts.models]
+    models = tuple(model.model(len(of)) for model, of in zip(traced, kept, strict=True))
+    numbers = _new_numbers(full, kept)
+    wanted = numbers[counts.models, counts.layers] >= 0
+    scaling = counts.scaling()
+    if n_scaled := int((scaling[wanted] > 1).sum()):
+        note.append(
+            f"{n_scaled} of {int(wanted.sum())} layers of users lack tokens that others of the user have; "
+            f"their rates are scaled up, by a factor of up to {scaling[wanted].max():.3g}"
+        )
     rates = np.where(wanted, counts.shares(), 0.0)  # of all groups of each logged layer
     summarised, supported = (
         rates * counts.counted(least) / counts.rows for least in (1, routing.min_support)
@@ -142,11 +182,44 @@ def trace_routing(
         note.append(f"min_support {routing.min_support} drops {dropped:.2%} of the rate")
     drawn_alone = routing.part != EVERYTHING and counts.numbered and counts.complete(full)
     activations = counts.activations(routing.min_support)
+    layers_kept = numbers[activations.models, activations.layers]
     return Routed(
-        activations.where(activations.layers < limits[activations.models]),
+        replace(activations, layers=layers_kept).where(layers_kept >= 0),
         models,
         traced,
         counts.user_names,
         "; ".join(note),
         Losses(lost, counts.tokens if drawn_alone else None),
     )
+
+
+def _kept_layers(
+    traced: Sequence[ZooModel], logged: Sequence[IntArray], layers: int | None, path: Path
+) -> list[IntArray]:
+    """The layers of each model that an instance of the trace has.
+
+    Servers' capacities are shares of the bytes of all experts that the instance has, so it has no layers of
+    which nothing is known: beside one layer of 24, a tenth of all experts is room for more than the one has.
+    """
+    for i, (model, of) in enumerate(zip(traced, logged, strict=True)):
+        if not len(of):
+            raise InstanceError(f"models[{i}]", f"is {model.name}, which no row of {path.name} names")
+        if layers is not None and layers > len(of):
+            raise InstanceError(
+                "layers", f"is {layers}, expected 1 to {len(of)}, the layers of {model.name} that were logged"
+            )
+    return [of[:layers] for of in logged]
+
+
+def _listed(layers: IntArray) -> str:
+    if len(layers) > MAX_LISTED:
+        return f"{len(layers)} layers"
+    return f"layer{'s' * (len(layers) > 1)} {', '.join(map(str, layers))}"
+
+
+def _new_numbers(models: Sequence[Model], kept: Sequence[IntArray]) -> IndexArray:
+    """(M, most layers) int32, the number that each layer has among those kept of its model; -1 of others."""
+    numbers = np.full((len(models), max(model.layers for model in models)), -1, np.int32)
+    for row, of in zip(numbers, kept, strict=True):
+        row[of] = np.arange(len(of))
+    return numbers

@@ -54,6 +54,11 @@ FILE_FIELDS: Final[dict[str, str]] = {  # the array's name in a file
 }
 
 
+def plain_text(value: object) -> str:
+    """A name as ``str`` itself: subclasses, such as NumPy's, print and hash in other ways."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
 def frozen_field(field: str, values: npt.ArrayLike, dtype: type[np.generic]) -> npt.NDArray[Any]:
     """A read-only copy of ``values``; numbers that are not integers are refused where integers are due."""
     given = np.asarray(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -107,6 +107,16 @@ class ZooModel:
         )
 
 
+def published_as(identifier: str, names: Iterable[str]) -> str | None:
+    """Which of the models goes by an identifier such as ``Qwen/Qwen1.5-MoE-A2.7B-Chat``; None if none does.
+
+    That is the one whose name the identifier's last part begins with, whatever follows after a dash.
+    """
+    last = identifier.rstrip("/").rpartition("/")[2].lower()
+    fitting = [name for name in names if f"{last}-".startswith(f"{name.lower()}-")]
+    return max(fitting, key=len, default=None)
+
+
 @functools.cache
 def zoo() -> Mapping[str, ZooModel]:
     """Every model of the table by its name, in the order of the table."""
@@ -129,3 +139,16 @@ def zoo_model(name: str, field: str = "model") -> ZooModel:
         close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
         raise InstanceError(field, f"is {name!r}, expected a model such as {', '.join(close or known)}")
     return known[name]
+
+
+def zoo_models(names: Sequence[str]) -> tuple[ZooModel, ...]:
+    """The models that a recipe names.
+
+    Raises
+    ------
+    InstanceError
+        Naming the field, if there is no such model or no name at all.
+    """
+    if not names:
+        raise InstanceError("models", f"is empty, expected one or more of {', '.join(zoo())}")
+    return tuple(zoo_model(name, f"models[{i}]") for i, name in enumerate(names))

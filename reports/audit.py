@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -72,8 +73,15 @@ def violations(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(["kind", "solver", "instance", "detail"]))
 
 
+def contradictions(broken: pd.DataFrame) -> pd.DataFrame:
+    """Those of ``violations`` that make a reference doubtful: claimed bounds and optima that are none."""
+    return broken[broken["kind"].ne("guarantee")]
+
+
 def _broken_claims(results: Results) -> list[dict[str, Any]]:
-    """Runs whose own bound, or own claim of optimality, a verified placement disproves."""
+    """Runs, also of references, whose own bound or claim of optimality a verified placement disproves."""
+    if not results.reference_runs.empty:
+        results = replace(results, runs=pd.concat([results.runs, results.reference_runs], ignore_index=True))
     best, runs = best_savings(results), results.runs
     none = runs["latency_none_s"].to_numpy(float)
     bound = runs["bound_saving_s"].to_numpy(float)

@@ -28,7 +28,7 @@ STATIC: Final[Config] = {
     "view": {"stroke": None},
     "axis": {
         "domainColor": INK, "tickColor": INK, "labelColor": INK, "titleColor": INK, "gridColor": FAINT,
-        "titleFontWeight": "normal", "labelLimit": 320, "titleLimit": 500,
+        "titleFontWeight": "normal", "labelLimit": 320, "titleLimit": 500, "labelSeparation": 8,
     },
     "legend": {
         "orient": "bottom", "columns": 4, "labelLimit": 170, "labelColor": INK, "titleColor": INK,

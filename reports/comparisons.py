@@ -32,7 +32,7 @@ from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
 from slimbench.bench.significance import fewest_pairs, holm, signed_rank_p
 from slimbench.reports.numbers import count_text
-from slimbench.reports.ratios import per_instance
+from slimbench.reports.ratios import is_heuristic, per_instance
 
 ALPHA: Final = 0.05
 FEWEST_SOLVERS: Final = 3  # for Friedman's test; of two the pair says all
@@ -206,7 +206,7 @@ def _ratios(results: Results) -> pd.DataFrame:
 def _compared(results: Results) -> pd.DataFrame:
     """The ratios of the solvers that are compared: none where all are exact."""
     ratios = _ratios(results)
-    heuristic = set(results.runs.loc[~results.runs["exact"].astype(bool), "solver"])
+    heuristic = set(results.runs.loc[is_heuristic(results.runs), "solver"])
     return ratios if heuristic & set(ratios.columns) else ratios.iloc[:0, :0]
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from slimbench.bench.ratio_intervals import best_savings, disproved, tolerance, worthwhile_savings
+from slimbench.bench.ratio_intervals import best_savings, disproved, worthwhile_savings
+from slimbench.bench.references import tolerance
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
-from slimbench.reports.ratios import TIME_SHIFT_S, geometric_mean, shifted_gmean
+from slimbench.reports.ratios import TIME_SHIFT_S, geometric_mean, is_heuristic, shifted_gmean
 
 OUTCOMES: Final = ("proven", "open", "time_limit", "failed")  # from the best to the worst
 AT_THE_LIMIT: Final = 0.95  # of its time limit; solvers that keep it themselves stop a little earlier
@@ -42,7 +43,7 @@ def exact_runs(results: Results) -> pd.DataFrame:
         root bound / best known saving - 1, at least 0.
     """
     runs = results.runs.assign(best_s=best_savings(results), worthwhile_s=worthwhile_savings(results))
-    runs = runs[runs["exact"].astype(bool) & runs["status"].ne(NOT_RUN)].copy()
+    runs = runs[~is_heuristic(runs) & runs["status"].ne(NOT_RUN)].copy()
     runs["outcome"] = _outcomes(runs)
     runs["disagrees"] = _disagrees(runs)
     runs["proof_s"] = runs["runtime_s"].where(runs["outcome"].eq("proven"), runs["time_limit_s"])

@@ -11,7 +11,7 @@ from slimbench.bench.stored_placements import stored_placements
 from slimbench.instances import InstanceError
 from slimbench.reports.chart import Chart
 from slimbench.reports.placement_view import placement_charts
-from slimbench.reports.ratios import per_instance, ratio_table
+from slimbench.reports.ratios import per_instance
 from slimbench.reports.summary import best_worst_case
 
 
@@ -21,8 +21,7 @@ def inside(results: Results, folder: Path) -> list[Chart]:
     Nor are there any where the folder, an instance in it or a placement is not what it must be: that is for
     ``verify`` to say, and no reason to have no report.
     """
-    ratios = ratio_table(results)
-    best, kind = best_worst_case(ratios[ratios["n_placed"] > 0])
+    best, kind = best_worst_case(results)
     if best is None or kind != "heuristic" or not (folder / FILE_NAME).is_file():
         return []
     table = per_instance(results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 from slimbench.bench.export import spreadsheet_safe
 from slimbench.bench.ratio_intervals import transfers_with_ratios, with_ratios
 from slimbench.bench.results import Results
+from slimbench.bench.store import StoreError
 from slimbench.instances.files import write_atomically
 from slimbench.reports.aggregates import aggregate_table
 from slimbench.reports.audit import guarantee_audit, violations
@@ -35,26 +37,46 @@ from slimbench.reports.templating import page_environment
 from slimbench.reports.worst_cases import worst_cases
 
 
-def write_report(results: Results, folder: Path) -> Path:
+def write_report(results: Results, folder: Path, out: Path | None = None) -> Path:
     """Write ``report.html``, ``report.md``, ``figures`` (SVG, PDF, PNG) and ``tables`` (CSV, LaTeX).
 
     Every file is replaced as a whole; equal results give equal bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    out : Path, optional
+        Folder to write to, that of the run by default.
 
     Returns
     -------
     Path
         Of ``report.html``, which shows everything on its own, without a network.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written.
     """
-    figures = [*charts(results), *inside(results, folder)]
-    parts = sections(results)
-    content = {
-        "name": results.name,
-        "summary": summary(results),
-        "sections": [part for part in parts if part.id != FIGURES or figures],
-        "interactive": interactive(results, figures, folder),
-        "provenance": provenance(results),
-    }
-    return write_pages(folder, figures, _data(results), parts, content)
+    out = out or folder
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):  # rather than find out after all the work
+            pass
+        figures = [*charts(results), *inside(results, folder)]
+        parts = sections(results)
+        content = {
+            "name": results.name,
+            "summary": summary(results),
+            "sections": [part for part in parts if part.id != FIGURES or figures],
+            "interactive": interactive(results, figures, out),
+            "provenance": provenance(results),
+        }
+        return write_pages(out, figures, _data(results), parts, content)
+    except OSError as error:
+        problem = f"the report cannot be written ({error.strerror or error}), expected --out FOLDER"
+        raise StoreError(f"{out}: {problem}") from None
 
 
 def write_pages(

@@ -1,5 +1,7 @@
 """Performance profiles: on which share of the instances a solver is good enough, or fast enough.
 
+All shares are of all instances of the run: where a solver failed, or is not planned, it reaches nothing.
+
 References
 ----------
 Dolan, Moré, Benchmarking optimization software with performance profiles, Mathematical Programming 91, 2002.
@@ -15,7 +17,7 @@ import pandas as pd
 from slimbench.bench.ratio_intervals import FloatArray
 from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
-from slimbench.reports.ratios import per_instance
+from slimbench.reports.ratios import on_every_instance
 
 CLOCK_S: Final = 1e-6  # shorter times are compared as this
 
@@ -27,10 +29,10 @@ def ratio_profile(results: Results) -> pd.DataFrame:
     -------
     DataFrame
         ``solver``, ``tau`` from 1 down to 0 (the ends, and where its share changes), ``share_low`` by the
-        lower ends of the ratios and ``share_high`` by their upper ends. The share is of all planned
-        instances; a repeat without a placement reaches no tau.
+        lower ends of the ratios and ``share_high`` by their upper ends. The share is of all instances; a
+        repeat without a placement reaches no tau.
     """
-    instances = per_instance(results)
+    instances = on_every_instance(results)
     ends = instances[["reached_low", "reached_high"]].to_numpy(float)
     taus = np.unique(np.append(np.clip(ends[np.isfinite(ends)], 0, 1), [0.0, 1.0]))[::-1]
     parts = []
@@ -49,10 +51,10 @@ def time_profile(results: Results) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``solver``, ``tau`` from 1 up (the ends, and where its share changes), ``share`` of all planned
+        ``solver``, ``tau`` from 1 up (the ends, and where its share changes), ``share`` of all
         instances; a repeat that did not end ``ok`` is never finished.
     """
-    instances = per_instance(results)
+    instances = on_every_instance(results)
     times = np.maximum(instances["finished_s"].to_numpy(float), CLOCK_S)
     best = pd.Series(times).groupby(instances["instance_hash"].to_numpy()).transform("min").to_numpy(float)
     factors = np.divide(times, best, out=np.full(len(times), np.inf), where=np.isfinite(times))
@@ -70,11 +72,11 @@ def time_distribution(results: Results) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``solver``, ``seconds`` (where its share changes), ``share`` of all planned instances; a repeat that
+        ``solver``, ``seconds`` (where its share changes), ``share`` of all instances; a repeat that
         did not end ``ok`` is never finished.
     """
     parts = []
-    for solver, own in per_instance(results).groupby("solver", sort=False):
+    for solver, own in on_every_instance(results).groupby("solver", sort=False):
         times = np.maximum(own["finished_s"].to_numpy(float), CLOCK_S)
         seconds = np.unique(times[np.isfinite(times)])
         share = _share(times[:, None] <= seconds)

@@ -55,6 +55,34 @@ def per_instance(results: Results) -> pd.DataFrame:
     return table[["solver", "instance", "instance_hash", *table.columns[3:]]]
 
 
+def on_every_instance(results: Results) -> pd.DataFrame:
+    """``per_instance`` with a row for every solver on every instance of the run: shares are of one set.
+
+    Columns
+    -------
+    planned
+        Whether the solver is planned on the instance. Where not, it reaches no ratio and finishes never.
+    """
+    table = per_instance(results)
+    names = table.groupby("instance_hash", sort=False)["instance"].first()
+    pairs = pd.MultiIndex.from_product(
+        [table["solver"].unique(), names.index], names=["solver", "instance_hash"]
+    )
+    full = table.set_index(["solver", "instance_hash"]).reindex(pairs).reset_index()
+    ends = {f"reached_{end}": full[f"reached_{end}"].fillna(-math.inf) for end in ENDS}
+    return full.assign(
+        instance=full["instance_hash"].map(names),
+        planned=full["n_planned"].notna(),
+        finished_s=full["finished_s"].fillna(math.inf),
+        **ends,
+    )
+
+
+def is_heuristic(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each row is of a solver that does not prove optima, by ``exact``; it may report bounds."""
+    return ~rows["exact"].astype(bool)
+
+
 def ratio_table(results: Results) -> pd.DataFrame:
     """One row for each solver, the best worst case first.
 

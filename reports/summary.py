@@ -1,17 +1,19 @@
-"""What the run says at a glance: the worst certified ratio first, then what it rests on."""
+"""What the run says at a glance: the best heuristic's worst case first, then what it rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
-from slimbench.reports.audit import guarantee_audit, violations
+from slimbench.reports.audit import contradictions, guarantee_audit, violations
 from slimbench.reports.numbers import count_text, ratio_text, time_text
-from slimbench.reports.ratios import ratio_table, runtime_table
+from slimbench.reports.ratios import is_heuristic, ratio_table, runtime_table
+
+MOST_NAMED: Final = 3  # broken promises in a sentence
 
 
 @dataclass(frozen=True)
@@ -34,50 +36,92 @@ class Summary:
 
 
 def summary(results: Results) -> Summary:
-    """Say which solver's worst case is best, which is the worst of all, and how sure that is."""
-    sentences = [*_runs_sentences(results), _references_sentence(results)]
+    """Say how good the best heuristic is at worst, which promises are broken, and what that rests on.
+
+    A bound or an optimum that a verified placement disproves comes before everything: ratios are measured
+    against them.
+    """
+    broken = violations(results)
+    best, *more = _best_sentences(results)
+    sentences = [
+        *broken_promises(contradictions(broken))[:1],
+        best,
+        _broken_sentence(broken),
+        *more,
+        *_runs_sentences(results),
+        _references_sentence(results),
+    ]
+    return Summary(sentences[0], sentences[1:], _tiles(results))
+
+
+def broken_promises(broken: pd.DataFrame) -> list[str]:
+    """A sentence for each row of ``violations``; those that make ratios doubtful first."""
+    doubtful = contradictions(broken)
+    return [
+        f"{word}: {row.solver} on {row.instance}: {row.detail}."
+        for word, rows in (("Contradicted", doubtful), ("Broken guarantee", broken.drop(doubtful.index)))
+        for row in rows.itertuples(index=False)
+    ]
+
+
+def reasons_of_failures(results: Results) -> list[str]:
+    """Why runs failed, those of references too: each reason of a solver once, after its first instance."""
+    measured = pd.concat([results.runs, results.transfers], ignore_index=True).assign(role="")
+    runs = pd.concat([measured, results.reference_runs], ignore_index=True)
+    failed = runs[~runs["status"].isin([FINISHED_WELL, NOT_RUN])]
+    reasons = []
+    for (role, solver, status, message), own in failed.groupby(
+        ["role", "solver", "status", "message"], sort=False
+    ):
+        who = " ".join(filter(None, (str(role), str(solver))))
+        reason = ": ".join(filter(None, (str(own["instance"].iloc[0]), who, str(status), str(message))))
+        reasons.append(f"{reason} ({len(own)} runs)" if len(own) > 1 else reason)
+    return reasons
+
+
+def _broken_sentence(broken: pd.DataFrame) -> str:
+    if broken.empty:
+        return "No promise is broken."
+    cases = [f"{row.kind} of {row.solver} on {row.instance}" for row in broken.itertuples(index=False)]
+    more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
+    return f"Broken promises: {', '.join(cases[:MOST_NAMED])}{more}."
+
+
+def _best_sentences(results: Results) -> Iterator[str]:
+    """The best heuristic and its worst case; then what else there is to say of it."""
+    best, kind = best_worst_case(results)
+    if best is None:
+        yield "No verified placement yet, so no ratio."
+        return
+    solver, placed, total = best["solver"], int(best["n_placed"]), _n_instances(results)
+    where = str(best["worst_instance"])
+    if placed < total:
+        where += f"; it has no placement on {total - placed} of {total} instances"
+    yield f"Best {kind}: {solver}, at worst {_ratio(best, 'min')} of the optimal saving, on {where}."
+    median_s = float(runtime_table(results).set_index("solver").loc[solver, "median_s"])
+    yield (
+        f"{solver} reaches {_ratio(best, 'gmean')} in the geometric mean of {placed} of "
+        f"{count_text(total, 'instance')}, in a median time of {time_text(median_s)}."
+    )
+
+
+def best_worst_case(results: Results) -> tuple[pd.Series[Any] | None, str]:
+    """The row of ``ratio_table`` with the best worst case, and whether it is of a heuristic or any solver.
+
+    Of the heuristics with a placement on every instance of the run, else of any one, else of any solver.
+    """
     ratios = ratio_table(results)
     placed = ratios[ratios["n_placed"] > 0]
-    if placed.empty:
-        return Summary("No verified placement yet, so no ratio.", sentences, _tiles(results))
-    return Summary(_worst_case(placed), [_best_sentence(results, placed), *sentences], _tiles(results))
-
-
-def _worst_case(placed: pd.DataFrame) -> str:
-    row = placed.iloc[-1]
-    return (
-        f"Worst certified ratio: {_ratio(row, 'min')} of the optimal saving, by {row['solver']} "
-        f"on {row['worst_instance']}."
-    )
-
-
-def _best_sentence(results: Results, placed: pd.DataFrame) -> str:
-    best, kind = best_worst_case(placed)
-    if best is None:
-        return ""
-    times = runtime_table(results).set_index("solver")
-    return (
-        f"The {kind} with the best worst case is {best['solver']}: {_ratio(best, 'min')} on "
-        f"{best['worst_instance']}, {_ratio(best, 'gmean')} in the geometric mean of "
-        f"{best['n_placed']} of {count_text(int(best['n_instances']), 'instance')}, "
-        f"in a median time of {time_text(float(times.loc[best['solver'], 'median_s']))}."
-    )
-
-
-def best_worst_case(placed: pd.DataFrame) -> tuple[pd.Series[Any] | None, str]:
-    """The row of the heuristic that answered everywhere (else of any, else of any solver), and its kind.
-
-    Parameters
-    ----------
-    placed : DataFrame
-        Rows of ``ratio_table`` with a placement, the best worst case first.
-    """
-    heuristics = placed[~placed["exact"].astype(bool)]
-    everywhere = heuristics[heuristics["n_placed"] == heuristics["n_instances"]]
+    heuristics = placed[is_heuristic(placed)]
+    everywhere = heuristics[heuristics["n_placed"] == _n_instances(results)]
     for candidates, kind in ((everywhere, "heuristic"), (heuristics, "heuristic"), (placed, "solver")):
         if not candidates.empty:
             return candidates.iloc[0], kind
     return None, "solver"
+
+
+def _n_instances(results: Results) -> int:
+    return int(results.runs["instance_hash"].nunique())
 
 
 def _ratio(row: pd.Series[float], statistic: str) -> str:

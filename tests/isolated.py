@@ -65,6 +65,25 @@ def solve_and_listen(
     return {"result": result, "incumbents": incumbents, "bounds": bounds}
 
 
+class ListenerError(Exception):
+    """What a listener raises."""
+
+
+def solve_with_a_bad_listener(milp: Milp, backend: str, listener: str) -> int:
+    """How often a listener is called that raises each time; it has to come back as it was raised."""
+    calls = []
+
+    def bad(*told: object) -> None:
+        calls.append(told)
+        raise ListenerError(listener)
+
+    try:
+        solve_milp(milp, backend, dataclasses.replace(SolveOptions(), **{listener: bad}))
+    except ListenerError:
+        return len(calls)
+    raise AssertionError("nothing came back")
+
+
 def build_and_solve(
     instance: Instance, formulation: str, choices: dict[str, frozenset[str]]
 ) -> dict[str, tuple[Placement, float, float]]:

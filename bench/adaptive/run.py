@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from slimbench.bench.adaptive.course import Course, Stage
 from slimbench.bench.adaptive.results import AdaptiveResults, sequence_folder, write_results
@@ -17,7 +15,8 @@ from slimbench.bench.machine import describe_machine, now
 from slimbench.bench.plugin import PluginError
 from slimbench.bench.policy_plugin import Policy, PolicyCall, parse_policy
 from slimbench.bench.registry import find_policies
-from slimbench.bench.suite import SuiteError, SuiteFile
+from slimbench.bench.seeds import drawn_seed
+from slimbench.bench.suite import SuiteError, SuiteFile, refuse_repeated
 from slimbench.instances import InstanceError
 
 OnCourse = Callable[[str, Course], None]  # name of the sequence, and how a policy fared on it
@@ -59,8 +58,7 @@ class AdaptiveRun:
                 self.calls = [parse_policy(text, known) for text in policies]
             else:
                 self.calls = _calls("policies", self.suite.policies, known)
-            if len({call.label for call in self.calls}) < len(self.calls):
-                raise SuiteError("one of them is named twice", "policies")
+            refuse_repeated("policies", (call.label for call in self.calls))
             self._judges = _calls("reference.policies", self.suite.reference.policies, known)
             for call in self._judges:
                 if not call.policy.exact:
@@ -94,15 +92,13 @@ class AdaptiveRun:
         provenance |= describe_machine()
         done: list[Played] = []
         with Workers(threads=self.suite.limits.threads) as workers:
-            for number, named in enumerate(self.sequences):
-                done.append(self._played(number, named, folder, workers, on_course))
+            for named in self.sequences:
+                done.append(self._played(named, folder, workers, on_course))
                 results = AdaptiveResults.of(self.suite.name, done, {**provenance, "finished": now()})
                 write_results(results, done, folder)
         return results
 
-    def _played(
-        self, number: int, named: NamedSequence, folder: Path, workers: Workers, on_course: OnCourse
-    ) -> Played:
+    def _played(self, named: NamedSequence, folder: Path, workers: Workers, on_course: OnCourse) -> Played:
         suite, sequence = self.suite, named.sequence
         own_folder = sequence_folder(folder, sequence.sha256)
         try:
@@ -111,8 +107,7 @@ class AdaptiveRun:
             )
         except OSError as error:
             raise InstanceError("", error.strerror or str(error), own_folder) from None
-        # Every policy sees the same seed on the same sequence.
-        seed = int(np.random.SeedSequence([suite.seed, number]).generate_state(1)[0])
+        seed = drawn_seed(suite.seed, sequence.sha256)
 
         def course(call: PolicyCall) -> Course:
             result = stage.run(call, seed)
@@ -124,7 +119,7 @@ class AdaptiveRun:
         return played(named, list(references.values()), courses)
 
 
-def _calls(place: str, texts: Sequence[str], policies: dict[str, Policy]) -> list[PolicyCall]:
+def _calls(place: str, texts: Sequence[str], policies: Mapping[str, Policy]) -> list[PolicyCall]:
     try:
         return [parse_policy(text, policies) for text in texts]
     except PluginError as error:

@@ -13,8 +13,6 @@ from slimbench.bench.executor import Executor
 from slimbench.bench.messages import Job
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.perf.child import command_seconds
-from slimbench.bench.plugin import parse_call
-from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.instances import Instance, write_instance
@@ -77,13 +75,12 @@ def carry_out(executor: Executor, jobs: Iterable[Job], slots: int) -> float:
     RuntimeError
         If a run does not end with a feasible placement.
     """
-    solvers = find_solvers([PLUGIN])
     under_way = 0
 
     def finish(outcomes: Iterable[Outcome]) -> int:
         count = 0
         for outcome in outcomes:
-            row = verified(INSTANCE, parse_call(outcome.job.solver, solvers), outcome)
+            row = verified(INSTANCE, outcome)
             if row["status"] != "ok":
                 raise RuntimeError(f"{outcome.job.solver}: {row['status']}: {row['message']}")
             count += 1

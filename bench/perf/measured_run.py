@@ -61,7 +61,7 @@ def measure(instance: Instance, solver: str, time_limit_s: float) -> MeasuredRun
             threads=1,
             log_file=str(Path(folder, "log")),
         )
-        row = verified(instance, call, run_alone(job))
+        row = verified(instance, run_alone(job))
     return MeasuredRun(
         row["status"], row["termination"], row["runtime_s"], row["saving_s"], row["bound_saving_s"]
     )

@@ -8,6 +8,7 @@ from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import solver
 from slimbench.bench.solvers.popularity import popularity
 from slimbench.formulations.and_terms import AndTerms, and_terms, marginal_savings
+from slimbench.formulations.sweep import sweep
 from slimbench.instances import Instance, Placement
 from slimbench.instances.arrays import BoolArray
 
@@ -16,15 +17,15 @@ from slimbench.instances.arrays import BoolArray
 def local_search(instance: Instance, context: SolveContext) -> Placement:
     """From ``popularity``, swap one cached expert for a better one, server by server, to a local optimum."""
     holds = popularity(instance, context).holds.copy()
-    unchanged = 0
-    while unchanged < instance.n_servers:
-        for n in range(instance.n_servers):
-            improved = _improve_server(instance, and_terms(instance, holds, n), holds[n], n, context)
-            unchanged = 0 if improved else unchanged + 1
-            if improved:
-                context.report(Placement(holds))
-            if unchanged == instance.n_servers or context.expired():
-                return Placement(holds)
+
+    def improves(server: int) -> bool:
+        terms = and_terms(instance, holds, server)
+        improved = _improve_server(instance, terms, holds[server], server, context)
+        if improved:
+            context.report(Placement(holds))
+        return improved
+
+    sweep(instance.n_servers, improves, context.expired)
     return Placement(holds)
 
 
@@ -37,19 +38,19 @@ def _improve_server(
     """
     sizes = instance.expert_bytes
     improved = False
-    for dropped in [-1, *np.flatnonzero(cached).tolist()]:  # -1: only add
+    for dropped in [None, *np.flatnonzero(cached).tolist()]:  # None: only add
         if context.expired():
             break
-        loss = 0.0
-        if dropped >= 0:
-            loss = marginal_savings(terms, cached)[dropped]
-            cached[dropped] = False
-        room = instance.capacities_bytes[server] - sizes[cached].sum()
-        marginal = np.where(cached | (sizes > room), -1.0, marginal_savings(terms, cached))
+        better = cached.copy()
+        if dropped is not None:
+            better[dropped] = False
+        room = instance.capacities_bytes[server] - sizes[better].sum()
+        marginal = np.where(better | (sizes > room), -1.0, marginal_savings(terms, better))
         added = int(np.argmax(marginal))
-        if marginal[added] > loss * (1 + 1e-12):  # rounding is no improvement
-            cached[added] = True
+        if marginal[added] <= 0:
+            continue
+        better[added] = True
+        if terms.improves(cached, better):
+            cached[:] = better
             improved = True
-        elif dropped >= 0:
-            cached[dropped] = True
     return improved

@@ -23,7 +23,7 @@ def lp_rounding(
 ) -> Placement:
     """Round the relaxation of ``cover`` by share per byte, then at random; fill servers and pairs from there.
 
-    The relaxation's optimum is a proven bound.
+    The bound is that of the relaxation's multipliers (``dual_bound``), whose proof needs no trust in HiGHS.
     """
     search = BracketSearch(
         instance, exact_experts=exact_experts, expired=context.expired, report=context.report

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.plugin import Parameters, PluginError, solver
+from slimbench.bench.references import tolerance
 from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import (
@@ -25,7 +26,6 @@ from slimbench.formulations.subproblem import best_cache
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.arrays import FloatArray
 
-AGREEMENT: Final = 1e-6  # relative; above it solver and evaluation contradict each other
 ALL_BUT: Final = "all-but-"
 EXACT_EXPERTS: Final = 16  # layers with more named experts are split, as by ``slim-sweep``
 
@@ -114,10 +114,11 @@ def _checked_saving_s(
     An incumbent that is not proven optimal may leave auxiliary columns below their best, so its objective
     may lie below what its placement saves, never above.
     """
-    saving = evaluate(instance, placement).saving_s
+    evaluation = evaluate(instance, placement)
+    saving = evaluation.saving_s
     claimed = result.objective * seconds_per_unit if result.objective is not None else 0.0
     excess = abs(claimed - saving) if result.termination == "optimal" else claimed - saving
-    if excess > AGREEMENT * max(saving, claimed):
+    if excess > tolerance(max(saving, claimed), evaluation.latency_none_s):
         raise SolverError(f"{backend} claims a saving of {claimed:.9g} s, its placement saves {saving:.9g} s")
     return saving
 

@@ -12,8 +12,10 @@ from typing import Final
 
 import numpy as np
 
+from slimbench.formulations.backends.dual_bound import dual_bound
 from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions
 from slimbench.formulations.backends.result import MilpResult, Termination
+from slimbench.formulations.backends.row_ranges import in_range
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.libraries import loading
@@ -43,7 +45,10 @@ Solve = Callable[[Milp, SolveOptions], MilpResult]
 
 
 def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
-    """Solve a model with one backend.
+    """Solve a model with one backend, which gets its rows ``in_range``.
+
+    The bound on a model with integer columns is a claim of the library, to its tolerances; that on a linear
+    program is rebuilt from its multipliers (``dual_bound``) and needs no trust.
 
     Raises
     ------
@@ -55,7 +60,10 @@ def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None 
     solve = load_backend(backend)
     if not milp.n_columns:
         return MilpResult("optimal", "empty model", np.empty(0), 0.0, 0.0)
+    milp = in_range(milp, integers=backend == "cp-sat")
     result = solve(milp, options or SolveOptions())
+    if result.multipliers is not None:
+        result = replace(result, bound=dual_bound(milp, result.multipliers))
     if result.bound is not None and result.root_bound is not None:
         # what an incumbent has cut off at the root, a library may leave out of the bound it prints there
         return replace(result, root_bound=max(result.root_bound, result.bound))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -41,7 +43,7 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     started = options.start is not None and _set_initial_values(milp, columns, options, options.start)
     text = _run(problem, options, end, warm_start=started)
     if "Pre-processing says infeasible" in text:  # a fault of CBC 2.10: caching nothing is feasible
-        text = _run(problem, options, end, "preprocess off", warm_start=started)
+        text = _run(problem, options, end, "-preprocess", "off", warm_start=started)
     ending = _last(r"^Result - (.*)$", text) or "no result line"
     if "infeasible" in ending.lower():
         raise SolverError(f"CBC ended with {ending!r}, although caching nothing is feasible")
@@ -54,31 +56,58 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     printed = _bound(r"^Lower bound:\s+(\S+)$", text)
     if printed is None:
         printed = _bound(r"^Continuous objective value is (\S+)", text)
-    bound = objective if optimal else printed
+    bound = printed if mixed else None
+    if mixed and optimal and objective is not None:  # of which it prints no bound, but stops at this gap
+        bound = objective + RELATIVE_GAP * abs(objective)
+    multipliers = None
+    if not mixed and found:  # of the negated objective
+        multipliers = -np.array([row.pi or 0.0 for row in problem.constraints.values()])
     nodes = _last(r"^Enumerated nodes:\s+(\d+)$", text)
     root_bound = _bound(r"^Cuts at root node changed objective from \S+ to (\S+)$", text)
     if root_bound is None and mixed:  # done before its first cut
         root_bound = bound
     figures = {"nodes": float(nodes)} if nodes else {}
-    return MilpResult(termination, ending, values, objective, bound, root_bound, figures)
+    return MilpResult(termination, ending, values, objective, bound, root_bound, multipliers, figures)
 
 
 def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str, warm_start: bool) -> str:
-    """Run CBC until ``end`` on the clock of ``time.monotonic``; returns its log."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = options.log_file or Path(folder, "cbc.log")
-        problem.solve(
-            pulp.PULP_CBC_CMD(
-                msg=False,
-                timeLimit=max(0.0, end - time.monotonic()) if math.isfinite(end) else None,
-                threads=options.threads if options.threads > 1 else None,
-                gapRel=RELATIVE_GAP,
-                gapAbs=0.0,
-                options=[f"primalT {FEASIBILITY_TOLERANCE:g}", f"integerT {FEASIBILITY_TOLERANCE:g}", *more],
-                logPath=str(log),
-                warmStart=warm_start,
+    """Run CBC until ``end`` on the clock of ``time.monotonic``; returns its log.
+
+    It works inside a folder and knows files by their bare names. PuLP would give it whole paths, in a command
+    that falls apart where a path has a space.
+    """
+    cbc = pulp.PULP_CBC_CMD()
+    settings = {
+        "-timeMode": "elapsed",
+        "-ratio": f"{RELATIVE_GAP:g}",
+        "-allow": "0",
+        "-primalT": f"{FEASIBILITY_TOLERANCE:g}",
+        "-integerT": f"{FEASIBILITY_TOLERANCE:g}",
+    }
+    if options.threads > 1:
+        settings["-threads"] = str(options.threads)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        names = problem.writeMPS(str(folder / "model.mps"), rename=1)[:3]
+        if warm_start:
+            cbc.writesol(str(folder / "start.mst"), problem, *names)
+            settings["-mips"] = "start.mst"
+        if math.isfinite(end):
+            settings["-sec"] = f"{max(0.0, end - time.monotonic()):g}"
+        command = [cbc.path, "model.mps", *itertools.chain(*settings.items()), *more]
+        command += ["-solve", "-printingOptions", "all", "-solution", "model.sol"]
+        log = options.log_file or folder / "cbc.log"
+        with log.open("wb") as stream:
+            ended = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
             )
-        )
+        if ended.returncode or not (folder / "model.sol").exists():
+            raise SolverError(f"CBC exited with code {ended.returncode} and without a result")
+        solution = str(folder / "model.sol")
+        status, values, _, multipliers, _, sol_status = cbc.readsol_MPS(solution, problem, *names)
+        problem.assignVarsVals(values)
+        problem.assignConsPi(multipliers)
+        problem.assignStatus(status, sol_status)
         return log.read_text(errors="replace")
 
 

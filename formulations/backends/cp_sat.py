@@ -17,10 +17,11 @@ from slimbench.formulations.backends.solver_log import solver_log
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp import Milp
+from slimbench.formulations.rounding import raised
 from slimbench.instances.arrays import FloatArray, IntArray
 
-# CP-SAT counts in integers below 2^62. Objective and fractional columns are rounded up to these grids, so its
-# bound stays a bound; an optimum is one only where the rounding adds less than ROUNDING of it.
+# CP-SAT counts in integers below 2^62. Objective and fractional columns are rounded up to these grids, rows
+# down, so its bound stays a bound; an optimum is one only where the rounding adds less than ROUNDING of it.
 OBJECTIVE_TOTAL: Final = 2.0**58
 FRACTION_STEPS: Final = 2**23
 ROUNDING: Final = 5e-7
@@ -49,11 +50,18 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     solver.parameters.linearization_level = 2
     if math.isfinite(options.time_limit_s):
         solver.parameters.max_time_in_seconds = max(0.0, options.time_limit_s - (time.monotonic() - begun))
-    progress = Progress(options)
-    if options.on_bound is not None:
-        solver.best_bound_callback = lambda bound: progress.proved(bound / per_unit, math.inf)
-    told = _Incumbents(columns, steps, per_unit, progress) if options.on_incumbent is not None else None
-    with solver_log(options.log_file) as write:
+    with (
+        Progress(options, interrupt=solver.stop_search) as progress,
+        solver_log(options.log_file) as write,
+    ):
+
+        def tell(bound: float) -> None:
+            with progress.callback():
+                progress.proved(_in_units(bound, per_unit), math.inf)
+
+        if options.on_bound is not None:
+            solver.best_bound_callback = tell
+        told = _Incumbents(columns, steps, per_unit, progress) if options.on_incumbent is not None else None
         if write is not None:
             solver.parameters.log_search_progress = True
             solver.parameters.log_to_stdout = False
@@ -65,20 +73,25 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
         )
     found = status in {cp_model.OPTIMAL, cp_model.FEASIBLE}
     values, value = None, None
-    bound = solver.best_objective_bound / per_unit
+    said = solver.best_objective_bound
     optimal = status == cp_model.OPTIMAL
     if found:
         values = _within_rows(milp, np.array([solver.value(c) for c in columns]) / steps)
         value = float(milp.objective @ values)
-        optimal = optimal and bound - value <= ROUNDING * abs(bound)
+        optimal = optimal and said / per_unit - value <= ROUNDING * abs(said / per_unit)
     return MilpResult(
         termination="optimal" if optimal else "feasible" if found else "none",
         raw_status=solver.status_name(status),
         values=values,
         objective=value,
-        bound=bound if found or bound > 0 else None,  # stopped before its first bound, CP-SAT says 0
+        bound=_in_units(said, per_unit) if found or said > 0 else None,  # before its first bound it says 0
         figures={"nodes": float(solver.num_branches)},
     )
+
+
+def _in_units(bound: float, per_unit: float) -> float:
+    """A bound of CP-SAT, raised by what scaling the objective, and dividing it again, are rounded by."""
+    return float(raised(bound / per_unit, OBJECTIVE_TOTAL / per_unit, 4))
 
 
 def _add_hint(
@@ -115,14 +128,18 @@ def _within_rows(milp: Milp, values: FloatArray) -> FloatArray:
 
 
 def _add_rows(model: cp_model.CpModel, columns: list[cp_model.IntVar], milp: Milp, steps: IntArray) -> None:
-    """Rows in integers: those with a fractional column in its steps, rounded so as to relax the row."""
+    """Rows in integers: those with a fractional column in its steps, a power of two, and rounded down.
+
+    Columns are >= 0, so a lower coefficient relaxes the row, and an integer is at most a right side where it
+    is at most its floor.
+    """
     rows = milp.rows
     for r in range(rows.shape[0]):
         entries = slice(rows.indptr[r], rows.indptr[r + 1])
         members = rows.indices[entries]
         scale = int(steps[members].max(initial=1))
-        coefficients = np.floor(rows.data[entries] * (scale / steps[members]) + 1e-9).astype(np.int64)
-        upper = math.floor(milp.row_upper[r] * scale + 1e-9)
+        coefficients = np.floor(rows.data[entries] * (scale / steps[members])).astype(np.int64)
+        upper = math.floor(milp.row_upper[r] * scale)
         terms = cp_model.LinearExpr.weighted_sum([columns[c] for c in members], coefficients.tolist())
         model.add(terms <= upper)
 
@@ -138,6 +155,7 @@ class _Incumbents(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]  # n
 
     def on_solution_callback(self) -> None:
         """Called by CP-SAT."""
-        values = np.array([self.value(c) for c in self._columns]) / self._steps
-        bound = self.best_objective_bound / self._per_unit
-        self._progress.found(values, self.objective_value / self._per_unit, bound, math.inf)
+        with self._progress.callback():
+            values = np.array([self.value(c) for c in self._columns]) / self._steps
+            bound = _in_units(self.best_objective_bound, self._per_unit)
+            self._progress.found(values, self.objective_value / self._per_unit, bound, math.inf)

@@ -27,17 +27,20 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     SolverError
         If there is no licence, or only one for smaller models, or Gurobi fails.
     """
-    progress = Progress(options)
     try:
-        with gurobipy.Env(params={"LogToConsole": 0}) as env, gurobipy.Model(env=env) as model:
-            columns = _fill(model, milp, options)
+        with (
+            gurobipy.Env(params={"LogToConsole": 0}) as env,
+            gurobipy.Model(env=env) as model,
+            Progress(options, interrupt=model.terminate) as progress,
+        ):
+            columns, rows = _fill(model, milp, options)
             model.optimize(_callback(milp, columns, progress) if milp.integer.any() else None)
-            return _result(model, columns, milp, progress)
+            return _result(model, columns, rows, milp, progress)
     except gurobipy.GurobiError as error:
         raise SolverError(_explained(error, milp)) from None
 
 
-def _fill(model: gurobipy.Model, milp: Milp, options: SolveOptions) -> gurobipy.MVar:
+def _fill(model: gurobipy.Model, milp: Milp, options: SolveOptions) -> tuple[gurobipy.MVar, gurobipy.MConstr]:
     parameters = {
         "LogFile": str(options.log_file or ""),
         "Threads": options.threads,
@@ -53,10 +56,10 @@ def _fill(model: gurobipy.Model, milp: Milp, options: SolveOptions) -> gurobipy.
     kinds = np.where(milp.integer, GRB.BINARY, GRB.CONTINUOUS)
     columns = model.addMVar(milp.n_columns, lb=0.0, ub=1.0, obj=milp.objective, vtype=kinds)
     model.ModelSense = GRB.MAXIMIZE
-    model.addMConstr(milp.rows, columns, GRB.LESS_EQUAL, milp.row_upper)
+    rows = model.addMConstr(milp.rows, columns, GRB.LESS_EQUAL, milp.row_upper)
     if options.start is not None:
         columns[options.start.columns].Start = options.start.values
-    return columns
+    return columns, rows
 
 
 def _callback(
@@ -66,23 +69,30 @@ def _callback(
 
     def tell(model: gurobipy.Model, where: int) -> None:
         told = GRB.Callback
-        if where == told.MIPSOL:
-            values = np.array(model.cbGetSolution(variables))
-            bound, nodes = model.cbGet(told.MIPSOL_OBJBND), model.cbGet(told.MIPSOL_NODCNT)
-            progress.found(values, float(milp.objective @ values), bound, nodes)
-            progress.proved(bound, nodes)
-        elif where == told.MIP:
-            progress.proved(model.cbGet(told.MIP_OBJBND), model.cbGet(told.MIP_NODCNT))
+        with progress.callback():
+            if where == told.MIPSOL:
+                values = np.array(model.cbGetSolution(variables))
+                bound, nodes = model.cbGet(told.MIPSOL_OBJBND), model.cbGet(told.MIPSOL_NODCNT)
+                progress.found(values, float(milp.objective @ values), bound, nodes)
+                progress.proved(bound, nodes)
+            elif where == told.MIP:
+                progress.proved(model.cbGet(told.MIP_OBJBND), model.cbGet(told.MIP_NODCNT))
 
     return tell
 
 
-def _result(model: gurobipy.Model, columns: gurobipy.MVar, milp: Milp, progress: Progress) -> MilpResult:
+def _result(
+    model: gurobipy.Model,
+    columns: gurobipy.MVar,
+    rows: gurobipy.MConstr,
+    milp: Milp,
+    progress: Progress,
+) -> MilpResult:
     raw = WORDS[model.Status]
     if model.Status in {GRB.INFEASIBLE, GRB.INF_OR_UNBD, GRB.UNBOUNDED, GRB.NUMERIC}:
         raise SolverError(f"Gurobi ended with {raw}, although caching nothing is feasible")
     optimal, found, mixed = model.Status == GRB.OPTIMAL, model.SolCount > 0, bool(milp.integer.any())
-    bound = finite(model.ObjBound) if optimal or mixed else None
+    bound = finite(model.ObjBound) if mixed else None
     if bound is not None:
         progress.proved(bound, model.NodeCount)
     values: FloatArray | None = np.asarray(columns.X) if found else None
@@ -93,6 +103,7 @@ def _result(model: gurobipy.Model, columns: gurobipy.MVar, milp: Milp, progress:
         objective=model.ObjVal if found else None,
         bound=bound,
         root_bound=finite(progress.root_bound) if mixed else None,
+        multipliers=np.asarray(rows.Pi) if optimal and not mixed else None,
         figures={"nodes": float(model.NodeCount)},
     )
 

@@ -43,29 +43,35 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     if options.start is not None:
         start = options.start
         highs.setSolution(len(start.columns), start.columns.astype(np.int32), start.values)
-    progress = Progress(options)
-    if milp.integer.any():
-        _listen(highs, progress)
-    run = threading.Thread(target=highs.run, daemon=True)
-    run.start()
-    run.join(options.time_limit_s + OVERRUN_S if math.isfinite(options.time_limit_s) else None)
-    if run.is_alive():
-        progress.close()
-        return _overrun(progress)
-    return _result(highs, milp, progress)
+    with Progress(options, interrupt=lambda: highs.cbMipInterrupt.subscribe(_stop)) as progress:
+        if milp.integer.any():
+            _listen(highs, progress)
+        run = threading.Thread(target=highs.run, daemon=True)
+        run.start()
+        run.join(options.time_limit_s + OVERRUN_S if math.isfinite(options.time_limit_s) else None)
+        if not run.is_alive():
+            return _result(highs, milp, progress)
+    return _overrun(progress)
 
 
 def _listen(highs: Any, progress: Progress) -> None:
     def found(event: Any) -> None:
         told = event.data_out
-        values = np.array(told.mip_solution)
-        progress.found(values, told.objective_function_value, told.mip_dual_bound, told.mip_node_count)
+        with progress.callback():
+            values = np.array(told.mip_solution)
+            progress.found(values, told.objective_function_value, told.mip_dual_bound, told.mip_node_count)
 
     def logged(event: Any) -> None:
-        progress.proved(event.data_out.mip_dual_bound, event.data_out.mip_node_count)
+        with progress.callback():
+            progress.proved(event.data_out.mip_dual_bound, event.data_out.mip_node_count)
 
     highs.cbMipImprovingSolution.subscribe(found)
     highs.cbMipLogging.subscribe(logged)
+
+
+def _stop(event: Any) -> None:
+    """Subscribed only to stop: HiGHS asks so often that a call back costs time."""
+    event.interrupt()
 
 
 def _overrun(progress: Progress) -> MilpResult:
@@ -90,14 +96,15 @@ def _result(highs: Any, milp: Milp, progress: Progress) -> MilpResult:
     mixed = bool(milp.integer.any())
     if mixed:
         progress.proved(info.mip_dual_bound, info.mip_node_count)
-    bound = info.mip_dual_bound if mixed else info.objective_function_value
+    solution = highs.getSolution()
     return MilpResult(
         termination="optimal" if optimal else "feasible" if found else "none",
         raw_status=raw,
-        values=np.array(highs.getSolution().col_value) if found else None,
+        values=np.array(solution.col_value) if found else None,
         objective=info.objective_function_value if found else None,
-        bound=finite(bound) if optimal or mixed else None,
+        bound=finite(info.mip_dual_bound) if mixed else None,
         root_bound=finite(progress.root_bound),
+        multipliers=np.array(solution.row_dual) if not mixed and solution.dual_valid else None,
         figures={"nodes": float(info.mip_node_count)},
     )
 

@@ -28,10 +28,11 @@ class MilpResult:
     objective : float or None
         The library's objective of the incumbent: a claim, to be checked against the placement's.
     bound : float or None
-        Proven upper bound; None when the library gives none.
+        Upper bound that the library claims; None when it gives none. Never a primal objective.
     root_bound : float or None
-        Proven upper bound when the root node was done, or as far as it got; None where the library does
-        not tell.
+        The same when the root node was done, or as far as it got; None where the library does not tell.
+    multipliers : (R,) float64 or None
+        Of the rows, of a model without integer columns; ``solve_milp`` makes its bound of them.
     figures : dict
         Other figures of the solve, such as ``nodes`` (for CP-SAT, branches).
     """
@@ -42,4 +43,5 @@ class MilpResult:
     objective: float | None
     bound: float | None
     root_bound: float | None = None
+    multipliers: FloatArray | None = None
     figures: dict[str, float] = field(default_factory=dict)

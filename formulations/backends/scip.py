@@ -27,9 +27,8 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     strikes first.
     """
     model = _model(milp)
-    progress = Progress(options)
     told = options.on_incumbent is not None or options.on_bound is not None
-    with solver_log(options.log_file) as write:
+    with Progress(options) as progress, solver_log(options.log_file) as write:
         result = mathopt.solve(
             model,
             mathopt.SolverType.GSCIP,
@@ -98,12 +97,13 @@ def _events() -> mathopt.CallbackRegistration:
 
 def _callback(milp: Milp, progress: Progress) -> Any:
     def tell(data: mathopt.CallbackData) -> mathopt.CallbackResult:
-        bound, nodes = data.mip_stats.dual_bound, data.mip_stats.explored_nodes
-        if data.event == mathopt.Event.MIP_SOLUTION:
-            values = _values(data.solution, milp.n_columns)
-            progress.found(values, float(milp.objective @ values), bound, nodes)
-        progress.proved(bound, nodes)
-        return mathopt.CallbackResult()
+        with progress.callback():
+            bound, nodes = data.mip_stats.dual_bound, data.mip_stats.explored_nodes
+            if data.event == mathopt.Event.MIP_SOLUTION:
+                values = _values(data.solution, milp.n_columns)
+                progress.found(values, float(milp.objective @ values), bound, nodes)
+            progress.proved(bound, nodes)
+        return mathopt.CallbackResult(terminate=progress.failed)
 
     return tell
 

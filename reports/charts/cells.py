@@ -13,7 +13,7 @@ from slimbench.bench.results import Results
 from slimbench.reports.chart import plain
 from slimbench.reports.numbers import ratio_text
 from slimbench.reports.profiles import CLOCK_S
-from slimbench.reports.ratios import per_instance
+from slimbench.reports.ratios import on_every_instance
 
 CELLS: Final = "cells"
 NOT_REACHED: Final = 2.0  # gap of a solver without a placement: beyond every real one
@@ -29,7 +29,7 @@ FACTORS: Final = {
 
 
 def cells(results: Results) -> pd.DataFrame:
-    """One row for each solver and instance.
+    """One row for each solver on each instance of the run.
 
     Columns
     -------
@@ -46,8 +46,10 @@ def cells(results: Results) -> pd.DataFrame:
         Median wall seconds of the runs that ended ok; null where none did, or where a median repeat did not.
     ratio
         As text.
+    planned
+        Whether the solver is planned on the instance; where not, it has no placement and never finishes.
     """
-    table = per_instance(results)
+    table = on_every_instance(results)
     columns = ["instance_hash", "dispatch", *dict.fromkeys(["suite", *FACTORS])]
     facts = results.instances.assign(all_experts=_all_experts(results.instances))
     shares = results.runs.assign(latency_share=results.runs["latency_s"] / results.runs["latency_none_s"])
@@ -66,6 +68,7 @@ def cells(results: Results) -> pd.DataFrame:
             "runtime_s": table["runtime_s"].clip(lower=CLOCK_S),
             "finished_s": table["finished_s"].where(np.isfinite(table["finished_s"])).clip(lower=CLOCK_S),
             "ratio": [ratio_text(*ends) for ends in table[["ratio_low", "ratio_high"]].to_numpy(float)],
+            "planned": table["planned"],
         }
     )
     return frame.assign(dispatch=frame["dispatch"].map(plain), suite=frame["suite"].map(plain))

@@ -36,6 +36,7 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
     shown = min(total, MOST_ROWS)
     drawn = (
         live(CELLS)
+        .transform_filter("datum.planned")
         .transform_joinaggregate(worst="max(gap_low)", mean="mean(gap_low)", groupby=["instance"])
         .transform_window(
             row="dense_rank()",
@@ -88,8 +89,10 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
         "Worst first: the instance with the lowest ratio of any solver is on top, the solver with the "
         "lowest worst case is on the left. A cell shows the median over repeats; the darker, the further "
         "from the optimum. Two numbers are an interval; a cross is a solver without a placement in half of "
-        "its repeats or more.",
-        rows[["solver", "instance", "dispatch", "gap_low", "gap_high", "ratio", "runtime_s"]],
+        "its repeats or more, and where there is nothing it is not planned.",
+        rows.loc[
+            rows["planned"], ["solver", "instance", "dispatch", "gap_low", "gap_high", "ratio", "runtime_s"]
+        ],
         filtered(
             alt.layer(squares, numbers).properties(width=alt.Step(CELL_WIDTH), height=alt.Step(CELL_HEIGHT))
         ),

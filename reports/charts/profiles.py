@@ -12,8 +12,10 @@ from slimbench.bench.results import Results
 from slimbench.reports.chart import Chart
 from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import CELLS, NOT_REACHED
+from slimbench.reports.numbers import count_text
 from slimbench.reports.profiles import ratio_profile, time_distribution, time_profile
 
+MOST_NAMED: Final = 3  # solvers that a caption names
 NEVER: Final = 1e300  # seconds of a run that did not finish: it sorts last, and is not drawn
 
 
@@ -48,8 +50,7 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
         f"Ratio profile: {extent}",
         "Higher is better. The curve at τ gives the share of instances on which the solver reached at least "
         "τ of the optimum: its start on the left is the share solved to optimality. Full lines are what is "
-        "proven, faint ones what is possible where the optimum is not proven; a run without a placement "
-        "never counts.",
+        f"proven, faint ones what is possible where the optimum is not proven. {_one_set(rows)}",
         ratio_profile(results),
         drawing,
         {CELLS: rows},
@@ -81,8 +82,8 @@ def time_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str], 
         f"Time profile: {extent}",
         "Higher and further left is faster. The curve at τ gives the share of instances that the solver "
         "finished within τ times the time of the fastest solver there; its start on the left is the share on "
-        "which it was the fastest itself. A run that failed is never finished. Who is fastest depends on who "
-        "is shown; speed says nothing about the ratio.",
+        "which it was the fastest itself. Who is fastest depends on who is shown; speed says nothing about "
+        f"the ratio. {_one_set(rows)}",
         time_profile(results),
         _steps(curves, "factor", x, solvers, groupby=["solver"]),
         {CELLS: rows},
@@ -104,12 +105,26 @@ def time_distributions(results: Results, rows: pd.DataFrame, solvers: Sequence[s
         "time_distribution",
         f"Distribution of time: {extent}",
         "Higher and further left is faster. The curve at t gives the share of instances that the solver "
-        "finished within t of wall time (medians over repeats); a run that failed is never finished, so the "
-        "curve of a solver that failed ends below 100 %.",
+        f"finished within t of wall time (medians over repeats). {_one_set(rows)}",
         time_distribution(results),
         _steps(curves, "seconds", x, solvers, groupby=["solver"]),
         {CELLS: rows},
     )
+
+
+def _one_set(rows: pd.DataFrame) -> str:
+    """Which instances a share is of, and which solvers are not planned on all of them."""
+    total = rows["instance"].nunique()
+    text = (
+        f"Every share is of the same {count_text(total, 'instance')}, all those of the run (of those shown, "
+        "where some are not): where a run failed, has not ended or is not planned, nothing is ever reached"
+    )
+    planned = rows.groupby("solver", sort=False)["planned"].sum()
+    partly = [f"{solver} on {count}" for solver, count in planned[planned < total].items()]
+    if not partly:
+        return f"{text}."
+    more = f" and {len(partly) - MOST_NAMED} solvers more" if len(partly) > MOST_NAMED else ""
+    return f"{text}. Not planned on all: {', '.join(partly[:MOST_NAMED])} of {total}{more}."
 
 
 def _steps(

@@ -14,7 +14,7 @@ function theme() {
     font: "system-ui, sans-serif",
     view: { stroke: null },
     axis: { labelColor: ink, titleColor: ink, domainColor: ink, tickColor: ink, gridColor: line,
-            titleFontWeight: "normal", labelLimit: 260, titleLimit: 500 },
+            titleFontWeight: "normal", labelLimit: 260, titleLimit: 500, labelSeparation: 8 },
     title: { color: ink, anchor: "start", fontWeight: "normal" },
     header: { labelColor: ink, titleColor: ink },
     legend: { labelColor: ink, titleColor: ink, orient: "bottom", columns: 4, symbolOpacity: 1 },

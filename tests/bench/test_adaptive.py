@@ -7,8 +7,10 @@ import pytest
 from sequences import least_cost_s, random_sequence, swap
 
 from slimbench.bench import PluginError
+from slimbench.bench.adaptive import run as adaptive_run
 from slimbench.bench.adaptive.course import Course, Stage
 from slimbench.bench.adaptive.regret import competitive_ratio, offline_optimum, regret_s
+from slimbench.bench.adaptive.suite import read_adaptive_suite
 from slimbench.bench.policy_plugin import parse_policy, policy
 from slimbench.bench.registry import find_policies
 from slimbench.bench.suite import Limits
@@ -210,3 +212,36 @@ def test_noise_is_drawn_from_the_runs_seed(course):
     assert [s.placement for s in first.steps] == [s.placement for s in again.steps]
     assert not first.steps[0].placement.holds.any()  # nothing is known yet
     assert np.isfinite(first.total_s)
+
+
+# Seeds
+
+
+def test_a_policy_s_seed_is_that_of_the_sequence_wherever_it_stands_and_whatever_is_selected(
+    tmp_path, monkeypatch
+):
+    seeds = {}
+
+    class Stage:
+        def __init__(self, sequence, *_):
+            self._name = sequence.name
+
+        def run(self, _call, seed):
+            seeds.setdefault(self._name, set()).add(seed)
+
+    monkeypatch.setattr(adaptive_run, "Stage", Stage)
+    monkeypatch.setattr(adaptive_run, "played", lambda *_: None)
+    entry = (
+        '[[sequences]]\nname = "{}"\ndispatch = "single"\nmodels = ["moe-llava-phi2-2.7b-4e"]\nlayers = 1\n'
+        'network = {{ servers = 2, users = 2 }}\nrouting = {{ kind = "zipf", tokens = 8 }}\nperiods = 2\n'
+        "drift = {{}}\n"
+    )
+    for names, patterns in (("abc", ()), ("cxab", ()), ("abc", ["b"])):
+        file = tmp_path / "suite.toml"
+        file.write_text('name = "s"\npolicies = ["static"]\n' + "".join(map(entry.format, names)))
+        run = adaptive_run.AdaptiveRun(read_adaptive_suite(str(file)), patterns=patterns)
+        for named in run.sequences:
+            run._played(named, tmp_path, None, lambda *_: None)
+    assert set(seeds) == set("abcx")
+    assert all(len(own) == 1 for own in seeds.values())
+    assert len(set.union(*seeds.values())) == 4

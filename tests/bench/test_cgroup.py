@@ -32,6 +32,17 @@ def test_our_group_is_divided_with_the_coordinator_in_a_leaf_of_its_own(tree):
     assert (folder / "cgroup.subtree_control").read_text() == "+memory"
 
 
+def test_a_second_look_finds_the_same_group_and_nests_nothing(tree):
+    """The first one has put this process into the leaf."""
+    mounts, own, folder = tree
+    assert ControlGroups.find(mounts, own) is not None
+    own.write_text(f"0::/user/ours/{COORDINATOR}\n")
+    groups = ControlGroups.find(mounts, own)
+    assert groups.make("run-7", 64.0).folder == folder / "run-7"
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {COORDINATOR, "run-7"}
+    assert not any(path.is_dir() for path in (folder / COORDINATOR).iterdir())
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -112,7 +112,7 @@ def _check_placements(out):
         ),
         (["adapt", "adaptive", "-p", "nobody"], "policy 'nobody': unknown"),
         (["adapt", "adaptive", "-d", "nothing-*"], "nothing is selected"),
-        (["adapt", "adaptive", "-p", "static", "-p", "static"], "one of them is named twice"),
+        (["adapt", "adaptive", "-p", "static", "-p", "static"], "policies: name static 2 times"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(arguments, problem, command, tmp_path, monkeypatch):

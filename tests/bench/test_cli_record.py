@@ -33,7 +33,7 @@ def test_a_model_in_a_folder_is_recorded_and_its_trace_used(tmp_path, command):
     assert read_instance(tmp_path / "traced.json").user_names == ("ann", "bob")
 
     twice = command("record", folder, texts[0], texts[0], "--out", trace)
-    assert_bad_input(twice, "one name twice")
+    assert_bad_input(twice, "names 'ann' twice")
     assert_bad_input(command("record", folder, texts[0], "--out", tmp_path / "t.csv"), "t.csv", ".parquet")
     assert_bad_input(command("record", tmp_path / "none", texts[0], "--out", trace), "cannot be loaded")
     assert_bad_input(

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 from command_line import assert_bad_input
+from run_folders import write_run
 
 REFERENCE = "[reference]\nsolver = 'brute-force'\n"
 
@@ -39,6 +40,7 @@ def test_code_1_when_a_run_failed_and_4_when_nothing_was_measured(write_suite, t
         ended = command("run", suite, "--out", out, "--plugin", crash, "--jobs", 1)
         assert ended.code == code
         assert "0 / 2" in ended.out
+        assert "slimbench: two-cells: crash: crashed: exited with code 3 before it returned a " in ended.err
         assert "Traceback" not in ended.err
         assert command("verify", out).code == 0
 
@@ -51,6 +53,34 @@ def test_a_reference_that_fails_is_named_and_fails_the_run(write_suite, tmp_path
     assert ended.code == 1
     assert "two-cells: cross-check broken: error: ValueError: no licence" in ended.err
     assert "2 / 2" in ended.out
+
+
+@pytest.fixture
+def without_page(monkeypatch):
+    """Write no page: that takes seconds."""
+    monkeypatch.setattr("slimbench.reports.write_report", lambda _results, folder: folder / "report.html")
+
+
+@pytest.mark.usefixtures("without_page")
+@pytest.mark.parametrize("role", ["measure", "cross-check"])
+def test_a_contradicted_run_is_reported_as_such_first_and_with_code_1(role, tmp_path, command):
+    liar = {"solver": "liar", "exact": True, "role": role, "saving_s": 0.5, "bound_saving_s": 0.5}
+    write_run(tmp_path / "run", [{"solver": "dp", "saving_s": 0.9}, liar])
+    ended = command("report", tmp_path / "run")
+    assert ended.code == 1
+    assert ended.out.startswith("Contradicted: liar on tiny: run 2 claims that no placement saves more than ")
+
+
+@pytest.mark.usefixtures("without_page")
+def test_a_broken_guarantee_is_reported_first_and_with_code_1(tmp_path, command):
+    proof = {"solver": "brute-force", "exact": True, "saving_s": 1.0, "bound_saving_s": 1.0}
+    bad = {"solver": "bad", "saving_s": 0.1, "guarantee_claim": "1/2"}
+    folder = write_run(tmp_path / "run", [bad, proof])
+    with closing(sqlite3.connect(folder / "results.sqlite")) as connection, connection:
+        connection.execute("UPDATE runs SET guarantee_ratio = 0.5 WHERE solver = 'bad'")
+    ended = command("report", folder)
+    assert ended.code == 1
+    assert ended.out.startswith("Broken guarantee: bad on tiny: ratio of at most 0.1 against the declared")
 
 
 def test_words_of_a_plugin_are_shown_as_they_stand(plugin, command):

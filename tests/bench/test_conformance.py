@@ -30,6 +30,23 @@ def failed(call, *files):
     return {word: check.failures for word, check in zip(DEMANDS, checks, strict=True) if check.failures}
 
 
+def not_shown(call, *files):
+    """Why demands were not put to the test, by the word of each."""
+    checks = check_solver(parse_call(call, find_solvers(files)), files)
+    return {w: c.not_shown for w, c in zip(DEMANDS, checks, strict=True) if c.not_shown and not c.failures}
+
+
+def test_what_no_run_could_show_is_not_called_ok(plugin):
+    half = "guarantee=Guarantee('1/2', 'always', 'none', lambda *_: 0.5)"
+    never = plugin("never", "raise ValueError('not today')", options=half)
+    assert not_shown("never", never) == {
+        "seed": "no run gave a placement",
+        "deadline": "error: ValueError: not today",
+        "guarantee": "no run gave a placement where its conditions hold",
+        "bound": "no run claimed a bound",
+    }
+
+
 @pytest.mark.parametrize(
     "call", [pytest.param(name, marks=() if name == "slim-sweep" else pytest.mark.slow) for name in SHIPPED]
 )

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -17,6 +19,7 @@ pytest.importorskip("distributed", reason="a cluster needs the extra dask")
 from slimbench.bench import dask_executor, load_results, run
 from slimbench.bench.errors import ExecutorError
 from slimbench.bench.executor import make_executor
+from slimbench.bench.registry import find_solvers
 
 pytestmark = pytest.mark.slow
 REFERENCE = "[reference]\nsolver = 'brute-force'\n"
@@ -116,6 +119,38 @@ def test_a_worker_killed_in_the_middle_loses_nothing(write_suite, plugin, tmp_pa
     assert list(runs["status"]) == ["ok"] * 16
     assert not runs.duplicated(["instance", "solver", "repeat"]).any()
     wait_until(lambda: not any(process.is_running() for process in below))
+
+
+def test_plugins_of_one_name_and_what_lies_beside_them_go_along(plugin, job, tmp_path, monkeypatch):
+    files = []
+    for name in ("one", "two"):
+        written = plugin(name, EMPTY, before="import helper\nvalue = helper.value\n")
+        (tmp_path / name / "package").mkdir(parents=True)
+        files.append(written.rename(tmp_path / name / "plugin.py"))
+        (tmp_path / name / "helper.py").write_text("from package.inner import value\n")
+        (tmp_path / name / "package" / "inner.py").write_text(f"value = {name!r}\n")
+    seen = {}
+
+    class Here:
+        threads = 1
+
+        def submit(self, job):
+            found = find_solvers(map(Path, job.plugin_files))
+            seen.update({name: found[name].function.__globals__["value"] for name in ("one", "two")})
+
+        def collect(self):
+            return [dask_executor._lost(job("one"), "")]
+
+    monkeypatch.setattr(dask_executor._here, "workers", Here(), raising=False)
+    find_solvers(files)
+    parcel = dask_executor.Parcel(
+        job("one", *files),
+        b"",
+        tuple(map(dask_executor.PluginFiles.read, files)),
+        dask_executor.own_sources(),
+    )
+    dask_executor.do_parcel(msgspec.msgpack.encode(parcel))
+    assert seen == {"one": "one", "two": "two"}
 
 
 def test_where_no_scheduler_is_there_that_is_one_line(write_suite, tmp_path, command, monkeypatch):

@@ -1,14 +1,23 @@
 """Plugins that misbehave: each becomes a row with a status and one line, and nothing is left running."""
 
+import errno
+import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from slimbench.bench.isolation import Workers, hard_limit_s
+from slimbench.bench import forkserver
+from slimbench.bench.isolation import Workers
+from slimbench.bench.limits import hard_limit_s
+from slimbench.bench.messages import Ended, Forked, decode_server, decode_worker, encode
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
 from slimbench.instances import evaluate
@@ -21,6 +30,7 @@ EMPTY = "return Placement.empty(instance)"
 FULL = "np.ones((instance.n_servers, instance.n_experts), bool)"
 SLEEPER = "[sys.executable, '-c', 'import time; time.sleep(600)']"
 KILLED = f"killed {hard_limit_s(0.3):g} s after its start, limit 0.3 s"
+KILLED_02 = f"killed {hard_limit_s(0.2):g} s after its start, limit 0.2 s"
 GENEROUS_S = 60.0
 
 
@@ -182,6 +192,56 @@ def test_a_plugin_that_hangs_on_its_way_out_keeps_its_result(plugin, row_of):
     assert (row["status"], row["saving_s"]) == ("ok", 0.0)
 
 
+# Temporary files
+
+
+def test_temporary_files_lie_beside_the_log_and_go_with_the_run(plugin, row_of, tmp_path):
+    body = (
+        "import tempfile\n"
+        "kept = [tempfile.mkdtemp(), tempfile.mkstemp()[1]]\n"
+        "kept.append(subprocess.run(['mktemp'], capture_output=True, text=True).stdout.strip())\n"
+        f"context.record(kept=' '.join(kept))\n{EMPTY}"
+    )
+    row = row_of(plugin("bad", body))
+    kept = [Path(name) for name in json.loads(row["figures"])["kept"].split()]
+    assert len(kept) == 3
+    for path in kept:
+        assert path.parent.parent == tmp_path
+        assert re.fullmatch(r"0-\d+\.tmp", path.parent.name)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("end", ["signal.pause()", "os._exit(3)", "os.kill(os.getppid(), signal.SIGKILL)"])
+def test_a_run_cut_short_leaves_no_temporary_file(end, plugin, row_of, tmp_path):
+    row = row_of(
+        plugin("bad", f"import tempfile\ntempfile.mkstemp()\n{end}\nsignal.pause()"), time_limit_s=0.2
+    )
+    assert row["status"] in {"time_limit", "crashed"}
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_cbc_works_where_paths_have_odd_characters_and_leaves_nothing_when_killed(
+    plugin, workers, job, tmp_path
+):
+    """CBC is started by one that waits for ever, as a model that takes long would."""
+    folder = tmp_path / "runs of 'mine' & co"
+    folder.mkdir()
+    workers.submit(job("milp[backend=cbc]", log_file=str(folder / "1.log")))
+    (outcome,) = workers.collect()
+    assert (outcome.status, outcome.message, outcome.optimal) == ("ok", "", True)
+    body = (
+        "from slimbench.formulations.backends import cbc\n"
+        "from slimbench.formulations.formulation import build_milp\n"
+        "from slimbench.formulations.backends import solve_milp\n"
+        "cbc.subprocess.run = lambda *_, **more: (Path(more['cwd'], 'model.sol').touch(), signal.pause())\n"
+        "solve_milp(build_milp(instance), 'cbc')"
+    )
+    workers.submit(job("bad", plugin("bad", body), log_file=str(folder / "2.log"), time_limit_s=0.2))
+    (outcome,) = workers.collect()
+    assert (outcome.status, outcome.message) == ("time_limit", KILLED_02)
+    assert {path.name for path in folder.iterdir()} <= {"1.log", "2.log"}
+
+
 # Several at once
 
 
@@ -192,6 +252,37 @@ def test_a_hang_does_not_touch_the_run_beside_it(plugin, workers, job):
     while len(ended) < 2:
         ended |= {outcome.job.key: outcome.status for outcome in workers.collect()}
     assert ended == {1: "time_limit", 2: "ok"}
+
+
+ORPHAN = """\
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if (child := os.fork()) == 0: signal.pause()
+    os.write(write, str(child).encode())
+    os._exit(0)
+child = int(os.read(read, 100))
+os.wait()
+"""
+
+
+def test_orphans_of_a_live_run_live_on_when_another_run_ends(plugin, workers, job, tmp_path, wait_until):
+    """A process that it has started in a session of its own, and whose parent has ended."""
+    ready, gate = tmp_path / "ready", tmp_path / "gate"
+    body = (
+        f"{ORPHAN}Path({str(ready)!r}).touch()\n"
+        f"while not Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+        "os.kill(child, 0)\n"
+        f"context.record(state=Path(f'/proc/{{child}}/stat').read_text().split()[2])\n{EMPTY}"
+    )
+    workers.submit(job("bad", plugin("bad", body), key=1))
+    wait_until(ready.exists)
+    workers.submit(job("popularity", key=2))
+    (other,) = workers.collect()
+    gate.touch()
+    (outcome,) = workers.collect()
+    assert (other.job.key, other.status, outcome.status, outcome.message) == (2, "ok", "ok", "")
+    assert outcome.figures["state"] == "S"  # waits; neither gone nor a zombie
 
 
 def test_the_seed_decides_what_the_generator_draws(plugin, workers, job):
@@ -218,8 +309,6 @@ def test_nothing_survives_a_coordinator_that_is_killed(plugin, job, tmp_path, wa
         "import sys, msgspec\nfrom slimbench.bench.messages import decode_job\n"
         "from slimbench.bench.isolation import run_alone\nrun_alone(decode_job(bytes.fromhex(sys.argv[1])))\n"
     )
-    from slimbench.bench.messages import encode
-
     with subprocess.Popen([sys.executable, script, encode(hanging).hex()]) as coordinator:
         wait_until(note.exists)
         os.kill(coordinator.pid, signal.SIGKILL)
@@ -236,3 +325,82 @@ def test_leaving_the_block_ends_runs_under_way(plugin, job, tmp_path, wait_until
         )
         wait_until(lambda: note.exists() and note.read_text() != "")
     wait_until(lambda: is_gone(int(note.read_text())))
+
+
+# The process that starts workers
+
+SERVER = """\
+import socket, sys, time
+import psutil
+from slimbench.bench import forkserver
+
+def load(job):
+    if job.key != 2: return
+    end = time.monotonic() + 10
+    while psutil.Process().children() and time.monotonic() < end: pass
+    print(time.monotonic(), flush=True)
+
+forkserver._load = load
+forkserver._serve(forkserver._Coordinator(socket.socket(fileno=int(sys.argv[1]))))
+"""
+
+
+@pytest.fixture
+def server(job, tmp_path):
+    """Return (messages, send, process) of a fork server that takes its time to load job 2."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    read, write = os.pipe()
+    with process, ours, Connection(os.dup(ours.fileno())) as messages, os.fdopen(read), os.fdopen(write, "w"):
+
+        def send(packed):
+            socket.send_fds(ours, [b"j"], [write])
+            messages.send_bytes(packed)
+
+        yield messages, send, process
+
+
+def lost(job, key):
+    """A job whose worker cannot write its log."""
+    return encode(job("random", key=key, log_file="/missing/log"))
+
+
+def test_faults_of_the_process_that_starts_workers_are_told(server, job):
+    """A worker that cannot write its log, and something that is no job."""
+    messages, send, process = server
+    send(lost(job, 1))
+    told = [decode_server(messages.recv_bytes()) for _ in range(2)]
+    assert [type(message) for message in told] == [Forked, Ended]
+    send(b"no job")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.count("Traceback") == 2
+    assert "FileNotFoundError" in err
+    assert "msgspec.ValidationError" in err
+
+
+def test_when_a_worker_ended_does_not_depend_on_what_is_being_loaded(server, job):
+    messages, send, process = server
+    for key in (1, 2):
+        send(lost(job, key))
+    loaded = float(process.stdout.readline())
+    told = [decode_server(messages.recv_bytes()) for _ in range(4)]
+    (ended,) = (message for message in told if isinstance(message, Ended) and message.key == 1)
+    assert ended.time < loaded
+
+
+def test_a_worker_that_cannot_be_made_is_an_error_that_says_why(job):
+    told = []
+    read, write = os.pipe()
+    with Connection(read, writable=False) as channel:
+        error = OSError(errno.EAGAIN, "no room")
+        forkserver._refuse(
+            SimpleNamespace(tell=told.append), job("random", key=7), Connection(write, readable=False), error
+        )
+        said = decode_worker(channel.recv_bytes())
+    assert (said.status, said.message) == ("error", "cannot be started: no room")
+    assert [ended.key for ended in told] == [7]

@@ -89,7 +89,7 @@ def test_kills_at_random_moments_leave_neither_gaps_nor_duplicates(
             run.kill()
         _, alive = psutil.wait_procs(processes, PATIENCE_S)
         assert not alive, "a process outlived its coordinator"
-        now = {cell: row for cell, row in (rows_of(folder) or {}).items() if row["status"] != "planned"}
+        now = {cell: row for cell, row in (rows_of(folder) or {}).items() if row["status"] == "ok"}
         assert all(now.get(cell) == row for cell, row in done.items()), "a finished run is lost or changed"
         done = now
     cells = 2 * (2 + 2 * REPEATS)
@@ -99,9 +99,7 @@ def test_kills_at_random_moments_leave_neither_gaps_nor_duplicates(
     after = rows_of(folder)
     assert all(after[cell] == row for cell, row in done.items())
     assert len(after) == cells
-    statuses = [row["status"] for row in after.values()]
-    assert set(statuses) <= {"ok", "crashed"}
-    assert statuses.count("crashed") <= jobs * KILLS_BELOW
+    assert {row["status"] for row in after.values()} == {"ok"}  # what was killed below is measured again
     assert verify_run(folder) == []
 
 

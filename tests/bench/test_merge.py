@@ -1,6 +1,7 @@
 """Several run folders as one: no run lost, none counted twice, and a contradiction between them is told."""
 
 import contextlib
+import os
 import shutil
 
 import pytest
@@ -229,3 +230,34 @@ def test_a_merged_instance_keeps_the_suite_that_planned_it(merged, tmp_path):
     instances = load_results(tmp_path / "out").instances
     assert instances[["instance", "suite"]].to_numpy().tolist() == [["x", "first"], ["y", "second"]]
     assert instances["file"].tolist() == ["instances/x.npz", "instances/y.npz"]
+
+
+@pytest.mark.parametrize(
+    "link", ["instances/tiny.npz", "logs/1.log", "instances", "logs", "out/instances", "out/logs/1.log"]
+)
+def test_nothing_is_copied_through_a_link(link, tmp_path):
+    """Neither from a file elsewhere, which would be given away, nor over one."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    for name in ("tiny.npz", "1.log"):
+        (secret / name).write_text("secret")
+    one, two = write_run(tmp_path / "one", [{}]), write_run(tmp_path / "two", [{"solver": "b"}])
+    for folder in (one, two):
+        (folder / "logs" / "1.log").write_text("log")
+    place = tmp_path / link if link.startswith("out/") else one / link
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir():
+        place.rename(tmp_path / "moved")
+    place.unlink(missing_ok=True)
+    place.symlink_to(secret if place.suffix == "" else secret / place.name)
+    with pytest.raises(StoreError, match=f"^{place}: is a link, expected what is in the run folder itself$"):
+        merge_runs([one, two], tmp_path / "out")
+    assert {path.read_text() for path in secret.iterdir()} == {"secret"}
+    assert not (tmp_path / "out" / "results.sqlite").exists()
+
+
+def test_a_pipe_in_place_of_a_log_is_not_waited_for(tmp_path):
+    one, two = write_run(tmp_path / "one", [{}]), write_run(tmp_path / "two", [{"solver": "b"}])
+    os.mkfifo(one / "logs" / "1.log")
+    with pytest.raises(StoreError, match=r"1.log: is no file$"):
+        merge_runs([one, two], tmp_path / "out")

@@ -8,6 +8,7 @@ from suite_text import ENTRY, HEAD
 
 from slimbench.bench.plan import begin, make_plan
 from slimbench.bench.registry import find_solvers
+from slimbench.bench.selection import Selection
 from slimbench.bench.store import StoreError
 from slimbench.instances import write_instance
 
@@ -57,6 +58,21 @@ def test_seeds_differ_between_repeats_and_instances_and_not_between_solvers(suit
         suite_of, tmp_path / "again", ENTRY, ENTRY.replace('"a"', '"b"'), head=HEAD + "repeats = 2\n"
     )
     assert [row["seed"] for row in again] == [row["seed"] for row in rows]
+
+
+def test_a_seed_is_that_of_the_content_wherever_its_entry_stands(suite_of):
+    other, third = ENTRY.replace('"a"', '"b"'), ENTRY.replace('"a"', '"c"')
+
+    def seeds(*entries, **selected):
+        made = make_plan(
+            suite_of(*entries, head=HEAD + "repeats = 2\n"), SOLVERS, None, Selection(**selected)
+        )
+        return {(row["instance_hash"], row["solver"], row["repeat"]): row["seed"] for row in made.runs}
+
+    whole = seeds(ENTRY, other)
+    assert whole.items() <= seeds(third, other, ENTRY).items()
+    assert seeds(ENTRY, other, datasets=["b"]).items() < whole.items()
+    assert seeds(ENTRY, other, seed=7).items().isdisjoint(whole.items())
 
 
 def test_a_folder_with_results_is_left_as_it_is(suite_of, tmp_path):

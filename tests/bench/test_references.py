@@ -1,12 +1,17 @@
 """What ratios are measured against: levels, proofs, contradictions, and references solved before."""
 
+import contextlib
 import math
+import shutil
+import sqlite3
 
 import numpy as np
 import pytest
+from read_only import read_only
 
+from slimbench.bench import reference_cache
 from slimbench.bench.messages import PackedPlacement
-from slimbench.bench.reference_cache import ReferenceCache
+from slimbench.bench.reference_cache import FILE_NAME, ReferenceCache
 from slimbench.bench.references import AGREEMENT, reference_of
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations import ContradictionError
@@ -111,6 +116,7 @@ def test_a_bound_of_a_solver_that_is_not_exact_proves_and_contradicts_nothing():
 INSTANCE = tiny_instance("single")
 BEST = best_placement(INSTANCE, 1000)
 WORTH = evaluate(INSTANCE, BEST)
+MACHINE = {"machine_id": "m1", "processor": "another one"}
 
 
 def planned(**changes):
@@ -134,9 +140,10 @@ def cache(tmp_path):
 
 def test_a_solve_is_found_again_by_every_run_folder_beside_it(cache, tmp_path):
     assert cache.find(planned(), INSTANCE) is None
-    cache.keep(planned(), solved())
+    cache.keep(planned(), solved(), MACHINE)
     with ReferenceCache(tmp_path) as later:
-        found = later.find(planned(), INSTANCE)
+        found, machine = later.find(planned(), INSTANCE)
+    assert machine == MACHINE
     assert found["message"].startswith("solved 2")
     assert {key: found[key] for key in solved()} == solved()
     assert (found["status"], found["saving_s"], found["latency_s"], found["latency_none_s"]) == (
@@ -145,47 +152,124 @@ def test_a_solve_is_found_again_by_every_run_folder_beside_it(cache, tmp_path):
 
 
 def test_a_saving_is_evaluated_anew_and_never_read_back(cache):
-    cache.keep(planned(), solved() | {"saving_s": 123.0})
-    assert cache.find(planned(), INSTANCE)["saving_s"] == WORTH.saving_s
+    cache.keep(planned(), solved() | {"saving_s": 123.0}, MACHINE)
+    assert cache.find(planned(), INSTANCE)[0]["saving_s"] == WORTH.saving_s
 
 
 @pytest.mark.parametrize(
     "change", [{"instance_hash": "other"}, {"solver": "milp[backend=scip]"}, {"code_version": "v2"}]
 )
 def test_a_solve_of_another_instance_or_call_or_by_other_code_is_not_reused(cache, change):
-    cache.keep(planned(), solved())
+    cache.keep(planned(), solved(), MACHINE)
     assert cache.find(planned(**change), INSTANCE) is None
 
 
 def test_an_unproven_solve_counts_only_for_limits_that_are_no_larger(cache):
-    cache.keep(planned(), solved(termination="feasible", bound=1.0))
+    cache.keep(planned(), solved(termination="feasible", bound=1.0), MACHINE)
     assert cache.find(planned(time_limit_s=10.0), INSTANCE) is not None
     assert cache.find(planned(time_limit_s=5.0), INSTANCE) is not None
     assert cache.find(planned(time_limit_s=10.1), INSTANCE) is None
 
 
 def test_a_proof_counts_for_every_limit(cache):
-    cache.keep(planned(), solved())
+    cache.keep(planned(), solved(), MACHINE)
     assert cache.find(planned(time_limit_s=1e6), INSTANCE) is not None
 
 
 def test_a_later_solve_replaces_an_earlier_one(cache):
-    cache.keep(planned(), solved(termination="feasible", bound=1.0))
-    cache.keep(planned(time_limit_s=20.0), solved(bound=WORTH.saving_s))
-    assert cache.find(planned(time_limit_s=20.0), INSTANCE)["bound_saving_s"] == WORTH.saving_s
+    cache.keep(planned(), solved(termination="feasible", bound=1.0), MACHINE)
+    cache.keep(planned(time_limit_s=20.0), solved(bound=WORTH.saving_s), MACHINE)
+    assert cache.find(planned(time_limit_s=20.0), INSTANCE)[0]["bound_saving_s"] == WORTH.saving_s
 
 
 def test_a_stored_placement_that_does_not_fit_is_not_reused(cache):
     full = Placement(np.ones(BEST.holds.shape, np.bool_))
-    cache.keep(planned(), solved(placement=full))
+    cache.keep(planned(), solved(placement=full), MACHINE)
     assert cache.find(planned(), INSTANCE) is None
 
 
 def test_quarantine_forgets_every_solve_of_an_instance_and_no_other(cache):
-    cache.keep(planned(), solved())
-    cache.keep(planned(solver="milp[backend=scip]", library="ortools"), solved())
-    cache.keep(planned(instance_hash="other"), solved())
+    cache.keep(planned(), solved(), MACHINE)
+    cache.keep(planned(solver="milp[backend=scip]", library="ortools"), solved(), MACHINE)
+    cache.keep(planned(instance_hash="other"), solved(), MACHINE)
     cache.quarantine(INSTANCE.sha256)
     assert cache.find(planned(), INSTANCE) is None
     assert cache.find(planned(solver="milp[backend=scip]", library="ortools"), INSTANCE) is None
     assert cache.find(planned(instance_hash="other"), INSTANCE) is not None
+
+
+# No use as a cache
+
+
+def test_a_row_that_is_damaged_or_of_an_earlier_version_is_solved_again(cache, tmp_path):
+    cache.keep(planned(), solved(), MACHINE)
+    for change in (
+        "result = '{'", "result = x'00'", "result = '{}'", "placement = 'x'", "placement = x''",
+        "placement = NULL", "result = replace(result, 'machine_id', 'x')",
+        "result = replace(result, '{\\\"nodes', '[')", "result = replace(result, '\"machine\"', '\"x\"')",
+    ):  # fmt: skip
+        shutil.copy(tmp_path / FILE_NAME, tmp_path / "kept")
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection, connection:
+            assert connection.execute(f"UPDATE solves SET {change}").rowcount == 1
+        with ReferenceCache(tmp_path) as later:
+            assert later.find(planned(), INSTANCE) is None, change
+        shutil.copy(tmp_path / "kept", tmp_path / FILE_NAME)
+    assert cache.find(planned(), INSTANCE) is not None
+
+
+def folder_in_its_place(path):
+    path.mkdir()
+
+
+def no_database(path):
+    path.write_bytes(b"no database\n" * 100)
+
+
+def another_table(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE solves (notes)")
+
+
+@pytest.mark.parametrize("spoil", [folder_in_its_place, no_database, another_table])
+def test_a_file_that_is_none_is_warned_of_once_and_gone_without(spoil, tmp_path):
+    spoil(tmp_path / FILE_NAME)
+    with (
+        pytest.warns(RuntimeWarning, match=f"{tmp_path / FILE_NAME}: ") as warned,
+        ReferenceCache(tmp_path) as cache,
+    ):
+        assert_no_use(cache)
+    assert len(warned) == 1
+    assert str(warned[0].message).endswith("; the run goes on without these references")
+
+
+def test_a_locked_file_is_warned_of_once_and_gone_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(reference_cache, "PATIENCE_S", 0)
+    ReferenceCache(tmp_path).__exit__(None, None, None)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with (
+            pytest.warns(RuntimeWarning, match="database is locked") as warned,
+            ReferenceCache(tmp_path) as cache,
+        ):
+            assert_no_use(cache)
+    assert len(warned) == 1
+
+
+def test_a_folder_that_may_only_be_read_gives_what_it_has_and_keeps_nothing(tmp_path):
+    with ReferenceCache(tmp_path) as cache:
+        cache.keep(planned(), solved(), MACHINE)
+    with (
+        read_only(tmp_path),
+        pytest.warns(RuntimeWarning, match="readonly database") as warned,
+        ReferenceCache(tmp_path) as cache,
+    ):
+        for _ in range(2):
+            cache.keep(planned(solver="other"), solved(), MACHINE)
+        assert cache.find(planned(), INSTANCE) is not None
+    assert len(warned) == 1
+
+
+def assert_no_use(cache):
+    cache.keep(planned(), solved(), MACHINE)
+    assert cache.find(planned(), INSTANCE) is None
+    cache.quarantine(INSTANCE.sha256)

@@ -6,12 +6,13 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from run_folders import finished, runs_of
-from samples import two_cells
+from samples import two_cells, with_fields
 
-from slimbench.bench import versions
+from slimbench.bench import cli_run
 from slimbench.bench.verification import verify_run
 from slimbench.instances import write_instance
 
@@ -101,7 +102,6 @@ def test_resume_measures_an_edited_plugin_and_an_edited_instance_anew(write_suit
     before = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
     plugin("own", "x = 1\n" + EMPTY)
     write_instance(two_cells("parallel"), tmp_path / "a.json")
-    versions._hash_with_imports.cache_clear()  # of the one process that all of these commands run in
     ended = command("run", suite, "--out", folder, "--resume")
     assert ended.code == 0
     assert "5 results are stale" in ended.err  # four rows of the edited instance, the plugin on the other
@@ -112,6 +112,19 @@ def test_resume_measures_an_edited_plugin_and_an_edited_instance_anew(write_suit
     }  # fmt: skip
     assert {row["dispatch"] for row in runs_of(folder) if row["instance"] == "two-cells"} == {"parallel"}
     assert verify_run(folder) == []
+
+
+def test_resume_measures_a_plugin_anew_whose_neighbour_was_edited(write_suite, plugin, command, tmp_path):
+    folder, helper = tmp_path / "run", tmp_path / "beside.py"
+    own = plugin("own", f"assert beside.value\n{EMPTY}", before="import beside")
+    suite = write_suite(tmp_path, ["own", "popularity"], more=REFERENCE)
+    for value in ("1", "'another'"):
+        helper.write_text(f"value = {value}\n")
+        resume = ["--resume"] if folder.exists() else []
+        ended = command("run", suite, "--out", folder, "--plugin", own, *resume)
+        assert ended.code == 0
+    assert "slimbench: 2 results are stale and are measured anew" in ended.err
+    assert {row["status"] for row in runs_of(folder)} == {"ok"}
 
 
 def test_force_measures_a_solver_anew_and_nothing_else(write_suite, command, tmp_path):
@@ -128,3 +141,107 @@ def test_force_measures_a_solver_anew_and_nothing_else(write_suite, command, tmp
     refused = command("run", suite, "--out", folder, "--resume", "-f", "nobody")
     assert (refused.code, "solver 'nobody': unknown" in refused.err) == (2, True)
     assert command("run", suite, "-f", "lns").code == 2
+
+
+def test_runs_that_failed_are_measured_again_and_a_line_says_so(write_suite, plugin, command, tmp_path):
+    folder, licence = tmp_path / "run", tmp_path / "licence"
+    needy = plugin("needy", f"if not os.path.exists({str(licence)!r}): raise OSError('no licence')\n{EMPTY}")
+    suite = write_suite(tmp_path, ["needy", "popularity"], more=REFERENCE)
+    arguments = ["run", suite, "--out", folder, "--plugin", needy]
+    assert command(*arguments).code == 1
+    before = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    licence.touch()
+    ended = command(*arguments, "--resume")
+    assert ended.code == 0
+    assert ended.err.splitlines()[0] == "slimbench: 2 runs that failed are measured again"
+    assert "stale" not in ended.err
+    after = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    assert {row["status"] for row in after.values()} == {"ok"}
+    assert {cell for cell in after if after[cell] != before[cell]} == {
+        ("two-cells", "needy"), ("random-1", "needy"),
+    }  # fmt: skip
+    assert "measured" not in command(*arguments, "--resume").err
+
+
+def test_what_a_limit_stopped_is_a_result_and_stays(write_suite, plugin, command, tmp_path):
+    folder = tmp_path / "run"
+    none = plugin("none", "raise NoSolutionError('none found')")
+    suite = write_suite(tmp_path, ["none"], more=REFERENCE)
+    command("run", suite, "--out", folder, "--plugin", none)
+    before = runs_of(folder)
+    command("run", suite, "--out", folder, "--resume")
+    assert runs_of(folder) == before
+
+
+def test_an_entry_put_in_before_others_makes_nothing_stale(write_suite, command, tmp_path):
+    folder = tmp_path / "run"
+    suite = write_suite(tmp_path, ["random"], more=f"repeats = 2\n{REFERENCE}")
+    assert command("run", suite, "--out", folder).code == 0
+    before = {(row["instance"], row["solver"], row["repeat"]): row for row in runs_of(folder)}
+    write_instance(with_fields(two_cells("serial"), name="new"), tmp_path / "c.json")
+    text = suite.read_text()
+    suite.write_text(text.replace("[[instances]]", '[[instances]]\nfile = "c.json"\n[[instances]]', 1))
+    ended = command("run", suite, "--out", folder, "--resume")
+    assert (ended.code, "stale" in ended.err) == (0, False)
+    after = {(row["instance"], row["solver"], row["repeat"]): row for row in runs_of(folder)}
+    assert len(after) == len(before) + 3
+    assert all(after[cell] == row for cell, row in before.items())
+
+
+def test_a_bad_cell_is_measured_again_and_everything_else_stays(write_suite, command, tmp_path):
+    folder = tmp_path / "run"
+    suite = write_suite(tmp_path, ["popularity", "random"], more=REFERENCE)
+    assert command("run", suite, "--out", folder).code == 0
+    before = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    with closing(sqlite3.connect(folder / "results.sqlite")) as connection, connection:
+        connection.execute("UPDATE runs SET guarantee_ratio = 9e999 WHERE solver = 'random'")
+    told = command("verify", folder)
+    assert (told.code, len(told.out.splitlines())) == (1, 2)
+    assert "guarantee_ratio: is inf, expected a finite number" in told.out
+    ended = command("run", suite, "--out", folder, "--resume")
+    assert (ended.code, "2 runs that failed are measured again" in ended.err) == (0, True)
+    after = {(row["instance"], row["solver"]): row for row in runs_of(folder)}
+    assert {cell for cell in after if after[cell] == before[cell]} == {c for c in before if c[1] != "random"}
+    assert verify_run(folder) == []
+
+
+def test_a_run_of_another_suite_is_not_resumed(write_suite, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "small-2-20260101-120000"
+    other = write_suite(tmp_path, ["popularity"], more=REFERENCE)
+    other.write_text(other.read_text().replace('"small"', '"small-2"'))
+    assert command("run", other, "--out", folder).code == 0
+    suite = write_suite(tmp_path, ["popularity"], more=REFERENCE)
+    before = runs_of(folder)
+    assert command("run", suite, "--resume").err == (
+        "slimbench: runs: has no run of suite small, expected --out with the folder to resume\n"
+    )
+    assert command("run", suite, "--resume", "--out", folder).err == (
+        f"slimbench: {folder}: is a run of suite small-2, expected one of small\n"
+    )
+    assert runs_of(folder) == before
+
+
+def test_resume_of_a_missing_folder_is_one_line_and_makes_none(write_suite, command, tmp_path):
+    suite, missing = write_suite(tmp_path, ["popularity"]), tmp_path / "missing"
+    for folder in (missing, tmp_path):
+        ended = command("run", suite, "--out", folder, "--resume")
+        problem = f"{folder}: has no results.sqlite, expected the folder of a run"
+        assert (ended.code, ended.err) == (2, f"slimbench: {problem}\n")
+        assert not (folder / "running.lock").exists()
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        ("run s --out f --resume -f lns", "run s --out f"),
+        ("run s --out f -v --resume --force lns -k x", "run s --out f -v -k x"),
+        ("run s --out f -qf lns --resume --force=random", "run s --out f -q"),
+        ("run s -flns --resume -s lns", "run s -s lns --out f"),
+        ("run s -j 2", "run s -j 2 --out f"),
+    ],
+)
+def test_the_command_that_goes_on_repeats_what_was_given_and_forces_nothing(monkeypatch, given, printed):
+    monkeypatch.setattr(sys, "argv", ["/bin/slimbench", *given.split()])
+    assert cli_run._resuming(Path("f")) == f"slimbench {printed} --resume"

@@ -11,6 +11,7 @@ import typer
 from samples import TWO_CELLS_PLACEMENT
 
 from slimbench.bench.cli import COMMANDS
+from slimbench.bench.isolation import Workers
 
 LOADED = """
 import sys
@@ -69,6 +70,15 @@ def test_an_evaluation_loads_numbers_and_the_command_line(cells, tmp_path):
 def test_a_baseline_compiles_nothing_and_loads_no_solver_library(cells):
     heavy = {"numba", "scipy", "pandas", "pyarrow", "highspy", "ortools", "pulp", "networkx"}
     assert not loaded("solve", cells, "--solver", "popularity") & heavy
+
+
+def test_the_process_of_a_run_has_warmed_nothing_that_no_job_asked_for(job, plugin):
+    heavy = "{'numba', 'scipy', 'highspy', 'ortools', 'pandas', 'pyarrow'}"
+    body = f"context.record(loaded=' '.join({heavy} & set(sys.modules)))\nreturn Placement.empty(instance)"
+    with Workers() as fresh:
+        fresh.submit(job("sees", plugin("sees", body)))
+        (outcome,) = fresh.collect()
+    assert (outcome.status, outcome.figures) == ("ok", {"loaded": ""})
 
 
 @pytest.mark.parametrize("name", COMMANDS)

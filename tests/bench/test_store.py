@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-from slimbench.bench.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError, running
+from slimbench.bench import store as store_module
+from slimbench.bench.run_folder import running
+from slimbench.bench.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError
 
 INSTANCE = {
     "instance_hash": "h",
@@ -108,6 +110,24 @@ def test_a_result_that_cannot_be_written_leaves_its_row_planned(store):
         store.finish(1, {"saving_s": 1.0, "status": None}, MACHINE)
     assert store.runs()[0]["status"] == "planned"
     assert store.runs()[0]["saving_s"] is None
+
+
+def test_a_full_disk_is_told_as_such_and_the_store_goes_on(store, folder):
+    ((pages,),) = store._connection.execute("PRAGMA page_count")
+    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError) as error:
+        store.finish(1, {"status": "ok", "message": "x" * 100_000}, MACHINE)
+    assert str(error.value) == (
+        f"{folder}: cannot write a result (database or disk is full); run again with --resume"
+    )
+    assert store.runs()[0]["status"] == "planned"
+    store.finish(1, {"status": "ok"}, MACHINE)
+
+
+def test_a_store_that_cannot_be_made_leaves_no_file(folder, monkeypatch):
+    monkeypatch.setattr(store_module, "SCHEMA", store_module.SCHEMA + "CREATE nonsense;")
+    assert refusal(Store.create, folder).startswith(f"{folder}: cannot be made a run folder (near")
+    assert list(folder.iterdir()) == []
 
 
 def test_a_folder_with_results_is_not_made_a_new_run(store, folder):
@@ -245,7 +265,7 @@ def test_a_folder_that_is_being_run_is_refused_by_name_until_its_process_ends(st
 
 def test_the_lock_goes_with_its_process_however_that_ends(store, folder):
     code = (
-        "import sys, time; from pathlib import Path; from slimbench.bench.store import running\n"
+        "import sys, time; from pathlib import Path; from slimbench.bench.run_folder import running\n"
         "with running(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as holder:

@@ -1,5 +1,7 @@
 """Suite files: what they say, and what is said of a malformed one."""
 
+import codecs
+
 import msgspec
 import pytest
 from suite_text import ENTRY, HEAD
@@ -121,6 +123,13 @@ def test_a_malformed_suite_is_one_line_that_names_file_and_field(head, problem, 
     assert refusal(ENTRY, head=head).startswith(f"TMP/mine.toml: {problem}")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_suite(suite_of, tmp_path):
+    text = suite_of('file = "a.json"').text
+    (tmp_path / "marked.toml").write_bytes(codecs.BOM_UTF8 + text.encode())
+    marked = read_suite(str(tmp_path / "marked.toml"))
+    assert marked.text == text
+
+
 def test_a_suite_without_instances_is_refused(refusal):
     assert refusal() == "TMP/mine.toml: Object missing required field instances"
     assert refusal(head=HEAD + "instances = []\n").startswith(
@@ -133,7 +142,7 @@ def test_a_suite_without_instances_is_refused(refusal):
     [
         ('solvers = ["nobody"]\n', "solver 'nobody': unknown"),
         ('solvers = ["milp[speed=1]"]\n', "solver milp: parameter 'speed': unknown"),
-        ('solvers = ["random", "random[]"]\n', "solvers: one of them is named twice"),
+        ('solvers = ["random", "random[]"]\n', "solvers: name random 2 times, expected each once"),
         (f'{REFERENCE}solver = "popularity"\n', "reference: popularity is not an exact solver"),
         (f'{REFERENCE}cross_check = ["random"]\n', "reference: random is not an exact solver"),
         (f'{REFERENCE}solver = "milp[backend=xpress]"\n', "solver milp: parameter backend: is 'xpress'"),

@@ -12,11 +12,9 @@ from samples import build, two_cells, with_fields
 
 from slimbench.bench.compare import compare_runs
 from slimbench.bench.merge import merge_runs
-from slimbench.bench.messages import Job, PackedPlacement
+from slimbench.bench.messages import Guaranteed, Job, PackedPlacement
 from slimbench.bench.outcome import Outcome
-from slimbench.bench.plugin import parse_call
 from slimbench.bench.ratio_intervals import transfers_with_ratios, with_ratios
-from slimbench.bench.registry import find_solvers
 from slimbench.bench.results import load_results
 from slimbench.bench.store import Store, StoreError
 from slimbench.bench.stored_placements import stored_placements
@@ -48,10 +46,10 @@ def test_planning_on_the_wrong_part_loses_what_it_must():
     outcome = Outcome(
         job=job, status="ok", message="", placement=PackedPlacement.pack(placement), bound_saving_s=0.097,
         optimal=True, runtime_s=0.1, cpu_s=0.1, peak_memory_mb=1.0, figures={}, load_before=0.0, machine={},
+        guarantee=Guaranteed(),
         trail=Trail(bounds=[(0.05, 0.097)], placements=[(0.05, PackedPlacement.pack(placement))]),
     )  # fmt: skip
-    call = parse_call("exact", find_solvers())
-    own = verified(seen, call, outcome)
+    own = verified(seen, outcome)
     assert own["termination"] == "optimal"  # 0.7 * 0.10 + 0.3 * 0.09 of the instance that was seen
     assert own["saving_s"] == pytest.approx(0.097)
     elsewhere = transferred(own, truth)
@@ -60,9 +58,9 @@ def test_planning_on_the_wrong_part_loses_what_it_must():
     assert (elsewhere["termination"], elsewhere["bound_saving_s"]) == ("feasible", None)
     assert (elsewhere["guarantee_ratio"], elsewhere["trajectory"]) == (None, "[]")
     assert (elsewhere["status"], elsewhere["runtime_s"]) == ("ok", 0.1)
-    lie = transferred(verified(seen, call, dataclasses.replace(outcome, bound_saving_s=0.05)), truth)
+    lie = transferred(verified(seen, dataclasses.replace(outcome, bound_saving_s=0.05)), truth)
     assert (lie["status"], lie["bound_saving_s"]) == ("error", None)
-    lost = transferred(verified(seen, call, dataclasses.replace(outcome, placement=None)), truth)
+    lost = transferred(verified(seen, dataclasses.replace(outcome, placement=None)), truth)
     assert (lost["status"], lost["saving_s"], lost["termination"]) == ("invalid_placement", None, "none")
 
 
@@ -205,9 +203,9 @@ def test_what_was_planned_elsewhere_is_not_compared(tmp_path):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"planned_on": "seen"}, "runs.planning: is missing in run 1, which is planned on another"),
-        ({"planning": TOKENS}, "runs.planning_hash: is missing in run 1, which is planned on another"),
-        (PLANNED | {"planning": "{}"}, "runs.planning: is '{}', expected JSON of this column"),
+        ({"planned_on": "seen"}, "row 1: planning: is missing in a run that is planned on another"),
+        ({"planning": TOKENS}, "row 1: planning_hash: is missing in a run that is planned on another"),
+        (PLANNED | {"planning": "{}"}, "row 1: planning: is '{}', expected JSON of this column"),
         (PLANNED | {"planning": '{"tokens":0}'}, "expected JSON of this column"),
     ],
 )  # fmt: skip

@@ -1,12 +1,10 @@
 """What a run is worth: incumbents and bounds that are credited, its course over time, and its clock."""
 
 import json
-import time
 
 import pytest
 
-from slimbench.bench import isolation
-from slimbench.bench.isolation import hard_limit_s
+from slimbench.bench.limits import hard_limit_s
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
 from slimbench.instances import Placement, evaluate
@@ -130,16 +128,60 @@ def test_reports_from_several_threads_arrive_whole(plugin, row_of):
 
 
 def test_figures_are_kept_as_plain_json(plugin, row_of):
-    record = "context.record(nodes=np.int64(3), gap=float('inf'), note='a', odd=object)"
-    row = row_of(plugin("bad", f"{record}\n{EMPTY}"))
+    given = "nodes=np.int64(3), gap=float('inf'), note='a', odd=object, many=2**70, text='\\udcff'"
+    row = row_of(plugin("bad", f"context.record({given})\n{EMPTY}"))
     figures = json.loads(row["figures"], parse_constant=pytest.fail)
-    assert figures == {"nodes": 3, "gap": "inf", "note": "a", "odd": "<class 'object'>"}
+    odd = {"odd": "<class 'object'>", "many": "1180591620717411303424", "text": "?"}
+    assert figures == {"nodes": 3, "gap": "inf", "note": "a", **odd}
 
 
-def test_a_guarantee_that_raises_is_an_error_of_the_plugin(plugin, row_of):
-    options = "guarantee=Guarantee('1/2', 'always', 'none', lambda i, p, figures: figures['alpha'])"
-    row = row_of(plugin("bad", EMPTY, options=options))
-    assert (row["status"], row["message"]) == ("error", "its guarantee raises KeyError: 'alpha'")
+# What is guaranteed
+
+
+def promising(code):
+    return f"guarantee=Guarantee('1/2', 'always', 'none', {code})"
+
+
+@pytest.mark.parametrize(
+    ("value", "ratio"), [("0.25", 0.25), ("1", 1.0), ("np.float32(0.5)", 0.5), ("None", None)]
+)
+def test_a_guarantee_is_evaluated_with_the_runs_own_figures(value, ratio, plugin, row_of):
+    body = f"context.record(alpha=3)\n{EMPTY}"
+    row = row_of(
+        plugin(
+            "bad", body, options=promising(f"lambda i, p, figures: {value} if figures['alpha'] == 3 else 0")
+        )
+    )
+    assert (row["status"], row["guarantee_ratio"]) == ("ok", ratio)
+
+
+NO_GUARANTEES = {
+    "float('inf')": "its guarantee is inf, expected a number from 0 to 1, or None",
+    "float('nan')": "its guarantee is nan, expected a number from 0 to 1, or None",
+    "-0.5": "its guarantee is -0.5, expected a number from 0 to 1, or None",
+    "2": "its guarantee is 2.0, expected a number from 0 to 1, or None",
+    "True": "its guarantee is True, expected a number from 0 to 1, or None",
+    "'half'": "its guarantee is 'half', expected a number from 0 to 1, or None",
+    "np.array([0.5])": "its guarantee is array([0.5]), expected a number from 0 to 1, or None",
+    "figures['alpha']": "its guarantee raises KeyError: 'alpha'",
+    "sys.exit('no\\n\\udcffway')": "its guarantee raises SystemExit: no ?way",
+    "os._exit(3)": "its guarantee: exited with code 3 before it returned a number",
+    "ctypes.string_at(0)": "its guarantee: killed by SIGSEGV (Segmentation fault)",
+    "[1 for _ in iter(int, 1)]": f"its guarantee: not done {hard_limit_s(0.1):g} s after the run",
+}
+
+
+@pytest.mark.parametrize("value", NO_GUARANTEES)
+def test_a_guarantee_that_is_none_makes_the_run_an_error_and_harms_nothing_else(value, plugin, row_of):
+    file = plugin("bad", EMPTY, options=promising(f"lambda i, p, figures: {value}"))
+    row = row_of(file, time_limit_s=0.1 if "iter" in value else GENEROUS_S)
+    assert (row["status"], row["message"]) == ("error", NO_GUARANTEES[value])
+    assert (row["guarantee_ratio"], row["saving_s"]) == (None, 0.0)
+
+
+def test_a_guarantee_of_a_run_that_failed_is_not_asked_for(plugin, row_of):
+    row = row_of(plugin("bad", "raise ValueError('mine')", options=promising("lambda *_: 1 / 0")))
+    assert (row["status"], row["message"], row["guarantee_ratio"]) == ("error", "ValueError: mine", None)
 
 
 # The clock
@@ -152,22 +194,6 @@ def test_the_clock_starts_after_import_and_prepare(plugin, row_of):
     assert hard_limit_s(1.0) < 2  # import and prepare alone take longer than the run may
     assert row["status"] == "ok"
     assert 0.2 <= row["runtime_s"] < hard_limit_s(1.0)
-
-
-def test_the_clock_does_not_wait_for_a_coordinator_that_listens_late(plugin, workers, job, monkeypatch):
-    workers.submit(job("popularity", key=1))
-    list(workers.collect())  # what starts workers is up
-    listen, late = isolation.wait, iter([3.0])
-
-    def wait(*arguments, **options):
-        time.sleep(next(late, 0.0))
-        return listen(*arguments, **options)
-
-    monkeypatch.setattr(isolation, "wait", wait)
-    workers.submit(job("bad", plugin("bad", "time.sleep(0.3)\nos._exit(3)")))
-    (outcome,) = workers.collect()
-    assert outcome.status == "crashed"
-    assert outcome.runtime_s >= 0.3
 
 
 def test_the_deadline_is_the_time_limit_from_the_start(plugin, row_of):

@@ -1,11 +1,17 @@
 """Moves that pay: against every placement, and within budgets."""
 
+import itertools
+from functools import partial
+
 import numpy as np
 import pytest
+from samples import build
 from sequences import feasible_placements, one_server, random_sequence
 
-from slimbench.formulations.moves import best_moves, moves_within, sweep_priced, with_room_filled
-from slimbench.instances import DISPATCHES, Placement, evaluate
+from slimbench.formulations.decomposition import sweep_servers
+from slimbench.formulations.moves import best_moves, moves_within, with_room_filled
+from slimbench.formulations.subproblem import best_cache
+from slimbench.instances import DISPATCHES, Model, Placement, evaluate
 from slimbench.instances.sequence import fetch_prices_s, still_held
 
 TOKENS = 50.0
@@ -37,7 +43,8 @@ def net_s(instance, placement, prices):
 @pytest.mark.parametrize("seed", range(6))
 def test_no_single_server_can_do_better_than_where_a_sweep_ends(dispatch, seed):
     instance, places, _, target, prices = situation(seed, dispatch)
-    end = Placement(sweep_priced(instance, target.holds, prices / TOKENS, never))
+    fill = partial(best_cache, max_exact_experts=16)
+    end = sweep_servers(instance, target, fill, lambda _: None, never, prices=prices / TOKENS)
     assert net_s(instance, end, prices) >= net_s(instance, target, prices) - 1e-12
     for other in places:
         if (other.holds == end.holds).all(axis=1).any():  # one server differs at most
@@ -93,3 +100,37 @@ def test_what_is_held_and_has_room_stays():
 def test_a_server_that_has_shrunk_keeps_what_fits():
     instance, held = one_server((0.5, 0.5), capacity=1), np.array([[True, True]])
     assert with_room_filled(instance, np.zeros_like(held), held).tolist() == [[True, False]]
+
+
+def four_identical_servers(seed):
+    """Room for one of four experts each, which 100 users call in other orders with the same rates."""
+    rng = np.random.default_rng(seed)
+    rates = rng.random(100)
+    calls = [(u, 0, 0, (e,), rate) for e in range(4) for u, rate in enumerate(rng.permutation(rates))]
+    return build(
+        dispatch="single",
+        capacities=(1, 1, 1, 1),
+        models=[Model("toy", layers=1, experts_per_layer=4, top_k=1, expert_bytes=1)],
+        edge=np.full((100, 4, 1), 0.01),
+        cloud=np.full((100, 1), 0.1),
+        activations=calls,
+    )
+
+
+class EndlessError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_budget_of_nothing_ends_though_prices_cancel_what_moves_save(seed):
+    """The price of a byte is bisected to where what a server holds is worth as much as it costs."""
+    instance, asked = four_identical_servers(seed), itertools.count()
+
+    def expired():
+        if next(asked) > 2000:
+            raise EndlessError
+        return False
+
+    held = np.zeros((4, 4), np.bool_)
+    prices = fetch_prices_s(held, instance.expert_bytes, 1e-3, 1e-3)
+    assert not moves_within(instance, held, [], prices, TOKENS, 0.0, expired).holds.any()

@@ -119,7 +119,8 @@ def test_forced_values_are_those_of_trying_every_cache(top_k):
         assert priced.best(weights, capacity, status)[0] == pytest.approx(
             max(value for value, _ in allowed), rel=1e-12, abs=1e-15
         )
-        inside, outside = priced.forced(weights, capacity, status)
+        least, inside, outside = priced.forced(weights, capacity, status)
+        assert least == pytest.approx(max(value for value, _ in allowed), rel=1e-12, abs=1e-15)
         for e in named:
             for forced, wanted in ((inside, True), (outside, False)):
                 best = max((value for value, cached in allowed if cached[e] == wanted), default=-np.inf)

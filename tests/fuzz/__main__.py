@@ -1,4 +1,4 @@
-"""Fuzz the readers: ``PYTHONPATH=tests python -m fuzz --inputs 100000``; exits 1 if one is at fault."""
+"""Fuzz readers and MILP backends: ``PYTHONPATH=tests python -m fuzz``; exits 1 if one is at fault."""
 
 from __future__ import annotations
 
@@ -8,31 +8,38 @@ import time
 from pathlib import Path
 
 from fuzz.isolation import run_isolated
-from fuzz.readers import READERS, all_readers
+from fuzz.optima import OPTIMA, everything
 from fuzz.watch import content_of
 
+ALL = everything()
+FILES, INSTANCES = 100_000, 2_000
 TOLD = 20  # faults of a reader; the others are counted
 
 
 def main() -> int:
     """Run the readers that are asked for, one after another."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
-    parser.add_argument("readers", nargs="*", metavar="reader", help=f"of {', '.join(READERS)}; default: all")
-    parser.add_argument("--inputs", type=int, default=100_000, help="for each reader")
+    parser.add_argument("readers", nargs="*", metavar="reader", help=f"of {', '.join(ALL)}; default: all")
+    parser.add_argument(
+        "--inputs", type=int, help=f"for each; default: {FILES} files to a reader, {INSTANCES} to a backend"
+    )
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--faults", type=Path, default=Path("fuzz-faults"), help="folder for faulty inputs")
     options = parser.parse_args()
-    if unknown := set(options.readers) - READERS.keys():
-        parser.error(f"unknown reader {min(unknown)}, expected one of {', '.join(READERS)}")
-    numbers = range(options.first, options.first + options.inputs)
-    faults = sum(run(name, options.seed, numbers, options.faults) for name in options.readers or READERS)
+    if unknown := set(options.readers) - ALL.keys():
+        parser.error(f"unknown reader {min(unknown)}, expected one of {', '.join(ALL)}")
+    faults = 0
+    for name in options.readers or ALL:
+        inputs = options.inputs or (INSTANCES if name in OPTIMA else FILES)
+        numbers = range(options.first, options.first + inputs)
+        faults += run(name, options.seed, numbers, options.faults)
     return 1 if faults else 0
 
 
 def run(name: str, seed: int, numbers: range, folder: Path) -> int:
     """Fuzz one reader, print its figures and faults, and save the inputs at fault; returns their number."""
-    reader, found = READERS[name], 0
+    reader, found = ALL[name], 0
 
     def tell(number: int, fault: str) -> None:
         nonlocal found
@@ -46,7 +53,7 @@ def run(name: str, seed: int, numbers: range, folder: Path) -> int:
         print(f"{name}: {fault}\n  input {file}, again with: {again}", flush=True)
 
     start = time.monotonic()
-    tally = run_isolated(all_readers, name, seed, numbers, tell)
+    tally = run_isolated(everything, name, seed, numbers, tell)
     slowest_s, slowest = tally.slowest
     growth, grown = tally.growth
     print(

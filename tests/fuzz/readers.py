@@ -191,8 +191,3 @@ READERS: dict[str, Reader] = {
         (SuiteError, InstanceError),
     ),
 }
-
-
-def all_readers() -> Mapping[str, Reader]:
-    """Every reader; a process of its own asks for them by this function."""
-    return READERS

@@ -100,11 +100,17 @@ def changed_parquet(rng: Random) -> bytes:
     names = list(arrays)
     if rng.random() < 0.05:
         names[rng.randrange(len(names))] = names[0]
+    texts = [
+        name for name, array in zip(names, arrays.values(), strict=True) if pa.types.is_string(array.type)
+    ]
+    alike = len(set(names)) < len(names)  # encodings go by names
+    shared = not alike and rng.random() < 0.2  # texts as what they share with the one before
     pq.write_table(
         pa.Table.from_arrays(list(arrays.values()), names=names),
         buffer,
         compression=rng.choice(["none", "snappy", "gzip", "zstd", "brotli", "lz4"]),
-        use_dictionary=rng.random() < 0.5,
+        use_dictionary=not shared and rng.random() < 0.5,
+        column_encoding=dict.fromkeys(texts, "DELTA_BYTE_ARRAY") if shared else None,
         row_group_size=rng.choice([1, 3, 100]),
         version=rng.choice(["1.0", "2.6"]),
         data_page_version=rng.choice(["1.0", "2.0"]),

@@ -1,7 +1,9 @@
 """Files: what is written is read back to the bit, and a write that fails leaves what was there."""
 
+import codecs
 import copy
 import errno
+import gzip
 import json
 import os
 import stat
@@ -95,6 +97,14 @@ def test_documented_files_are_those_of_the_documentation() -> None:
     assert [json.loads(block) for block in blocks] == [TWO_CELLS, TWO_CELLS_PLACEMENT]
 
 
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_a_byte_order_mark_is_no_part_of_a_document(suffix: str, tmp_path: Path) -> None:
+    text = codecs.BOM_UTF8 + json.dumps(TWO_CELLS).encode()
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(gzip.compress(text) if suffix.endswith(".gz") else text)
+    assert_same(read_instance(path), two_cells())
+
+
 def test_integers_where_a_number_is_due_are_read_as_numbers() -> None:
     document = copy.deepcopy(TWO_CELLS)
     document["base_latency_s"], document["cloud_latency_s"] = 1, [[1], [0]]
@@ -174,10 +184,14 @@ def test_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: {os.strerror(errno.ENOENT)}"
 
 
-def test_written_file_has_the_permissions_of_an_ordinary_one(tmp_path: Path) -> None:
+def test_written_file_has_the_permissions_of_an_ordinary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, ordinary = tmp_path / "instance.json", tmp_path / "ordinary"
-    write_instance(two_cells(), path)
     ordinary.write_bytes(b"")
+    # Other threads create files too: the process's mask is not touched, not even for a moment
+    monkeypatch.setattr("os.umask", pytest.fail)
+    write_instance(two_cells(), path)
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
 
 

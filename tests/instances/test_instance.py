@@ -70,6 +70,32 @@ def test_names_given_as_lists_are_kept_as_tuples() -> None:
     assert instance.sha256 == two_cells().sha256
 
 
+class Word(str):
+    """A string of another type; ``repr`` and ``str`` tell it apart."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Word({str.__repr__(self)})"
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("text", [np.str_, Word])
+def test_hash_does_not_depend_on_the_type_of_strings(text: type[str]) -> None:
+    plain = two_models()
+    typed = with_fields(
+        plain,
+        name=text(plain.name),
+        dispatch=text(plain.dispatch),
+        server_names=[text(name) for name in plain.server_names],
+        user_names=[text(name) for name in plain.user_names],
+        models=[dataclasses.replace(model, name=text(model.name)) for model in plain.models],
+    )
+    assert typed.sha256 == plain.sha256
+    assert type(typed.name) is type(typed.models[0].name) is type(typed.server_names[0]) is str
+
+
 # Derived arrays
 
 

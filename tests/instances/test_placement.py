@@ -1,6 +1,7 @@
 """Placements: what they hold, and whether they fit to the byte."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -50,6 +51,25 @@ def test_two_sizes_that_are_equal_as_floats_differ_as_bytes() -> None:
     full = Placement(np.ones((1, 1), np.bool_))
     assert full.violation(one_server(FIRST_ODD_BYTE, (FIRST_ODD_BYTE,))) is None
     assert full.violation(one_server(FIRST_ODD_BYTE - 1, (FIRST_ODD_BYTE,))) is not None
+
+
+def test_counting_bytes_takes_less_memory_than_the_placement_itself() -> None:
+    servers, experts = 64, 2**14
+    wide = build(
+        dispatch="single",
+        capacities=[experts * 3] * servers,
+        models=[Model("m", 1, experts, 1, 3)],
+        edge=np.full((1, servers, 1), 0.01),
+        cloud=[[0.1]],
+        activations=[],
+    )
+    full = Placement(np.ones((servers, experts), np.bool_))
+    full.used_bytes(wide)  # the instance keeps the sizes of its experts from now on
+    tracemalloc.start()
+    assert full.used_bytes(wide).tolist() == [experts * 3] * servers
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < full.holds.nbytes
 
 
 @given(placed_instances())

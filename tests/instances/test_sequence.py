@@ -115,6 +115,11 @@ def test_the_same_recipe_gives_the_same_sequence_everywhere():
     assert made(seed=4).sha256 != made().sha256
 
 
+def test_the_hash_does_not_depend_on_the_type_of_its_name():
+    sequence = swap(1.0)
+    assert dataclasses.replace(sequence, name=np.str_(sequence.name)).sha256 == sequence.sha256
+
+
 @pytest.mark.parametrize("scenario", [None, *shipped_scenarios()])
 def test_the_first_period_is_the_instance_of_the_recipe(scenario):
     """Of every layout, path loss and backhaul, of kinds of servers, of tenants and of several models."""

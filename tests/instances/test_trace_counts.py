@@ -224,7 +224,7 @@ def test_arrow_holds_a_small_part_of_a_file_of_many_row_groups(tmp_path: Path) -
     tokens = np.random.default_rng(1).integers(2**62, size=100 * 2**12)  # do not pack: 3 MiB
     pq.write_table(pa.table({"token": tokens}), path, row_group_size=2**12)
     before = pa.total_allocated_bytes()
-    held = [pa.total_allocated_bytes() - before for _ in parquet_batches(path, len(tokens))]
+    held = [pa.total_allocated_bytes() - before for _ in parquet_batches(path, len(tokens), list)]
     assert len(held) == 100 * 64
     assert max(held) < path.stat().st_size / 4
 

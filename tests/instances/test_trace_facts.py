@@ -122,4 +122,4 @@ def test_without_facts_and_models_nothing_is_known(tmp_path: Path) -> None:
 def test_models_of_the_zoo_that_a_recipe_names_count_instead_of_the_facts(tmp_path: Path) -> None:
     trace(tmp_path, encode_facts(FACTS), [row | {"model": "mixtral-8x7b"} for row in ROWS])
     instance, _ = make_instance(read_recipe(recipe(models=("mixtral-8x7b",))), tmp_path)
-    assert instance.models[0].layers == 32
+    assert instance.models[0].experts_per_layer == 8

@@ -71,11 +71,29 @@ def test_a_long_text_in_every_row_is_unpacked_once_and_refused_as_a_user(tmp_pat
         )
 
 
-def test_texts_that_share_their_beginnings_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    table = pa.table({"user": ["a", "ab"], "model": ["toy"] * 2, "layer": [0] * 2, "experts": [[0]] * 2})
-    pq.write_table(table, path, use_dictionary=False, column_encoding={"user": "DELTA_BYTE_ARRAY"})
-    assert "encoded as DELTA_BYTE_ARRAY, expected another" in refusal(lambda: read_trace(path, MODELS))
+def shared_beginnings(path: Path, user: str, rows: int) -> Path:
+    """A trace of one user whose every name but the first is stored as sharing all of the one before."""
+    table = pa.table({"user": [user], "model": ["toy"], "layer": [0], "experts": [[0]]})
+    encodings = {"user": "DELTA_BYTE_ARRAY", "model": "DELTA_BYTE_ARRAY"}
+    sizes = {"data_page_size": 2**30, "write_batch_size": 10**6, "write_statistics": False}
+    with pq.ParquetWriter(
+        path, table.schema, use_dictionary=False, column_encoding=encodings, **sizes
+    ) as writer:
+        for _ in range(rows // 100):
+            writer.write_batch(pa.concat_tables([table] * 100).combine_chunks().to_batches()[0])
+    return path
+
+
+def test_texts_that_share_their_beginnings_are_read(tmp_path: Path) -> None:
+    activations, users = read_trace(shared_beginnings(tmp_path / "a.parquet", "ann", 300), MODELS)
+    assert users == ("ann",)
+    assert activations.rates.tolist() == [1.0]
+
+
+def test_long_texts_that_share_their_beginnings_are_unpacked_some_at_a_time(tmp_path: Path) -> None:
+    path = shared_beginnings(tmp_path / "a.parquet", "x" * 10**5, 3000)  # 300 MB as rows
+    assert path.stat().st_size < 10**6
+    assert "row 1: user: has 100000 characters" in refusal(lambda: read_trace(path, MODELS))
 
 
 def test_a_page_that_numbers_texts_beyond_its_dictionary_is_refused(tmp_path: Path) -> None:
@@ -131,7 +149,7 @@ def test_many_users_and_layers_take_memory_only_where_there_are_rows(tmp_path: P
             "user,user,model,layer,experts\n",
             "header: names 'user' twice, expected different columns",
         ),
-        ("a.csv", "," * 10**6, "header: names '' twice"),  # looked at once, not column by column
+        ("a.csv", "," * 10**6, "header: column 1: has no name"),  # looked at once, not column by column
         ("a.csv", f"user,model,layer,experts\na,toy,{'9' * 5000},0\n", "row 1: layer: "),
         ("a.csv", f"user,model,layer,experts\na,toy,0,{'0 ' * 70_000}\n", "line 2: is not CSV (field larger"),
         ("a.jsonl", " " * (bounded.MAX_LINE_BYTES + 1), "line 1: is longer than 1048576 bytes"),

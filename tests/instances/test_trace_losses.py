@@ -144,7 +144,7 @@ def test_no_interval_is_given_where_tokens_are_not_drawn_one_by_one_or_not_compl
         ({"part": (float("nan"), 1)}, "routing.part: is [nan, 1], expected 0 <= low < high <= 1"),
         ({"min_support": 0}, "routing.min_support: expected int >= 1"),
         ({"max_groups": 2**40}, "routing.max_groups: is 1099511627776, expected 1 to 8388608"),
-        ({"by": "layer"}, "routing.by: invalid enum value 'layer'"),
+        ({"by": "layer"}, "routing.by: is 'layer', expected one of prompt, task, user"),
     ],
 )
 def test_parameters_out_of_their_range_are_named(routing: dict[str, Any], message: str) -> None:

@@ -1,10 +1,13 @@
+import codecs
 import csv
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,8 +15,11 @@ import pytest
 from slimbench.instances.errors import InstanceError
 from slimbench.instances.instance import Model
 from slimbench.instances.trace_batches import SUFFIXES
+from slimbench.instances.trace_counts import count_trace
 from slimbench.instances.traces import read_trace
+from slimbench.instances.zoo import zoo_model
 
+FIELD = Path(__file__).parent / "field"
 MODELS = [Model("toy", 2, 4, 2, 1), Model("other", 1, 8, 3, 1)]
 ROWS: list[dict[str, Any]] = [
     {"user": "ann", "model": "toy", "layer": 0, "experts": [1, 0]},
@@ -101,13 +107,11 @@ def test_where_every_token_is_logged_in_every_layer_a_rate_is_the_count_over_all
     ("change", "message"),
     [
         ({"layer": 2}, "row 3: layer: is 2, expected 0 to 1"),
-        ({"layer": -1}, r"row \d: layer: expected int"),
         ({"model": "toi"}, "row 3: model: is 'toi', expected one of toy, other"),
         ({"experts": [0, 4]}, "row 3: experts: names expert 4, expected 0 to 3"),
         ({"experts": [1, 1]}, r"row 3: experts: is \[1, 1\], expected distinct"),
         ({"experts": [0, 1, 2]}, "row 3: experts: has 3 experts, expected 1 to top_k = 2"),
         ({"experts": []}, "row 3: experts: has 0 experts"),
-        ({"experts": [-1]}, r"row 3: experts\[0\]: expected int"),
         ({"experts": None}, "row 3: experts: "),
         ({"user": None}, "row 3: user: expected one of user and task"),
         ({"weights": [0.5, 0.5]}, "row 3: weights: has 2 entries, expected 1"),
@@ -123,13 +127,110 @@ def test_faults_are_named_by_row_and_field(
         read_trace(write(tmp_path, rows, suffix), MODELS)
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
-def test_unknown_and_missing_columns_are_refused(tmp_path: Path, suffix: str) -> None:
-    with pytest.raises(InstanceError, match="row 1: gate: is not a field"):
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer": -1}, r"row \d: layer: expected int >= 0"),
+        ({"experts": [-1]}, r"row 3: experts\[0\]: expected int >= 0"),
+    ],
+)
+def test_values_that_are_no_indices_are_named(
+    tmp_path: Path, suffix: str, change: dict[str, Any], message: str
+) -> None:
+    rows = [*ROWS[:2], ROWS[2] | change, *ROWS[3:]]
+    with pytest.raises(InstanceError, match=rf"trace\{suffix}: {message}"):
+        read_trace(write(tmp_path, rows, suffix), MODELS)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a,toy,-1,0,", "row 1: layer: is '-1', expected an integer >= 0"),
+        ("a,toy,,0,", "row 1: layer: is '', expected an integer >= 0"),
+        ('a,toy,0,"[8, 36]",', "row 1: experts: is '[8, 36]', expected integers >= 0 separated by spaces"),
+        (
+            "a,toy,0,[8, 36],",
+            "row 1: has 6 values, expected 5 as in the header, where several experts are one",
+        ),
+        (
+            "a,toy,0,0,half",
+            "row 1: weights: is 'half', expected numbers separated by spaces, such as 0.7 0.3",
+        ),
+    ],
+)
+def test_csv_says_how_numbers_and_lists_are_written(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "trace.csv").write_text(f"user,model,layer,experts,weights\n{line}\n")
+    with pytest.raises(InstanceError, match=re.escape(f"trace.csv: {message}")):
+        read_trace(tmp_path / "trace.csv", MODELS)
+
+
+WANTED = "expected the columns model, layer, experts, and user or task; prompt, token and weights"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "place"), [(".jsonl", "row 1"), (".csv", "header"), (".parquet", "header")]
+)
+def test_unknown_and_missing_columns_are_refused_with_those_wanted(
+    tmp_path: Path, suffix: str, place: str
+) -> None:
+    problem = "is not a field of this format" if suffix == ".jsonl" else "is no column of a trace"
+    with pytest.raises(InstanceError, match=f"{place}: gate: {problem}, {WANTED}"):
         read_trace(write(tmp_path, [row | {"gate": 1} for row in ROWS], suffix), MODELS)
-    with pytest.raises(InstanceError, match="row 1: layer: is missing"):
+    with pytest.raises(InstanceError, match=f"{place}: layer: is missing, {WANTED}"):
         rows = [{name: v for name, v in row.items() if name != "layer"} for row in ROWS]
         read_trace(write(tmp_path, rows, suffix), MODELS)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_without_users_is_refused_by_its_header(tmp_path: Path, suffix: str) -> None:
+    rows = [{"prompt": 1, **{name: v for name, v in row.items() if name != "user"}} for row in ROWS]
+    path = write(tmp_path, rows, suffix)
+    with pytest.raises(InstanceError, match=f"header: user: is missing, {WANTED}"):
+        read_trace(path, MODELS)
+    with pytest.raises(InstanceError, match=f"header: task: is missing, {WANTED}"):
+        count_trace(path, MODELS, "task")
+    assert count_trace(path, MODELS, "prompt").user_names == ("1",)
+
+
+def test_an_index_that_pandas_wrote_is_named(tmp_path: Path) -> None:
+    frame = pd.DataFrame(ROWS, index=[5, 6, 7, 8, 9])
+    frame.assign(experts=["0"] * 5).to_csv(tmp_path / "a.csv")
+    frame.to_parquet(tmp_path / "a.parquet")
+    no_name, index = (
+        "header: column 1: has no name, such as an index of pandas (left out by index=False), ",
+        "header: __index_level_0__: is an index of pandas (left out by index=False), ",
+    )
+    for name, message in (("a.csv", no_name), ("a.parquet", index)):
+        with pytest.raises(InstanceError, match=re.escape(message) + WANTED):
+            read_trace(tmp_path / name, MODELS)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"])
+def test_a_byte_order_mark_is_no_part_of_a_trace(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path, ROWS, suffix)
+    packed = suffix.endswith(".gz")
+    text = codecs.BOM_UTF8 + (gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+    path.write_bytes(gzip.compress(text) if packed else text)
+    assert sorted(read_trace(path, MODELS)[0].rates) == pytest.approx(sorted(RATES.values()))
+
+
+# Files found in use
+
+
+def test_a_spreadsheets_csv_is_read() -> None:
+    activations, users = read_trace(FIELD / "bom.csv", [zoo_model("dbrx").model()])
+    assert users == ("u0", "u1")
+    assert activations.groups.tolist() == [[1, 2, 3, 4], [4, 5, 6, 7]]
+
+
+def test_a_parquet_file_of_shared_beginnings_is_read() -> None:
+    activations, users = read_trace(FIELD / "deltabyte.parquet", [zoo_model("olmoe-1b-7b").model()])
+    assert users == ("u0",)
+    rows = pq.read_table(FIELD / "deltabyte.parquet").to_pylist()
+    groups = {(row["layer"], *sorted(row["experts"])) for row in rows}
+    read = zip(activations.layers.tolist(), activations.groups.tolist(), strict=True)
+    assert {(layer, *group) for layer, group in read} == groups
 
 
 @pytest.mark.parametrize(
@@ -139,7 +240,7 @@ def test_unknown_and_missing_columns_are_refused(tmp_path: Path, suffix: str) ->
         ("trace.csv", b"user,model,layer,experts\n", "has no rows"),
         ("trace.jsonl", b"{\n", "row 1: is not JSON"),
         ("trace.jsonl", b"\xff\n", "line 1: is not UTF-8 text"),
-        ("trace.csv", b"user,model,layer,experts\nann,toy,0,1,2\n", "row 1: one value more than the header"),
+        ("trace.csv", b"user,model,layer,experts\nann,toy,0,1,2\n", "row 1: has 5 values, expected 4"),
         ("trace.csv", b"user,model,layer,experts\nann,toy\n", "row 1: layer: "),
         ("trace.csv", b"user,model,layer,experts,weights\nann,toy,0,1,half\n", "row 1: weights"),
         ("trace.csv.gz", b"user", "is not a complete gzip file"),

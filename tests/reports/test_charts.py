@@ -1,14 +1,18 @@
 """Figures: what is drawn of which run, names that a figure can show, bytes that do not change."""
 
+import re
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from slimbench.reports.chart import renderings
+from slimbench.reports.chart import renderings, svg
 from slimbench.reports.charts import charts
 from slimbench.reports.charts.cells import NOT_REACHED, cells, labels
 from slimbench.reports.charts.style import solver_look
 
 PROVEN = (1.0, 1.0, True)
+CHARACTER_WIDTH = 5  # of the labels' 10 pixels, in the mean
 
 
 def run(solver, instance, saving, **more):
@@ -68,6 +72,41 @@ def test_every_figure_says_how_to_read_it_and_how_many_there_are(make_results):
     for chart in charts(make_results([run("s", "a", 0.5)], {"a": PROVEN})):
         assert "1 instance" in chart.title
         assert len(chart.how_to_read) > 80
+
+
+def test_profiles_name_the_one_set_that_all_shares_are_of(make_results):
+    runs = [run("all", name, 0.5) for name in "ijk"] + [run("spared", "i", 0.9)]
+    drawn = {chart.name: chart for chart in charts(make_results(runs, dict.fromkeys("ijk", PROVEN)))}
+    for name in ("ratio_profile", "time_profile", "time_distribution"):
+        assert "share is of the same 3 instances, all those of the run" in drawn[name].how_to_read
+        assert drawn[name].how_to_read.endswith("Not planned on all: spared on 1 of 3.")
+    rows = drawn["ratio_profile"].sources["cells"].set_index(["solver", "instance"])
+    assert rows.loc["spared", "gap_low"].tolist() == pytest.approx([0.1, NOT_REACHED, NOT_REACHED])
+    assert rows.loc["spared", "planned"].tolist() == [True, False, False]
+    assert len(drawn["ratio_by_instance"].data) == 4
+
+
+def test_labels_of_logarithmic_axes_keep_apart(make_results):
+    seconds = np.geomspace(0.003, 45, 30)
+    runs = [
+        run(solver, f"i{k}", 0.5, runtime_s=time_s)
+        for k, slow_s in enumerate(seconds.tolist())
+        for solver, time_s in (("slow", slow_s), ("fast", 0.003))
+    ]
+    drawn = {chart.name: chart for chart in charts(make_results(runs, {r["instance"]: PROVEN for r in runs}))}
+    for name in ("time_distribution", "time_profile"):
+        places = axis_labels(svg(drawn[name]).decode())
+        assert len(places) > 4
+        for (x, text), (next_x, next_text) in pairwise(sorted(places)):
+            widths = [CHARACTER_WIDTH * len(label) for label in (text, next_text)]
+            assert next_x - x >= sum(widths) / 2 + 4, (name, text, next_text)
+
+
+def axis_labels(drawn):
+    """(x, text) of the labels of times and factors that are shown."""
+    label = r"[\d,.]+(?: [mµ]?s|\N{MULTIPLICATION SIGN})"
+    found = re.findall(rf'translate\(([-\d.]+),[^>]*opacity="1">({label})</text>', drawn)
+    return [(float(x), text) for x, text in found]
 
 
 def test_ranks_are_drawn_with_whom_nothing_tells_apart(make_results):

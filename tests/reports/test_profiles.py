@@ -5,6 +5,7 @@ import math
 import pytest
 
 from slimbench.reports import ratio_profile, time_profile
+from slimbench.reports.profiles import time_distribution
 
 PROVEN = (1.0, 1.0, True)
 
@@ -66,6 +67,22 @@ def test_time_profile_of_an_instance_that_nobody_finished(make_results, failed):
 @pytest.mark.parametrize("profile", [ratio_profile, time_profile])
 def test_profile_of_nothing_is_empty(make_results, profile):
     assert profile(make_results([])).empty
+
+
+def test_a_solver_that_is_left_out_reaches_nothing_there(make_results, failed):
+    runs = [
+        {"solver": "all", "instance": "i", "saving_s": 1.0, "runtime_s": 1.0},
+        {"solver": "all", "instance": "j", "saving_s": 0.5, "runtime_s": 3.0},
+        {"solver": "spared", "instance": "i", "saving_s": 1.0, "runtime_s": 2.0},
+        {"solver": "waiting", "instance": "i", "saving_s": 1.0, "runtime_s": 2.0},
+        {"solver": "waiting", "instance": "j", **failed, "status": "planned"},
+    ]
+    results = make_results(runs, {"i": PROVEN, "j": PROVEN})
+    for solver in ("spared", "waiting"):
+        assert points(ratio_profile(results), solver, "tau", "share_low")[-1] == [0.0, 0.5]
+        assert points(time_profile(results), solver, "tau", "share")[-1] == [2.0, 0.5]
+        assert points(time_distribution(results), solver, "seconds", "share") == [[2.0, 0.5]]
+    assert points(ratio_profile(results), "all", "tau", "share_low")[-1] == [0.0, 1.0]
 
 
 def test_times_below_the_clock_are_equal(make_results):

@@ -132,7 +132,9 @@ def _load(job: Job) -> None:
         solver = job.solver
         if job.sight:  # policies plan by a solver; their own moves take the kernels of ``slim-sweep``
             solver = parse_policy(job.solver, find_policies()).parameters.get("solver", "slim-sweep")
-        warm_up(parse_call(solver, find_solvers()))
+        call = parse_call(solver, find_solvers())
+        if call.solver.function.__module__.startswith("slimbench."):  # any other may raise, or never end
+            warm_up(call)
     gc.freeze()  # a collection in a worker would copy every page of what is shared
     gc.enable()
 

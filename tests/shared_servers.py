@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,29 +14,31 @@ from slimbench.bench import isolation
 from slimbench.bench.isolation import Workers
 from slimbench.bench.server_link import ServerLink
 
+HOME = Path.cwd()
+
 
 class SharedLink(ServerLink):
     """A fork server that waits for the next ``Workers`` when the last ones leave it with no run under way."""
 
     busy = True
-    idle: dict[int, SharedLink] = {}  # noqa: RUF012 - by threads
+    idle: dict[tuple[int, Path], SharedLink] = {}  # noqa: RUF012 - by threads and folder
 
     def __init__(self, threads: int) -> None:
-        self.threads = threads
+        self.like = threads, Path.cwd()  # paths of jobs may be relative to the folder
         super().__init__(threads)
 
     def close(self) -> None:
         """End the server, or keep it."""
         running = self._server.is_running() and self._server.status() != psutil.STATUS_ZOMBIE
-        if self.busy or not running or self.threads in self.idle:
+        if self.busy or not running or self.like in self.idle or self.like[1] != HOME:
             super().close()
         else:
-            self.idle[self.threads] = self
+            self.idle[self.like] = self
 
 
 def shared_link(threads: int, **_options: Any) -> ServerLink:
     """A waiting server, or a new one."""
-    return SharedLink.idle.pop(threads, None) or SharedLink(threads)
+    return SharedLink.idle.pop((threads, Path.cwd()), None) or SharedLink(threads)
 
 
 @contextlib.contextmanager

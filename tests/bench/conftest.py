@@ -113,6 +113,17 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
 
 
 @pytest.fixture
+def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands write an empty page: a report takes longer than the runs of a small suite."""
+
+    def write(_results: object, folder: Path, *_out: Path) -> Path:
+        (folder / "report.html").touch()
+        return folder / "report.html"
+
+    monkeypatch.setattr("slimbench.reports.write_report", write)
+
+
+@pytest.fixture
 def suite_of(tmp_path: Path) -> Callable[..., SuiteFile[Suite]]:
     """Return a writer and reader of a suite, of instances only."""
 

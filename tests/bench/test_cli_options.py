@@ -14,6 +14,7 @@ from slimbench.bench.cli_run import duration_s
 from slimbench.bench.suite import read_suite, shipped_suites
 from slimbench.bench.suite_schema import suite_schema
 
+pytestmark = pytest.mark.usefixtures("unreported")
 REFERENCE = "[reference]\nsolver = 'brute-force'\n"
 SCHEMA = Path(__file__).parents[2] / "docs" / "suite.schema.json"
 

@@ -58,7 +58,7 @@ def test_a_reference_that_fails_is_named_and_fails_the_run(write_suite, tmp_path
 @pytest.fixture
 def without_page(monkeypatch):
     """Write no page: that takes seconds."""
-    monkeypatch.setattr("slimbench.reports.write_report", lambda _results, folder: folder / "report.html")
+    monkeypatch.setattr("slimbench.reports.write_report", lambda _, folder, _out: folder / "report.html")
 
 
 @pytest.mark.usefixtures("without_page")

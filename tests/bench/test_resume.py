@@ -16,18 +16,13 @@ from slimbench.bench import cli_run
 from slimbench.bench.verification import verify_run
 from slimbench.instances import write_instance
 
+pytestmark = pytest.mark.usefixtures("unreported")
 EMPTY = "return Placement.empty(instance)"
 REFERENCE = "[reference]\nsolver = 'brute-force'\ntime_s = 30\n"
 CLI = [sys.executable, "-m", "slimbench.bench.cli"]
 
 
-@pytest.fixture
-def no_report(monkeypatch):
-    """Leave out the report at the end of runs, which takes most of their time."""
-    monkeypatch.setattr(cli_run, "print_report", lambda *_, **__: None)
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_killed_half_way_is_finished_by_resume(
     write_suite, plugin, command, tmp_path, wait_until, jobs
 ):
@@ -64,7 +59,7 @@ def test_a_run_killed_half_way_is_finished_by_resume(
     assert {row["run_id"]: row for row in runs_of(folder)} == after
 
 
-def test_resume_takes_the_latest_run_of_the_suite(write_suite, command, tmp_path, monkeypatch, no_report):
+def test_resume_takes_the_latest_run_of_the_suite(write_suite, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     suite = write_suite(tmp_path, ["popularity"], more=REFERENCE)
     assert command("run", suite).code == 0
@@ -84,7 +79,7 @@ def test_resume_of_nothing_is_refused(write_suite, command, tmp_path, monkeypatc
 
 
 def test_resume_of_an_edited_suite_does_what_is_new_and_leaves_out_what_is_gone(
-    write_suite, command, tmp_path, no_report
+    write_suite, command, tmp_path
 ):
     folder = tmp_path / "run"
     suite = write_suite(tmp_path, ["popularity", "random"], more=REFERENCE)
@@ -99,9 +94,7 @@ def test_resume_of_an_edited_suite_does_what_is_new_and_leaves_out_what_is_gone(
     assert all(after[cell] == row for cell, row in before.items() if cell[1] != "random")
 
 
-def test_resume_measures_an_edited_plugin_and_an_edited_instance_anew(
-    write_suite, plugin, command, tmp_path, no_report
-):
+def test_resume_measures_an_edited_plugin_and_an_edited_instance_anew(write_suite, plugin, command, tmp_path):
     folder = tmp_path / "run"
     own = plugin("own", EMPTY)
     suite = write_suite(tmp_path, ["own", "popularity"], more=REFERENCE)
@@ -121,9 +114,7 @@ def test_resume_measures_an_edited_plugin_and_an_edited_instance_anew(
     assert verify_run(folder) == []
 
 
-def test_resume_measures_a_plugin_anew_whose_neighbour_was_edited(
-    write_suite, plugin, command, tmp_path, no_report
-):
+def test_resume_measures_a_plugin_anew_whose_neighbour_was_edited(write_suite, plugin, command, tmp_path):
     folder, helper = tmp_path / "run", tmp_path / "beside.py"
     own = plugin("own", f"assert beside.value\n{EMPTY}", before="import beside")
     suite = write_suite(tmp_path, ["own", "popularity"], more=REFERENCE)
@@ -136,7 +127,7 @@ def test_resume_measures_a_plugin_anew_whose_neighbour_was_edited(
     assert {row["status"] for row in runs_of(folder)} == {"ok"}
 
 
-def test_force_measures_a_solver_anew_and_nothing_else(write_suite, command, tmp_path, no_report):
+def test_force_measures_a_solver_anew_and_nothing_else(write_suite, command, tmp_path):
     folder = tmp_path / "run"
     suite = write_suite(tmp_path, ["popularity", "lns[patience=2]", "lns"], more=REFERENCE)
     assert command("run", suite, "--out", folder).code == 0
@@ -152,9 +143,7 @@ def test_force_measures_a_solver_anew_and_nothing_else(write_suite, command, tmp
     assert command("run", suite, "-f", "lns").code == 2
 
 
-def test_runs_that_failed_are_measured_again_and_a_line_says_so(
-    write_suite, plugin, command, tmp_path, no_report
-):
+def test_runs_that_failed_are_measured_again_and_a_line_says_so(write_suite, plugin, command, tmp_path):
     folder, licence = tmp_path / "run", tmp_path / "licence"
     needy = plugin("needy", f"if not os.path.exists({str(licence)!r}): raise OSError('no licence')\n{EMPTY}")
     suite = write_suite(tmp_path, ["needy", "popularity"], more=REFERENCE)
@@ -174,7 +163,7 @@ def test_runs_that_failed_are_measured_again_and_a_line_says_so(
     assert "measured" not in command(*arguments, "--resume").err
 
 
-def test_what_a_limit_stopped_is_a_result_and_stays(write_suite, plugin, command, tmp_path, no_report):
+def test_what_a_limit_stopped_is_a_result_and_stays(write_suite, plugin, command, tmp_path):
     folder = tmp_path / "run"
     none = plugin("none", "raise NoSolutionError('none found')")
     suite = write_suite(tmp_path, ["none"], more=REFERENCE)
@@ -184,7 +173,7 @@ def test_what_a_limit_stopped_is_a_result_and_stays(write_suite, plugin, command
     assert runs_of(folder) == before
 
 
-def test_an_entry_put_in_before_others_makes_nothing_stale(write_suite, command, tmp_path, no_report):
+def test_an_entry_put_in_before_others_makes_nothing_stale(write_suite, command, tmp_path):
     folder = tmp_path / "run"
     suite = write_suite(tmp_path, ["random"], more=f"repeats = 2\n{REFERENCE}")
     assert command("run", suite, "--out", folder).code == 0
@@ -199,7 +188,7 @@ def test_an_entry_put_in_before_others_makes_nothing_stale(write_suite, command,
     assert all(after[cell] == row for cell, row in before.items())
 
 
-def test_a_bad_cell_is_measured_again_and_everything_else_stays(write_suite, command, tmp_path, no_report):
+def test_a_bad_cell_is_measured_again_and_everything_else_stays(write_suite, command, tmp_path):
     folder = tmp_path / "run"
     suite = write_suite(tmp_path, ["popularity", "random"], more=REFERENCE)
     assert command("run", suite, "--out", folder).code == 0
@@ -216,7 +205,7 @@ def test_a_bad_cell_is_measured_again_and_everything_else_stays(write_suite, com
     assert verify_run(folder) == []
 
 
-def test_a_run_of_another_suite_is_not_resumed(write_suite, command, tmp_path, monkeypatch, no_report):
+def test_a_run_of_another_suite_is_not_resumed(write_suite, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "small-2-20260101-120000"
     other = write_suite(tmp_path, ["popularity"], more=REFERENCE)
@@ -233,7 +222,7 @@ def test_a_run_of_another_suite_is_not_resumed(write_suite, command, tmp_path, m
     assert runs_of(folder) == before
 
 
-def test_resume_of_a_missing_folder_is_one_line_and_makes_none(write_suite, command, tmp_path, no_report):
+def test_resume_of_a_missing_folder_is_one_line_and_makes_none(write_suite, command, tmp_path):
     suite, missing = write_suite(tmp_path, ["popularity"]), tmp_path / "missing"
     for folder in (missing, tmp_path):
         ended = command("run", suite, "--out", folder, "--resume")

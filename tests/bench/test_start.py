@@ -11,7 +11,6 @@ import typer
 from samples import TWO_CELLS_PLACEMENT
 
 from slimbench.bench.cli import COMMANDS
-from slimbench.bench.isolation import Workers
 
 LOADED = """
 import sys
@@ -72,13 +71,14 @@ def test_a_baseline_compiles_nothing_and_loads_no_solver_library(cells):
     assert not loaded("solve", cells, "--solver", "popularity") & heavy
 
 
-def test_the_process_of_a_run_has_warmed_nothing_that_no_job_asked_for(job, plugin):
+def test_the_process_of_a_run_has_warmed_nothing_that_no_job_asked_for(cells, plugin):
     heavy = "{'numba', 'scipy', 'highspy', 'ortools', 'pandas', 'pyarrow'}"
     body = f"context.record(loaded=' '.join({heavy} & set(sys.modules)))\nreturn Placement.empty(instance)"
-    with Workers() as fresh:
-        fresh.submit(job("sees", plugin("sees", body)))
-        (outcome,) = fresh.collect()
-    assert (outcome.status, outcome.figures) == ("ok", {"loaded": ""})
+    command = ["-m", "slimbench.bench.cli", "solve", cells, "-s", "sees", "--plugin", plugin("sees", body)]
+    ended = subprocess.run(
+        [sys.executable, *map(str, command), "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(ended.stdout)["figures"] == {"loaded": ""}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

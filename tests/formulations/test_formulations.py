@@ -109,7 +109,7 @@ FAMILY = {
 
 def close(value, units):
     """Equal at the tolerance that optima are compared at; ``units`` is the scale where the value is 0."""
-    return pytest.approx(value, rel=AGREEMENT, abs=1e-9 * units)
+    return pytest.approx(value, rel=AGREEMENT, abs=1e-9 * units or 1e-12)
 
 
 def assert_the_optimum_is_proven(instance, formulations, backends):

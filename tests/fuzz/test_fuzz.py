@@ -9,7 +9,6 @@ from fuzz.isolation import run_isolated
 from fuzz.readers import READERS
 from fuzz.watch import Tally, content_of, watched
 
-INPUTS = 300
 SEED = 1  # other inputs than those of the long run
 
 
@@ -21,22 +20,27 @@ def faults_of(name: str, folder: Path, numbers: range = range(1)) -> tuple[list[
     return found, tally
 
 
+@pytest.mark.parametrize(
+    ("inputs", "refusals"), [(120, 5), pytest.param(1000, 10, marks=pytest.mark.slow)], ids=["few", "many"]
+)
 @pytest.mark.parametrize("name", READERS)
-def test_a_reader_gives_what_it_read_or_refuses_in_one_line(name: str, tmp_path: Path) -> None:
+def test_a_reader_gives_what_it_read_or_refuses_in_one_line(
+    name: str, inputs: int, refusals: int, tmp_path: Path
+) -> None:
     faults: list[tuple[int, str]] = []
     tally = watched(
         READERS[name],
         name,
         SEED,
-        range(INPUTS),
+        range(inputs),
         tmp_path,
         lambda _: None,
         lambda *fault: faults.append(fault),
     )
     assert faults == []
-    assert tally.inputs == INPUTS
-    assert 0 < tally.accepted < INPUTS  # neither is everything refused, nor is nothing damaged
-    assert len(tally.kinds) > 10
+    assert tally.inputs == inputs
+    assert 0 < tally.accepted < inputs  # neither is everything refused, nor is nothing damaged
+    assert len(tally.kinds) > refusals
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -107,7 +107,7 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
         "instance": Command("cli_instances", "instance_app", "Make and look at instances."),
         "library": Command(
             "cli_library", "library_app",
-            "Named instances with their best known placements and proven bounds.",
+            "Named instances with their best known placements and bounds.",
         ),
         "record": Command(
             "cli_record", "record",

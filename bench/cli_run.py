@@ -25,12 +25,13 @@ from slimbench.bench.executor import EXECUTORS, check_executor
 from slimbench.bench.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
 from slimbench.bench.plan import Plan
 from slimbench.bench.processors import crowding, default_jobs
-from slimbench.bench.references import Reference, share_of
+from slimbench.bench.references import Reference
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.runner import OnFinish, Row
 from slimbench.bench.selection import Selection
 from slimbench.bench.store import Store
 from slimbench.bench.suite import SHIPPED, shipped_suites
+from slimbench.formulations.tolerances import share_of
 
 
 def run(

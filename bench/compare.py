@@ -11,9 +11,10 @@ import pandas as pd
 
 from slimbench.bench.origins import changed_references, origins
 from slimbench.bench.ratio_intervals import with_ratios
-from slimbench.bench.references import AGREEMENT, agree, exceeds, proves
+from slimbench.bench.references import proves
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.bench.significance import fewest_pairs, holm, signed_rank_p, verdict
+from slimbench.formulations.tolerances import AGREEMENT, agree, exceeds
 
 FACTOR: Final = 1.1  # of runtimes, as asv's
 QUALITY_FACTOR: Final = 1.01  # of saving ratios, which are re-computed and have no noise of their own

@@ -17,10 +17,10 @@ from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call
-from slimbench.bench.references import exceeds
 from slimbench.bench.verification import verified
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations.enumeration import best_placement
+from slimbench.formulations.tolerances import exceeds
 from slimbench.instances import DISPATCHES, Instance, evaluate, write_instance
 from slimbench.instances.generate import make_instance, read_recipe
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import transfers_with_ratios, with_ratios
-from slimbench.bench.references import ZERO_SAVING
 from slimbench.bench.results import Results, load_results
 from slimbench.bench.store import StoreError
+from slimbench.formulations.tolerances import ZERO_SAVING
 from slimbench.instances.files import write_atomically
 
 INSTANCE_NAMES: Final = {

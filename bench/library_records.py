@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from slimbench.bench.references import AGREEMENT, Reference, agree, exceeds, reference_of, saves_nothing
+from slimbench.bench.references import Reference, reference_of
 from slimbench.bench.verification import RECOMPUTED
+from slimbench.formulations.tolerances import AGREEMENT, agree, exceeds, saves_nothing
 from slimbench.instances import Instance, InstanceError, Placement, evaluate
 from slimbench.instances.library import Library, raw_instance
 from slimbench.instances.library_changes import placement_hash, today
@@ -55,7 +56,7 @@ def described(entry: Entry) -> dict[str, Any]:
 
     ``status`` is ``optimal`` where the best saving and the least bound agree, and ``level`` says on whose
     word; ``gap`` is what is missing to
-    the bound, as a share of it; 0 where the bound says that nothing can be saved (``references.tolerance``).
+    the bound, as a share of it; 0 where the bound says that nothing can be saved (``tolerance``).
 
     Raises
     ------

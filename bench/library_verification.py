@@ -12,9 +12,9 @@ from slimbench.bench.isolation import Workers
 from slimbench.bench.library_records import record_fault, reference_of_entry
 from slimbench.bench.library_update import verified_run
 from slimbench.bench.plugin import parse_call
-from slimbench.bench.references import tolerance
 from slimbench.bench.registry import find_solvers
 from slimbench.formulations import ContradictionError
+from slimbench.formulations.tolerances import tolerance
 from slimbench.instances import Instance, InstanceError
 from slimbench.instances.library import Library
 from slimbench.instances.library_index import Entry

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from slimbench.bench.references import tolerance
 from slimbench.bench.results import Results
+from slimbench.formulations.tolerances import tolerance
 
 SETTINGS: Final = ("parameters", "seed", "time_limit_s", "cpu_limit_s", "memory_limit_mb", "threads")
 ORIGIN_COLUMNS: Final = (

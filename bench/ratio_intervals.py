@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from slimbench.bench.references import AGREEMENT, ZERO_SAVING, tolerance
 from slimbench.bench.results import Results
+from slimbench.formulations.tolerances import AGREEMENT, ZERO_SAVING, tolerance
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def transfers_with_ratios(results: Results) -> pd.DataFrame:
 
 
 def disproved(best: FloatArray, bound: FloatArray, latency_none: FloatArray) -> npt.NDArray[np.bool_]:
-    """Where a verified saving refutes a claimed bound (``references.exceeds``); NaN bounds claim nothing."""
+    """Where a verified saving refutes a claimed bound (``exceeds``); NaN bounds claim nothing."""
     return np.asarray(best - bound > tolerance(bound, latency_none))
 
 

@@ -8,15 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from slimbench.formulations import ContradictionError
+from slimbench.formulations.tolerances import agree, exceeds
 
 Level = Literal["none", "claimed", "cross-checked", "certified"]
 CHECKED: Final = frozenset({"cross-checked", "certified"})
-AGREEMENT: Final = 1e-6  # relative; optima of two exact methods agree to this
-ZERO_SAVING: Final = 1e-9  # of the latency without caches; solvers cannot tell less from nothing
 ENUMERATION: Final = "brute-force"  # our own code base, which looks at every placement
 
 
@@ -143,35 +139,3 @@ def reference_of(runs: Iterable[Mapping[str, Any]]) -> Reference:
     for run in runs:
         bracket.add(run)
     return bracket.reference()
-
-
-def tolerance(saving: npt.ArrayLike, latency_none: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """By how much two figures for one saving may differ and still be the same, seconds per token.
-
-    The one rule for all that is compared: 1e-6 of the saving, and never less than 1e-9 of the latency without
-    caches, which is about what MILP solvers tell from 0 (docs/RESULTS.md, section on tolerances). So the
-    claim that nothing can be saved is not refuted by a placement that saves 1e-10 of the latency, the
-    placement counts, and where no more than that can be saved every ratio is 1. NaN is as good as 0: a run
-    without a placement has no latency.
-    """
-    return np.fmax(AGREEMENT * np.abs(saving), ZERO_SAVING * np.asarray(latency_none))
-
-
-def exceeds(saving: float, bound: float, latency_none: float) -> bool:
-    """Whether a saving refutes a bound: it lies above it by more than the ``tolerance``."""
-    return bool(saving - bound > tolerance(bound, latency_none))
-
-
-def agree(saving: float, bound: float, latency_none: float) -> bool:
-    """Whether a saving is the optimum by a bound: it lies below it by no more than the ``tolerance``."""
-    return bool(bound - saving <= tolerance(bound, latency_none))
-
-
-def saves_nothing(saving: float, latency_none: float) -> bool:
-    """Whether a saving is none to the ``tolerance``."""
-    return saving <= ZERO_SAVING * latency_none
-
-
-def share_of(saving: float, best: float, latency_none: float) -> float:
-    """Return saving / best, at most 1; 1 where the best saves nothing."""
-    return 1.0 if saves_nothing(best, latency_none) else min(1.0, saving / best)

@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 import pandas as pd
 
-from slimbench.bench.references import ZERO_SAVING, Reference, reference_of
+from slimbench.bench.references import Reference, reference_of
 from slimbench.bench.store import Store, StoreError
 from slimbench.bench.trajectory import gap_integral, primal_integral
 from slimbench.formulations import ContradictionError
+from slimbench.formulations.tolerances import ZERO_SAVING
 from slimbench.instances.planning import Planning
 
 FINISHED_WELL: Final = "ok"

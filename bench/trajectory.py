@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from slimbench.bench.messages import PackedPlacement
-from slimbench.bench.references import AGREEMENT
+from slimbench.formulations.tolerances import AGREEMENT
 
 T = TypeVar("T")
 

@@ -12,11 +12,12 @@ from slimbench.bench.isolation import Workers
 from slimbench.bench.messages import Job, Status
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call, parse_call
-from slimbench.bench.references import ENUMERATION, Level, Reference, exceeds, reference_of, share_of
+from slimbench.bench.references import ENUMERATION, Level, Reference, reference_of
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.enumeration import placement_count
+from slimbench.formulations.tolerances import exceeds, share_of
 from slimbench.instances import Instance, Placement, write_instance
 
 FaultKind = Literal["infeasible", "crash", "hang", "memory", "claim", "guarantee", "contradiction"]

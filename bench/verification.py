@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.outcome import Outcome
-from slimbench.bench.references import agree, exceeds, reference_of
+from slimbench.bench.references import reference_of
 from slimbench.bench.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.formulations import ContradictionError
+from slimbench.formulations.tolerances import agree, exceeds
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
 
 EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")

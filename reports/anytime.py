@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import FloatArray, worthwhile_savings
-from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import NOT_RUN, Results
+from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.reports.reductions import split_reductions
 
 CLOCK_S: Final = 1e-3  # earlier is drawn as this

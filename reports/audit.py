@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.stats import t as student_t
 
 from slimbench.bench.ratio_intervals import best_savings, disproved, with_ratios
-from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
+from slimbench.formulations.tolerances import AGREEMENT
 
 CONFIDENCE: Final = 0.95  # of a verdict on an expected guarantee
 FEWEST_SEEDS: Final = 3

@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import FloatArray
-from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
 from slimbench.bench.significance import fewest_pairs, holm, signed_rank_p
+from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.reports.numbers import count_text
 from slimbench.reports.ratios import is_heuristic, per_instance
 

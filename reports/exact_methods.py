@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import best_savings, disproved, worthwhile_savings
-from slimbench.bench.references import tolerance
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
+from slimbench.formulations.tolerances import tolerance
 from slimbench.reports.ratios import TIME_SHIFT_S, geometric_mean, is_heuristic, shifted_gmean
 
 OUTCOMES: Final = ("claimed", "open", "time_limit", "failed")  # from the best to the worst

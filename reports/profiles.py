@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import FloatArray
-from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import Results
+from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.reports.ratios import on_every_instance
 
 CLOCK_S: Final = 1e-6  # shorter times are compared as this

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import RATIO_COLUMNS, FloatArray, with_ratios
-from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
+from slimbench.formulations.tolerances import AGREEMENT
 
 TIME_SHIFT_S: Final = 1.0
 STATISTICS: Final = ("min", "gmean", "median", "max")

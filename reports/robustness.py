@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import transfers_with_ratios
-from slimbench.bench.references import AGREEMENT
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
+from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.reports.ratios import ENDS, per_instance
 
 WITHIN: Final = 0.01  # of the saving of the placement planned on the instance itself

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import latencies_none
-from slimbench.bench.references import ZERO_SAVING
 from slimbench.bench.results import Results
+from slimbench.formulations.tolerances import ZERO_SAVING
 from slimbench.reports.ratios import geometric_mean, per_instance
 
 SLOW, FAST = "slim-dp", "slim-maxconv"  # exact dynamic programming against max-plus convolution

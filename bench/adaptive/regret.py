@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slimbench.bench.adaptive.course import Course
-from slimbench.bench.references import AGREEMENT
 from slimbench.formulations import ContradictionError
+from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.instances.sequence import Sequence
 
 

@@ -9,7 +9,6 @@ from typing import Final, Literal
 
 from slimbench.bench.context import NoSolutionError, SolveContext
 from slimbench.bench.plugin import Parameters, PluginError, solver
-from slimbench.bench.references import tolerance
 from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import (
@@ -23,6 +22,7 @@ from slimbench.formulations.backends import (
 from slimbench.formulations.decomposition import fill_servers, sweep_servers
 from slimbench.formulations.formulation import ALL_REDUCTIONS, build_milp
 from slimbench.formulations.subproblem import best_cache
+from slimbench.formulations.tolerances import tolerance
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.arrays import FloatArray
 

@@ -13,10 +13,11 @@ from read_only import read_only
 from slimbench.bench import reference_cache
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.reference_cache import FILE_NAME, ReferenceCache
-from slimbench.bench.references import AGREEMENT, reference_of, standing
+from slimbench.bench.references import reference_of, standing
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.enumeration import best_placement
+from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.instances import Placement, evaluate
 
 

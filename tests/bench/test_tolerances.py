@@ -11,10 +11,11 @@ from slimbench.bench import load_results
 from slimbench.bench.messages import Guaranteed, Job, PackedPlacement
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.ratio_intervals import with_ratios
-from slimbench.bench.references import AGREEMENT, ZERO_SAVING, agree, exceeds, reference_of, share_of
+from slimbench.bench.references import reference_of
 from slimbench.bench.trajectory import Trail
 from slimbench.bench.verification import verified
 from slimbench.formulations.backends import BACKENDS
+from slimbench.formulations.tolerances import AGREEMENT, ZERO_SAVING, agree, exceeds, share_of
 from slimbench.instances import Placement, evaluate, read_instance
 
 TINY_SAVING = Path(__file__).parents[1] / "field" / "tiny-saving.json"

@@ -97,8 +97,8 @@ class Attack:
     best : dict
         The finding of each kind: the worst case, or of equally bad ones the smallest.
     counts : Counter
-        ``candidates``, those ``proven`` with a ratio, ``unproven``, and ``declined`` by the solver, and
-        every kind of fault.
+        ``candidates``, those ``rated`` with a ratio, those whose optimum is ``open``, those ``declined`` by
+        the solver, and every kind of fault.
     rounds : int
         Finished, the first generation not counted.
     ended : str
@@ -212,8 +212,8 @@ class Attack:
     def _judge(self, candidate: Candidate) -> None:
         trial = candidate.trial
         self.counts["candidates"] += 1
-        self.counts["proven"] += trial.ratio is not None
-        self.counts["unproven"] += not trial.proven
+        self.counts["rated"] += trial.ratio is not None
+        self.counts["open"] += not trial.closed
         self.counts["declined"] += trial.status == "no_solution"
         if trial.fault is not None:
             self.counts[trial.fault.kind] += 1

@@ -84,6 +84,7 @@ def policies(plugin: Policies = None, as_json: Json = False) -> None:
                 "sees": p.sees,
                 "parameters": {q.name: q.default for q in p.parameters.values()},
                 "exact": p.exact,
+                "bounds": p.bounds,
                 "summary": p.summary,
             }
             for name, p in found.items()
@@ -121,7 +122,7 @@ def _print_table(results: AdaptiveResults) -> None:
     from slimbench.reports.adaptive_tables import policies_in_short
 
     shown = policies_in_short(results)
-    table = Table(title="cost of the horizon against the offline optimum; an interval where it is not proven")
+    table = Table(title="cost of the horizon against the offline optimum; an interval where it is open")
     for title, cell in zip(shown.titles, shown.rows[0], strict=True):
         table.add_column(title, justify="right" if cell.kind.startswith("number") else "left")
     for row in shown.rows:

@@ -75,7 +75,7 @@ def attack(
         raise SystemExit(INTERRUPTED)
     if search.broken:
         raise SystemExit(FAILED)
-    raise SystemExit(0 if search.counts["proven"] else NOTHING_MEASURED)
+    raise SystemExit(0 if search.counts["rated"] else NOTHING_MEASURED)
 
 
 def _search_with_progress(search: Attack, call: Call, plugin_files: list[Path]) -> None:
@@ -105,7 +105,7 @@ def _facts(table: dict[str, Any], folder: Path) -> dict[str, str]:
     }
     lowest, closest = (by_kind.get(aim) for aim in aims)
     if lowest is None:
-        facts["lowest ratio"] = "none: no candidate had a verified placement and a proven optimum"
+        facts["lowest ratio"] = "none: no candidate had a verified placement and a known optimum"
     else:
         facts["lowest ratio"] = (
             f"{lowest['ratio']:.6f} ({lowest['saving_s']:.6g} s of {lowest['optimum_s']:.6g} s, "
@@ -122,8 +122,8 @@ def _facts(table: dict[str, Any], folder: Path) -> dict[str, str]:
     )
     return {
         **facts,
-        "candidates": f"{table['candidates']}, {table['proven']} with a certified ratio, "
-        f"{table['unproven']} skipped as unproven, {table['declined']} declined",
+        "candidates": f"{table['candidates']}, {table['rated']} with a ratio, "
+        f"{table['open']} skipped as their optimum is open, {table['declined']} declined",
         "search": f"{table['dispatch']}, seed {table['seed']}, {table['rounds']} rounds: {table['ended']}",
         "limits": limits,
         "findings": str(folder / FILE_NAME),

@@ -40,7 +40,7 @@ EXAMPLES: Final = (
     "slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine",
 )
 library_app = typer.Typer(
-    help="Named instances with their best known placements and proven bounds.",
+    help="Named instances with their best known placements and bounds.",
     no_args_is_help=True,
     add_completion=False,
     epilog="Examples:\n\n" + "\n\n".join(EXAMPLES),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from slimbench.bench.cli_options import RunFolder
 from slimbench.bench.exit_codes import FAILED
+from slimbench.bench.references import standing
 from slimbench.bench.results import load_results
 from slimbench.bench.verification import verify_run
 
@@ -43,7 +45,9 @@ def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) 
     if quiet:
         return FAILED if broken else 0
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
-    table = Table(title="saving / optimal saving; an interval where the optimum is not proven")
+    optima = Counter(standing(row) for row in results.references.to_dict("records"))
+    known = ", ".join(f"{optima[name]} {name}" for name in ("proven", "claimed", "open") if optima[name])
+    table = Table(title=f"saving / optimal saving; an interval where the optimum is open (optima: {known})")
     table.add_column("solver", no_wrap=True)
     for header in (*aggregates, "optimal", "ok / planned", "lowest on"):
         table.add_column(header, justify="left" if header == "lowest on" else "right")

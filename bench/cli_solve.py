@@ -15,6 +15,7 @@ from slimbench.bench.exit_codes import FAILED
 from slimbench.bench.isolation import run_alone
 from slimbench.bench.messages import Job
 from slimbench.bench.plugin import parse_call
+from slimbench.bench.references import ENUMERATION, Level
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
 from slimbench.instances import read_instance, write_placement
@@ -53,13 +54,10 @@ def solve(
     if out is not None and placed and outcome.placement is not None:
         write_placement(outcome.placement.unpack(), problem, out)
     figures = json.loads(result.pop("figures"))
-    result = {
-        "instance": problem.name,
-        "instance_hash": problem.sha256,
-        "solver": call.label,
-        **result,
-        **{"figures": figures},
-    }
+    head = {"instance": problem.name, "instance_hash": problem.sha256, "solver": call.label}
+    for column in ("status", "termination"):
+        head[column] = result.pop(column)
+    result = {**head, "level": _level(head["termination"], call.solver.name), **result, "figures": figures}
     if as_json:
         print(json.dumps(result))
     else:
@@ -67,3 +65,10 @@ def solve(
     if result["status"] in {"crashed", "error"} and log:
         print(log, file=sys.stderr, end="")
     raise SystemExit(0 if result["status"] == "ok" else FAILED)
+
+
+def _level(termination: str, solver: str) -> Level:
+    """How far an optimum of this one run is to be trusted."""
+    if termination != "optimal":
+        return "none"
+    return "certified" if solver == ENUMERATION else "claimed"

@@ -23,6 +23,7 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
             "conditions": s.guarantee.conditions if s.guarantee else None,
             "source": s.guarantee.source if s.guarantee else None,
             "exact": s.exact,
+            "bounds": s.bounds,
             "summary": s.summary,
         }
         for name, s in found.items()
@@ -33,6 +34,7 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
     table = Table("solver", "parameters", "guarantee", "summary")
     for name, s in found.items():
         parameters = ", ".join(f"{p.name}={p.default}" for p in s.parameters.values())
-        guarantee = s.guarantee.claim if s.guarantee else "exact" if s.exact else "none"
+        own = "exact" if s.exact else "its own bound" if s.bounds else "none"
+        guarantee = s.guarantee.claim if s.guarantee else own
         table.add_row(name, *map(escape, (parameters, guarantee, s.summary)))
     Console().print(table)

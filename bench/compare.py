@@ -11,7 +11,7 @@ import pandas as pd
 
 from slimbench.bench.origins import changed_references, origins
 from slimbench.bench.ratio_intervals import with_ratios
-from slimbench.bench.references import AGREEMENT, agree, exceeds
+from slimbench.bench.references import AGREEMENT, agree, exceeds, proves
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.bench.significance import fewest_pairs, holm, signed_rank_p, verdict
 
@@ -24,7 +24,7 @@ MEASURES: Final = ("quality", "runtime")
 
 _CELL: Final = ["solver", "instance_hash"]
 _RANKS: Final = {
-    "optimal": 0, FINISHED_WELL: 1, "time_limit": 2, "memory_limit": 2, "time_limit, no placement": 3,
+    "claimed optimal": 0, FINISHED_WELL: 1, "time_limit": 2, "memory_limit": 2, "time_limit, no placement": 3,
     "memory_limit, no placement": 3, "no_solution": 3,
 }  # fmt: skip
 _FAILED: Final = 4  # crashed, error, invalid_placement: worse than all others
@@ -143,7 +143,7 @@ def joint_references(before: Results, after: Results) -> tuple[pd.DataFrame, tup
         for i in np.flatnonzero(refuted)
     )
     joint["bound_saving_s"] = joint["bound_saving_s"].mask(refuted).clip(lower=joint["saving_s"])
-    joint["proven"] = [
+    joint["closed"] = [
         agree(*figures) for figures in zip(savings, joint["bound_saving_s"].tolist(), none, strict=True)
     ]
     return joint, faults
@@ -158,8 +158,8 @@ def _measured(results: Results) -> pd.DataFrame:
 
 def _outcome(run: dict[Any, Any]) -> str:
     """How a run ended, in words: its status, and what that leaves out."""
-    if run["status"] == FINISHED_WELL and run["exact"] and run["termination"] == "optimal":
-        return "optimal"
+    if run["status"] == FINISHED_WELL and proves(run) and run["termination"] == "optimal":
+        return "claimed optimal"
     stopped = f"{run['status']}, no placement"
     return stopped if stopped in _RANKS and np.isnan(run["saving_s"]) else str(run["status"])
 

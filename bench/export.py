@@ -26,7 +26,8 @@ INSTANCE_NAMES: Final = {
 }  # fmt: skip
 REFERENCE_NAMES: Final = {
     "instance": "dataset_name", "instance_hash": "instance_hash", "saving_s": "ref_primal",
-    "bound_saving_s": "ref_dual", "gap": "ref_gap", "proven": "ref_proven", "level": "ref_level",
+    "bound_saving_s": "ref_dual", "gap": "ref_gap", "closed": "ref_closed", "proven": "ref_proven",
+    "level": "ref_level",
     "solver": "ref_solver", "best_by": "ref_primal_solver", "runtime_s": "ref_time",
     "time_limit_s": "ref_time_limit_s", "latency_none_s": "latency_none_s",
 }  # fmt: skip
@@ -37,7 +38,8 @@ TRAJECTORY_NAMES: Final = {
 RUN_NAMES: Final = {
     "run_id": "run_id", "instance": "dataset_name", "instance_hash": "instance_hash",
     "dispatch": "p_dataset_dispatch", "top_k": "p_dataset_top_k", "solver": "solver_name",
-    "solver_name": "plugin", "exact": "exact", "parameters": "options_json", "repeat": "idx_rep",
+    "solver_name": "plugin", "exact": "exact", "bounds": "bounds", "parameters": "options_json",
+    "repeat": "idx_rep",
     "seed": "seed", "status": "status", "termination": "termination_reason", "message": "message",
     "saving_s": "objective_verified", "bound_saving_s": "bound_reported", "latency_s": "latency_s",
     "latency_none_s": "latency_none_s", "ratio_low": "ratio_lo", "ratio_high": "ratio_hi",
@@ -59,7 +61,9 @@ TRANSFER_NAMES: Final = {key: RUN_NAMES[key] for key in RUN_NAMES if key not in 
     "planning": "planning", "planning_kind": "planning_kind", "planning_amount": "planning_amount",
     "planning_seed": "planning_seed", "planning_hash": "planning_hash",
 }  # fmt: skip
-_OF_REFERENCE: Final = ("ref_solver", "ref_primal", "ref_dual", "ref_gap", "ref_proven", "ref_level")
+_OF_REFERENCE: Final = (
+    "ref_solver", "ref_primal", "ref_dual", "ref_gap", "ref_closed", "ref_proven", "ref_level",
+)  # fmt: skip
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _INT64: Final = 2**63
 

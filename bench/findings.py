@@ -54,7 +54,7 @@ def described(attack: Attack, call: Call, folder: Path, plugin_files: Sequence[P
         "ended": attack.ended,
         "time_limit_s": settings.time_limit_s,
         "limits": settings.limits.described(),
-        **{name: attack.counts[name] for name in ("candidates", "proven", "unproven", "declined")},
+        **{name: attack.counts[name] for name in ("candidates", "rated", "open", "declined")},
         "guarantee": guarantee
         and {
             "claim": guarantee.claim,
@@ -122,7 +122,7 @@ def _finding(
         "fault": trial.fault.detail if trial.fault else None,
         "ratio": trial.ratio,
         "saving_s": trial.saving_s,
-        "optimum_s": trial.optimum_s if trial.proven else None,
+        "optimum_s": trial.optimum_s if trial.closed else None,
         "reference": trial.reference,
         "level": trial.level,
         "guarantee": trial.guarantee,

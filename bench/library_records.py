@@ -51,9 +51,10 @@ def reference_of_entry(entry: Entry) -> Reference:
 
 
 def described(entry: Entry) -> dict[str, Any]:
-    """An instance, its facts, its records and what they prove, as plain values; None for what is unknown.
+    """An instance, its facts, its records and what they add up to, as plain values; None for what is unknown.
 
-    ``status`` is ``optimal`` where the best saving and the least bound agree. ``gap`` is what is missing to
+    ``status`` is ``optimal`` where the best saving and the least bound agree, and ``level`` says on whose
+    word; ``gap`` is what is missing to
     the bound, as a share of it; 0 where the bound says that nothing can be saved (``references.tolerance``).
 
     Raises
@@ -62,7 +63,7 @@ def described(entry: Entry) -> dict[str, Any]:
         As ``reference_of_entry`` does.
     """
     reference, best = reference_of_entry(entry), entry.best
-    status: Status = "optimal" if reference.proven else "open"
+    status: Status = "optimal" if reference.closed else "open"
     saving = best.saving_s if best else None
     bound = None if math.isnan(reference.bound_saving_s) else reference.bound_saving_s
     gap = None

@@ -122,7 +122,7 @@ def _recorded(
         shape = (instance.n_servers, instance.n_experts)
         placement = PackedPlacement(shape, row["placement"]).unpack()
         best = best_of(instance, placement, call.label, version)
-    if call.solver.exact and row["status"] in TRUSTED and row["bound_saving_s"] is not None:
+    if call.solver.proves and row["status"] in TRUSTED and row["bound_saving_s"] is not None:
         bound = Bound(
             saving_s=max(row["bound_saving_s"], row["saving_s"] or 0.0),
             by=call.label,

@@ -51,14 +51,14 @@ def faults_of(library: Library, entries: Iterable[Entry], *, solve: bool = False
 
 
 def _solved_otherwise(workers: Workers, folder: Path, entry: Entry, instance: Instance) -> str | None:
-    """Why a solve disagrees with the records; None where it proves them."""
+    """Why a solve disagrees with the records; None where it agrees."""
     call = parse_call(SOLVER, find_solvers())
     row = verified_run(workers, folder, instance, call, SOLVE_LIMIT_S)
     known = entry.best.saving_s if entry.best else 0.0
     if row["status"] != "ok" or row["termination"] != "optimal":
-        return f"{SOLVER} proves no optimum in {SOLVE_LIMIT_S:g} s ({row['status']}: {row['message']})"
+        return f"{SOLVER} claims no optimum in {SOLVE_LIMIT_S:g} s ({row['status']}: {row['message']})"
     if abs(row["saving_s"] - known) > tolerance(row["bound_saving_s"], row["latency_none_s"]):
         return (
-            f"{SOLVER} proves an optimum of {row['saving_s']:.9g} s, the best known saving is {known:.9g} s"
+            f"{SOLVER} claims an optimum of {row['saving_s']:.9g} s, the best known saving is {known:.9g} s"
         )
     return None

@@ -76,8 +76,8 @@ def _make_plan(
     judges = _calls("reference.solver", [suite.reference.solver], solvers)
     judges += _calls("reference.cross_check", suite.reference.cross_check, solvers)
     for call in judges:
-        if not call.solver.exact:
-            raise SuiteError(f"{call.label} is not an exact solver", "reference")
+        if not call.solver.proves:
+            raise SuiteError(f"{call.label} is not an exact solver, nor does it prove bounds", "reference")
     certifying = [parse_call(ENUMERATION, solvers)]
     is_meant = selection.cell_filter()
     instances: list[NamedInstance] = []
@@ -226,6 +226,7 @@ def _run_row(
         "parameters": json.dumps(dict(call.parameters), sort_keys=True),
         "library": call.solver.library(call.parameters),
         "exact": call.solver.exact,
+        "bounds": call.solver.bounds,
         "repeat": repeat,
         "seed": drawn_seed(suite.seed, named.instance.sha256, repeat),
         "time_limit_s": suite.limits.time_s if role == "measure" else suite.reference.time_s,

@@ -83,7 +83,10 @@ class Solver:
     Attributes
     ----------
     exact : bool
-        Its bounds are proofs that references may stand on.
+        It proves optima: its bounds are proofs that references may stand on, and close if given the time.
+    bounds : bool
+        Its bounds are such proofs, but it is no exact method: it ends where it stands, and counts among the
+        heuristics. For a solver that is not ``exact``.
     library : str
         The code bases that prove them, joined by ``+``; proofs with none in common cross-check a reference.
     compiled : bool
@@ -98,9 +101,15 @@ class Solver:
     parameters: Mapping[str, Parameter]
     guarantee: Guarantee | None
     exact: bool
+    bounds: bool
     library: Callable[[Parameters], str]
     compiled: bool
     prepare: Callable[[Parameters], None] | None
+
+    @property
+    def proves(self) -> bool:
+        """Whether references may stand on its bounds."""
+        return self.exact or self.bounds
 
     def __call__(self, instance: Instance, context: SolveContext, **parameters: Any) -> Placement:
         """Run the solver in this process."""
@@ -112,6 +121,7 @@ def solver(
     *,
     guarantee: Guarantee | None = None,
     exact: bool = False,
+    bounds: bool = False,
     library: Callable[[Parameters], str] | None = None,
     compiled: bool = False,
     prepare: Callable[[Parameters], None] | None = None,
@@ -121,8 +131,10 @@ def solver(
     Raises
     ------
     PluginError
-        If the name or the signature is not of that form.
+        If the name or the signature is not of that form, or it is declared ``exact`` and ``bounds``.
     """
+    if exact and bounds:
+        raise PluginError(f"solver {name}: is exact, so its bounds count: expected no bounds=True beside it")
 
     def decorate(function: Callable[..., Placement]) -> Solver:
         return Solver(
@@ -132,6 +144,7 @@ def solver(
             parameters=parameters_of("solver", name, function, "instance"),
             guarantee=guarantee,
             exact=exact,
+            bounds=bounds,
             library=library or (lambda _: name),
             compiled=compiled,
             prepare=prepare,

@@ -94,8 +94,10 @@ class Policy:
         What it is told, see ``Observation``. One that sees the future is asked once, in period 0, and returns
         the placements of all periods, their servers one below the other.
     exact : bool
-        Sees the future, and the bounds it reports, in seconds of the horizon that no placements save beyond
-        caching nothing, are proofs.
+        Sees the future and proves optima: the bounds it reports, in seconds of the horizon that no placements
+        save beyond caching nothing, are proofs.
+    bounds : bool
+        Its bounds are such proofs, but its placements are no optimum however long it takes.
     """
 
     name: str
@@ -104,13 +106,21 @@ class Policy:
     parameters: Mapping[str, Parameter]
     sees: Sees
     exact: bool
+    bounds: bool
+
+    @property
+    def proves(self) -> bool:
+        """Whether references may stand on its bounds."""
+        return self.exact or self.bounds
 
     def __call__(self, seen: Observation, context: SolveContext, **parameters: Any) -> Placement:
         """Run the policy in this process."""
         return self.function(seen, context, **parameters)
 
 
-def policy(name: str, *, sees: Sees, exact: bool = False) -> Callable[[Callable[..., Placement]], Policy]:
+def policy(
+    name: str, *, sees: Sees, exact: bool = False, bounds: bool = False
+) -> Callable[[Callable[..., Placement]], Policy]:
     """Make a policy of a function ``(seen, context, *, parameter: type = default, ...) -> Placement``.
 
     Every decision is a process of its own that is given an ``Observation`` and nothing else, so what a policy
@@ -125,10 +135,12 @@ def policy(name: str, *, sees: Sees, exact: bool = False) -> Callable[[Callable[
         raise PluginError(f"policy {name}: sees is {sees!r}, expected one of {', '.join(get_args(Sees))}")
     if exact and sees != "future":
         raise PluginError(f"policy {name}: is exact, expected sees='future'")
+    if bounds and (exact or sees != "future"):
+        raise PluginError(f"policy {name}: reports bounds, expected sees='future' and not exact")
 
     def decorate(function: Callable[..., Placement]) -> Policy:
         parameters = parameters_of("policy", name, function, "seen")
-        return Policy(name, function, summary_of(function), parameters, sees, exact)
+        return Policy(name, function, summary_of(function), parameters, sees, exact, bounds)
 
     return decorate
 

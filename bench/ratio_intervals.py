@@ -14,7 +14,7 @@ from slimbench.bench.results import Results
 
 FloatArray = npt.NDArray[np.float64]
 
-_REFERENCE_COLUMNS: Final = ("saving_s", "bound_saving_s", "proven", "latency_none_s")
+_REFERENCE_COLUMNS: Final = ("saving_s", "bound_saving_s", "closed", "latency_none_s")
 RATIO_COLUMNS: Final = ("ratio_low", "ratio_high", "latency_ratio_low", "latency_ratio_high")
 
 
@@ -23,7 +23,7 @@ def with_ratios(results: Results) -> pd.DataFrame:
 
     ratio = saving / saving(optimum) lies in [saving / upper bound, min(1, saving / best known)]:
 
-    - a point where the reference is proven, and 1 from 1 - 1e-6 on;
+    - a point where the reference is closed, and 1 from 1 - 1e-6 on;
     - 1 where the optimum saves nothing (``references.saves_nothing``);
     - [0, saving / best known] where no bound is known, or the bound is below a verified saving;
     - NaN for a run without a verified placement.
@@ -34,21 +34,21 @@ def with_ratios(results: Results) -> pd.DataFrame:
     runs = results.runs.copy()
     saving = runs["saving_s"].to_numpy(float)
     none = runs["latency_none_s"].to_numpy(float)
-    best, upper, proven = _optimum_brackets(results)
+    best, upper, closed = _optimum_brackets(results)
     zero = ZERO_SAVING * none
 
     with np.errstate(divide="ignore", invalid="ignore"):
         high = np.where(best > zero, np.clip(saving / best, 0, 1), 1.0)
-        low = np.where(proven, high, np.clip(saving / upper, 0, 1))
+        low = np.where(closed, high, np.clip(saving / upper, 0, 1))
         saves_nothing = upper <= zero
         low, high = np.where(saves_nothing, 1.0, low), np.where(saves_nothing, 1.0, high)
-        reached = proven & (high >= 1 - AGREEMENT)
+        reached = closed & (high >= 1 - AGREEMENT)
         low, high = np.where(reached, 1.0, low), np.where(reached, 1.0, high)
 
         latency = none - saving
         latency_low = np.where(latency > zero, np.maximum(1, latency / np.maximum(none - best, 0)), 1.0)
         least = np.maximum(none - upper, 0)
-        latency_high = np.where(proven, latency_low, np.maximum(latency_low, latency / least))
+        latency_high = np.where(closed, latency_low, np.maximum(latency_low, latency / least))
         latency_high = np.where(saves_nothing, latency_low, latency_high)
         latency_high = np.where(np.isnan(latency_high), np.inf, latency_high)  # 0 / 0: nothing is known
 
@@ -86,13 +86,13 @@ def latencies_none(results: Results) -> FloatArray:
 
 
 def _optimum_brackets(results: Results) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    """For each run: best known saving, its upper bound (inf without a valid one), and whether proven."""
+    """For each run: best known saving, its upper bound (inf without a valid one), and whether closed."""
     references = _references_of_runs(results)
     best = best_savings(results)
     upper = references["bound_saving_s"].to_numpy(float)
     invalid = np.isnan(upper) | disproved(best, upper, results.runs["latency_none_s"].to_numpy(float))
-    proven = references["proven"].eq(True).to_numpy(bool) & ~invalid
-    return best, np.where(invalid, np.inf, np.fmax(upper, best)), proven
+    closed = references["closed"].eq(True).to_numpy(bool) & ~invalid
+    return best, np.where(invalid, np.inf, np.fmax(upper, best)), closed
 
 
 def _references_of_runs(results: Results) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What each instance's ratio is measured against: the best verified saving and the least proven bound."""
+"""What each instance's ratio is measured against: the best verified saving and the least bound."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from slimbench.formulations import ContradictionError
 
 Level = Literal["none", "claimed", "cross-checked", "certified"]
+CHECKED: Final = frozenset({"cross-checked", "certified"})
 AGREEMENT: Final = 1e-6  # relative; optima of two exact methods agree to this
 ZERO_SAVING: Final = 1e-9  # of the latency without caches; solvers cannot tell less from nothing
 ENUMERATION: Final = "brute-force"  # our own code base, which looks at every placement
@@ -28,9 +29,11 @@ class Reference:
     saving_s : float
         Best verified saving of any run; NaN without one.
     bound_saving_s : float
-        Least bound of the exact solvers; NaN without one.
+        Least bound of the solvers whose bounds are proofs; NaN without one.
+    closed : bool
+        The two are the same to ``tolerance``: the optimum is known if the bound is one.
     proven : bool
-        The two are the same to ``tolerance``.
+        Closed, and not on the word of one code base alone.
     level : str
         ``claimed``: one code base; ``cross-checked``: two that share nothing agree; ``certified``: every
         placement was looked at.
@@ -42,6 +45,7 @@ class Reference:
 
     saving_s: float
     bound_saving_s: float
+    closed: bool
     proven: bool
     level: Level
     solver: str
@@ -56,7 +60,7 @@ class Bracket:
 
     def __init__(self) -> None:
         self._best: Mapping[str, Any] | None = None  # the run of the best verified saving
-        self._least: Mapping[str, Any] | None = None  # that of the least bound of an exact solver
+        self._least: Mapping[str, Any] | None = None  # that of the least bound that is a proof
         self._proofs: set[frozenset[str]] = set()  # the code bases of each proof of optimality
 
     def add(self, run: Mapping[str, Any]) -> Reference:
@@ -70,7 +74,7 @@ class Bracket:
         saving, bound = run["saving_s"], run["bound_saving_s"]
         if saving is not None and (self._best is None or saving > self._best["saving_s"]):
             self._best = run
-        if run["exact"] and bound is not None:
+        if bound is not None and proves(run):
             if self._least is None or bound < self._least["bound_saving_s"]:
                 self._least = run
             if run["termination"] == "optimal":
@@ -87,11 +91,15 @@ class Bracket:
                 f"{best['instance']}: {best['solver']} has a verified saving of {saving:.9g} s, "
                 f"above the bound of {bound:.9g} s that {least['solver']} claims"
             )
+        closed, level = False, self._level()
+        if best and least:
+            closed = agree(saving, bound, best["latency_none_s"])
         return Reference(
             saving_s=saving,
             bound_saving_s=max(bound, saving) if least else math.nan,
-            proven=bool(best and least and agree(saving, bound, best["latency_none_s"])),
-            level=self._level(),
+            closed=closed,
+            proven=closed and level in CHECKED,
+            level=level,
             solver=least["solver"] if least else "",
             best_by=best["solver"] if best else "",
             runtime_s=least["runtime_s"] if least else math.nan,
@@ -105,6 +113,22 @@ class Bracket:
         if any(a.isdisjoint(b) for a, b in itertools.combinations(self._proofs, 2)):
             return "cross-checked"
         return "claimed" if self._least else "none"
+
+
+def standing(reference: Mapping[str, Any]) -> str:
+    """What an optimum is called: ``proven``, ``claimed`` by one code base, or ``open``.
+
+    Parameters
+    ----------
+    reference : mapping
+        With ``closed`` and ``proven``, as ``Reference`` has them.
+    """
+    return "proven" if reference["proven"] else "claimed" if reference["closed"] else "open"
+
+
+def proves(run: Mapping[str, Any]) -> bool:
+    """Whether a run's bound may close a reference; a run stored by an earlier version has no ``bounds``."""
+    return bool(run["exact"] or run.get("bounds"))
 
 
 def reference_of(runs: Iterable[Mapping[str, Any]]) -> Reference:

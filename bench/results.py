@@ -27,8 +27,8 @@ RUN_COLUMNS: Final = (
     "repeat", "seed", "status", "termination", "message", "latency_s", "latency_none_s", "saving_s",
     "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb", "primal_integral_s", "gap_integral_s",
     "time_limit_s", "cpu_limit_s", "memory_limit_mb", "threads", "guarantee_ratio", "guarantee_claim",
-    "guarantee_conditions", "guarantee_source", "guarantee_expected", "exact", "figures", "code_version",
-    "machine_id", "load_before", "finished_at",
+    "guarantee_conditions", "guarantee_source", "guarantee_expected", "exact", "bounds", "figures",
+    "code_version", "machine_id", "load_before", "finished_at",
 )  # fmt: skip
 _NUMBERS: Final = (
     "latency_s", "latency_none_s", "saving_s", "bound_saving_s", "runtime_s", "cpu_s", "peak_memory_mb",
@@ -143,7 +143,7 @@ def _typed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     runs = pd.DataFrame(rows, columns=pd.Index(columns))
     for column in _NUMBERS:
         runs[column] = pd.to_numeric(runs[column]).astype(float)
-    for column in ("exact", "guarantee_expected"):
+    for column in ("exact", "bounds", "guarantee_expected"):
         runs[column] = runs[column].astype(bool)
     return runs
 

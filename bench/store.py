@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from slimbench.bench.store_check import UNREADABLE, file_problem, one_line
 from slimbench.bench.store_connection import is_from_outside, snapshot, writable
-from slimbench.bench.store_schema import SCHEMA, SCHEMA_VERSION
+from slimbench.bench.store_schema import SCHEMA_VERSION, SCHEMAS, upgrade
 from slimbench.bench.stored_cells import CELL, BadCell, bad_cells, mend
 
 FILE_NAME: Final = "results.sqlite"
@@ -71,7 +71,7 @@ class Store:
                 undo.callback((folder / FILE_NAME).unlink, missing_ok=True)
                 connection = writable(folder / FILE_NAME)
                 undo.callback(connection.close)
-                connection.executescript(f"BEGIN;{SCHEMA}{version}COMMIT;")
+                connection.executescript(f"BEGIN;{SCHEMAS[SCHEMA_VERSION]}{version}COMMIT;")
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(f"{folder}: cannot be made a run folder ({error})") from None
             undo.pop_all()
@@ -122,6 +122,7 @@ class Store:
                     raise StoreError(f"{path}: {problem}")
                 if connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None:
                     raise StoreError(f"{folder}: has no plan, it was stopped before; expected another folder")
+                upgrade(connection)
                 store = cls(connection, folder, bad_cells(connection))
                 mend(connection.execute, filter(is_mended, store.bad_cells))
             except (*UNREADABLE, OSError) as error:

@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from slimbench.bench.store_schema import SCHEMA_VERSION, empty_tables
+from slimbench.bench.store_schema import SCHEMAS, empty_tables
 from slimbench.instances import errors
 
 MAX_CELL_BYTES: Final = 2**27
@@ -37,10 +37,12 @@ def file_problem(connection: sqlite3.Connection) -> str | None:
     if [row for row in found if row[1] == "meta"] != [row for row in ours if row[1] == "meta"]:
         return "is not a results file, expected a table meta"
     written = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    if written != (str(SCHEMA_VERSION),):
-        return f"schema_version: is {shown(written[0] if written else None)}, expected {SCHEMA_VERSION}"
-    if found != ours:
-        return f"has other tables than those of version {SCHEMA_VERSION}"
+    version = written[0] if written else None
+    if not isinstance(version, str) or version not in SCHEMAS:
+        return f"schema_version: is {shown(version)}, expected {' or '.join(SCHEMAS)}"
+    with empty_tables(version) as expected:
+        if found != _statements(expected):
+            return f"has other tables than those of version {version}"
     if (damage := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         return f"is damaged ({' '.join(damage.split())})"
     return None

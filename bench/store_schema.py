@@ -1,4 +1,4 @@
-"""The tables of a results file."""
+"""The tables of a results file, by version: files of version 6 are brought up to date as they are opened."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-SCHEMA_VERSION: Final = 6
-
-SCHEMA: Final = """
+_FIRST: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE machines (machine_id TEXT PRIMARY KEY, facts TEXT NOT NULL);
 CREATE TABLE instances (
@@ -35,11 +33,25 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_instance ON runs (instance_hash);
 """
+_BOUNDS: Final = "ALTER TABLE runs ADD COLUMN bounds INTEGER NOT NULL DEFAULT 0;"
+
+SCHEMAS: Final = {"6": _FIRST, "7": _FIRST + _BOUNDS}
+"""The statements that make the tables, by ``schema_version``; the last is ours."""
+SCHEMA_VERSION: Final = "7"
+_SEVEN: Final = "UPDATE meta SET value = '7' WHERE key = 'schema_version';"
+_UPGRADES: Final = {"6": _BOUNDS + _SEVEN}
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Make the tables of an earlier version ours."""
+    query = "SELECT value FROM meta WHERE key = 'schema_version'"
+    if statements := _UPGRADES.get(connection.execute(query).fetchone()[0]):
+        connection.executescript(f"BEGIN;{statements}COMMIT;")
 
 
 @contextlib.contextmanager
-def empty_tables() -> Iterator[sqlite3.Connection]:
-    """A database with our tables and no row."""
+def empty_tables(version: str = SCHEMA_VERSION) -> Iterator[sqlite3.Connection]:
+    """A database with our tables, or those of an earlier version, and no row."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+        connection.executescript(SCHEMAS[version])
         yield connection

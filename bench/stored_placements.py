@@ -15,6 +15,7 @@ from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, read_instance
 
 OPTIMUM: Final = "optimum"
+CLAIMED: Final = "claimed optimum"
 BEST_KNOWN: Final = "best known"
 
 
@@ -37,7 +38,8 @@ def stored_placements(
     -------
     instance : Instance
     placements : dict of Placement
-        The first is called ``optimum`` where it is proven to be one, else ``best known``.
+        The first is called ``optimum`` where it is proven to be one, ``claimed optimum`` on the word of one
+        code base, else ``best known``.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def stored_placements(
     placed = [run for run in runs if run["placement"] is not None and run["saving_s"] is not None]
     found: dict[str, Placement] = {}
     if placed:
-        found[OPTIMUM if _proven(runs) else BEST_KNOWN] = _best(folder, instance, placed)
+        found[_standing(runs)] = _best(folder, instance, placed)
     for solver in solvers:
         own = [
             run
@@ -86,11 +88,12 @@ def _chosen(folder: Path, rows: Sequence[Mapping[str, Any]], name: str | None) -
     raise StoreError(f"{folder}: --instance: {problem}, expected one of {known}")
 
 
-def _proven(runs: Iterable[Mapping[str, Any]]) -> bool:
+def _standing(runs: Iterable[Mapping[str, Any]]) -> str:
     try:
-        return reference_of(runs).proven
+        reference = reference_of(runs)
     except ContradictionError:
-        return False
+        return BEST_KNOWN
+    return OPTIMUM if reference.proven else CLAIMED if reference.closed else BEST_KNOWN
 
 
 def _best(folder: Path, instance: Instance, runs: Sequence[Mapping[str, Any]]) -> Placement:

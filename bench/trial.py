@@ -1,4 +1,4 @@
-"""One candidate: a solver's isolated run, the proven optimum, and what the two say about its promises."""
+"""One candidate: a solver's isolated run, the optimum, and what the two say about its promises."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from slimbench.instances import Instance, Placement, write_instance
 
 FaultKind = Literal["infeasible", "crash", "hang", "memory", "claim", "guarantee", "contradiction"]
 ENUMERATED_PLACEMENTS: Final = 200  # more are left to ``exact``, which then takes less time
-REFERENCE_TIME_LIMIT_S: Final = 10.0  # instances are small; one that takes longer counts as unproven
+REFERENCE_TIME_LIMIT_S: Final = 10.0  # instances are small; one that takes longer counts as open
 FAULTS_OF_STATUS: Final[Mapping[Status, FaultKind]] = {
     "invalid_placement": "infeasible",
     "crashed": "crash",
@@ -48,15 +48,15 @@ class Trial:
     status, message : str
         Of the verified run; ``no_solution`` is the solver's way to decline.
     fault : Fault or None
-    proven : bool
-        The optimum is proven; without it there is no ratio.
+    closed : bool
+        The optimum is known, on the word of ``reference``; without it there is no ratio.
     optimum_s, bound_s : float
-        Best verified saving, and the proven upper bound on it, seconds per token.
+        Best verified saving, and the upper bound on it, seconds per token.
     reference, level : str
-        Who proved the optimum, and how far that is to be trusted.
+        Who claims the optimum, and how far that is to be trusted.
     saving_s : float or None
     ratio : float or None
-        saving / proven upper bound; 1 where nothing can be saved.
+        saving / upper bound; 1 where nothing can be saved.
     guarantee : float or None
         What the solver guarantees for this very run.
     placement : Placement or None
@@ -68,7 +68,7 @@ class Trial:
     status: str
     message: str
     fault: Fault | None
-    proven: bool
+    closed: bool
     optimum_s: float
     bound_s: float
     reference: str
@@ -118,7 +118,7 @@ class Laboratory:
         # Of the solver only the placement counts here, so that its own bound proves nothing.
         rows = [
             _as_run(instance, reference_call, proof_row),
-            {**_as_run(instance, self._call, row), "exact": 0},
+            {**_as_run(instance, self._call, row), "exact": False, "bounds": False},
         ]
         contradiction = None
         try:
@@ -127,7 +127,7 @@ class Laboratory:
             contradiction = Fault("contradiction", str(error))
             reference = reference_of(rows[1:])
         saving, ratio = row["saving_s"], None
-        if reference.proven and saving is not None and row["status"] == "ok":
+        if reference.closed and saving is not None and row["status"] == "ok":
             ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
         guarantee = self._guarantee(row)
         fault = contradiction or _fault(row, outcome, reference, guarantee)
@@ -136,7 +136,7 @@ class Laboratory:
             status=row["status"],
             message=row["message"],
             fault=fault,
-            proven=reference.proven,
+            closed=reference.closed,
             optimum_s=reference.saving_s,
             bound_s=reference.bound_saving_s,
             reference=reference_call.label,
@@ -181,6 +181,7 @@ def _as_run(instance: Instance, call: Call, row: Mapping[str, Any]) -> dict[str,
         "instance": instance.name,
         "solver": call.label,
         "exact": call.solver.exact,
+        "bounds": call.solver.bounds,
         "library": call.solver.library(call.parameters),
         "termination": row["termination"] if good else "none",
         "saving_s": row["saving_s"],

@@ -95,8 +95,8 @@ def sequences(results: AdaptiveResults) -> Table:
             Cell(row["sequence"], "name"),
             *(Cell(f"{row[column]:,}") for column in ("periods", "servers", "users", "experts", "top_k")),
             Cell(time_text(row["cost_none_s"], DIGITS)),
-            Cell(cost_text(row["optimum_low_s"], row["optimum_high_s"], bool(row["proven"]))),
-            Cell("proven" if row["proven"] else "open", "good" if row["proven"] else "open"),
+            Cell(cost_text(row["optimum_low_s"], row["optimum_high_s"], bool(row["closed"]))),
+            Cell("claimed" if row["closed"] else "open", "text" if row["closed"] else "open"),
             Cell(row["bound_by"], "text"),
             Cell(row["best_by"], "text"),
             Cell(row["note"], "text"),
@@ -126,15 +126,15 @@ def failures(results: AdaptiveResults) -> Table:
     return Table(("sequence", "policy", "period", "status", "message"), rows, "failed_periods")
 
 
-def cost_text(low_s: float, high_s: float, proven: bool) -> str:
+def cost_text(low_s: float, high_s: float, closed: bool) -> str:
     """A cost, or the interval that it lies in."""
-    if proven or low_s == high_s:
+    if closed or low_s == high_s:
         return time_text(high_s, DIGITS)
     return f"{significant(low_s, DIGITS)}{DASH}{significant(high_s, DIGITS)} s"
 
 
 def regret_text(low_s: float, high_s: float) -> str:
-    """Seconds above the optimum; an interval where that is not proven."""
+    """Seconds above the optimum; an interval where that is open."""
     return f"{low_s:,.2f} s" if low_s == high_s else f"{low_s:,.2f}{DASH}{high_s:,.2f} s"
 
 

@@ -20,19 +20,19 @@ from slimbench.reports.numbers import (
 from slimbench.reports.pareto import pareto_front
 from slimbench.reports.runtime_fits import runtime_fits
 from slimbench.reports.solver_pairs import FAST, SLOW, pair_summary, solver_pair
-from slimbench.reports.tables import Cell, Table, instance_links, records
+from slimbench.reports.tables import MOODS, Cell, Table, instance_links, records
 from slimbench.reports.worst_cases import worst_cases
 
 
 def worst(results: Results) -> Table:
-    """The lowest certified ratio of each solver, and the command that makes it again."""
+    """The lowest ratio of each solver, and the command that makes it again."""
     links = instance_links(results)
     rows = [
         [
             Cell(row["solver"], "name"),
             Cell("no placement", "number bad") if row["n_unplaced"] == row["n_ended"] else Cell(_ratio(row)),
             Cell(row["instance"], "name", links.get(row["instance"], "")),
-            Cell("proven" if row["proven"] else "open", "good" if row["proven"] else "open"),
+            Cell(row["optimum"], MOODS[row["optimum"]]),
             Cell(str(row["run_id"]), "number", f"#run-{row['run_id']}"),
             Cell(row["status"].replace("_", " "), "text"),
             Cell(f"{row['n_failed']} of {row['n_ended']}", "number bad" if row["n_failed"] else "number"),

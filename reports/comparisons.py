@@ -1,7 +1,7 @@
 """Solvers in pairs on the same instances: who saves more, how often, and whether that may be chance.
 
 What is compared is the ratio (medians over repeats). All ratios on one instance are quotients by the same
-optimum, so who is ahead there is certain even where the optimum is not proven. Savings that differ by less
+optimum, so who is ahead there is certain even where the optimum is open. Savings that differ by less
 than 1e-6 of the best known one tie.
 
 Pairs say most: what a pair shows does not depend on which other solvers are in the run. Average ranks do, so

@@ -1,4 +1,4 @@
-"""Exact methods side by side: what each proved, in what time, from what model, and whether they agree."""
+"""Exact methods side by side: what each claims, in what time, from what model, and whether they agree."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from slimbench.bench.references import tolerance
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.ratios import TIME_SHIFT_S, geometric_mean, is_heuristic, shifted_gmean
 
-OUTCOMES: Final = ("proven", "open", "time_limit", "failed")  # from the best to the worst
+OUTCOMES: Final = ("claimed", "open", "time_limit", "failed")  # from the best to the worst
 AT_THE_LIMIT: Final = 0.95  # of its time limit; solvers that keep it themselves stop a little earlier
 FIGURES: Final = ("rows", "columns", "nodes", "root_bound_s")  # that ``milp`` records
 
 _COLUMNS: Final = (
-    "solver", "dispatches", "n_instances", "n_proven", "n_open", "n_time_limit", "n_failed", "n_disagreeing",
+    "solver", "dispatches", "n_instances", "n_claimed", "n_open", "n_time_limit", "n_failed", "n_disagreeing",
     "disagreeing", "shifted_gmean_s", "factor", "median_nodes", "median_root_gap", "median_rows",
     "median_columns",
 )  # fmt: skip
@@ -31,12 +31,12 @@ def exact_runs(results: Results) -> pd.DataFrame:
     Columns
     -------
     outcome
-        ``proven``; ``time_limit`` of a run that was stopped, or kept its limit itself; ``failed``; ``open``
-        of one that ended by itself without a proof.
+        ``claimed`` of an optimum; ``time_limit`` of a run that was stopped, or kept its limit itself;
+        ``failed``; ``open`` of one that ended by itself without an optimum.
     disagrees
-        It proved another optimum than some other run, to 1e-6, or its bound is below a verified saving.
+        It claims another optimum than some other run, to 1e-6, or its bound is below a verified saving.
     proof_s
-        Its time to a proof; without one, its time limit.
+        Its time to a claimed optimum; without one, its time limit.
     rows, columns, nodes, root_bound_s
         As the run recorded them; NaN otherwise.
     root_gap
@@ -46,7 +46,7 @@ def exact_runs(results: Results) -> pd.DataFrame:
     runs = runs[~is_heuristic(runs) & runs["status"].ne(NOT_RUN)].copy()
     runs["outcome"] = _outcomes(runs)
     runs["disagrees"] = _disagrees(runs)
-    runs["proof_s"] = runs["runtime_s"].where(runs["outcome"].eq("proven"), runs["time_limit_s"])
+    runs["proof_s"] = runs["runtime_s"].where(runs["outcome"].eq("claimed"), runs["time_limit_s"])
     for figure in FIGURES:
         runs[figure] = _figure(runs, figure)
     gap = runs["root_bound_s"] / runs["worthwhile_s"] - 1
@@ -59,7 +59,7 @@ def exact_table(results: Results) -> pd.DataFrame:
 
     Columns
     -------
-    n_instances, n_proven, n_open, n_time_limit, n_failed
+    n_instances, n_claimed, n_open, n_time_limit, n_failed
         An instance counts by the worst outcome of its repeats.
     n_disagreeing, disagreeing
         Instances on which some run disagrees, and their names.
@@ -103,7 +103,7 @@ def _outcomes(runs: pd.DataFrame) -> npt.NDArray[np.str_]:
     stopped = status.isin(["time_limit", "cpu_limit"]) | (late & status.isin([FINISHED_WELL, "no_solution"]))
     well = status.eq(FINISHED_WELL)
     conditions = [well & runs["termination"].eq("optimal"), stopped, well]
-    return np.select(conditions, ["proven", "time_limit", "open"], "failed")
+    return np.select(conditions, ["claimed", "time_limit", "open"], "failed")
 
 
 def _disagrees(runs: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -64,11 +64,11 @@ def memory_text(megabytes: float) -> str:
     return f"{significant(megabytes)} MB" if math.isfinite(megabytes) else NOTHING
 
 
-def gap_text(saving: float, bound: float, proven: bool) -> str:
-    """(bound - saving) / bound in percent, rounded up; 0 where proven."""
+def gap_text(saving: float, bound: float, closed: bool) -> str:
+    """(bound - saving) / bound in percent, rounded up; 0 where they agree."""
     if math.isnan(saving) or math.isnan(bound):
         return NOTHING
-    if proven or bound <= 0:
+    if closed or bound <= 0:
         return "0 %"
     return f"{Decimal(100 * (1 - saving / bound)).quantize(Decimal('0.001'), ROUND_CEILING)} %"
 

@@ -88,7 +88,7 @@ def ratio_table(results: Results) -> pd.DataFrame:
 
     Repeats count by their median; minimum, geometric mean, median and maximum are over the ``n_placed`` of
     ``n_instances`` instances that have a placement, as intervals ``_low`` to ``_high``. The share optimal is
-    of all instances: proven optimal to possibly optimal. A geometric mean with a zero is 0.
+    of all instances: certainly to possibly optimal. A geometric mean with a zero is 0.
     """
     instances = per_instance(results)
     rows = []

@@ -64,7 +64,7 @@ def _ratios(results: Results) -> Iterator[Section]:
             Part(
                 "Ratios by solver",
                 tables.ratios(results),
-                "Ratio = saving ÷ optimal saving, in [0, 1]; 1 is optimal. Where the optimum is not proven "
+                "Ratio = saving ÷ optimal saving, in [0, 1]; 1 is optimal. Where the optimum is open "
                 "the ratio is an interval from saving ÷ upper bound to saving ÷ best known saving, its low "
                 "end rounded down, its high end up. Repeats count by their median; min, geometric mean, "
                 "median and max are over the instances on which the solver gave a verified placement, "
@@ -194,7 +194,7 @@ def _robustness(results: Results) -> Section:
                 robustness_tables.summary(results),
                 "Generalisation ratio = saving on the instance ÷ the instance's optimal saving, of a "
                 "placement that was planned on what the first columns say; an interval where that optimum is "
-                "not proven. Ratio, gap and saving kept (÷ that planned on the instance itself) are medians "
+                "open. Ratio, gap and saving kept (÷ that planned on the instance itself) are medians "
                 "over instances of medians over seeds; the worst ratio is the least over both. Noise is the "
                 "standard deviation of the logarithm of each rate or latency.",
             ),
@@ -211,7 +211,7 @@ def _comparisons(results: Results) -> Iterator[Section]:
                 "Solvers in pairs",
                 comparison_tables.pairs(results),
                 "Wins, ties (to 1e-6) and losses of the first by its ratio, over the instances on which "
-                "both have a placement; who is ahead is certain even where the optimum is not proven, as "
+                "both have a placement; who is ahead is certain even where the optimum is open, as "
                 "both are measured against the same. p by Wilcoxon's signed-rank test, corrected by Holm "
                 "for all pairs.",
             ),
@@ -234,11 +234,12 @@ def _exact(results: Results) -> Section:
                 "Exact methods",
                 exact_tables.exact_methods(results),
                 "Root gap = bound at the root node ÷ best known saving - 1: what is left to branch and "
-                "bound, 0 if the root proves the optimum; a median, as are nodes (of CP-SAT: branches), "
-                "rows and columns of the model. Time to proof is a geometric mean shifted by 1 s, in which "
-                "an instance without a proof counts with its time limit; ÷ fastest is the geometric mean "
+                "bound, 0 if the root closes the gap; a median, as are nodes (of CP-SAT: branches), "
+                "rows and columns of the model. Claimed: optima, each on the word of this call alone. Time "
+                "to claim is a geometric mean shifted by 1 s, in which an instance without an optimum counts "
+                "with its time limit; ÷ fastest is the geometric mean "
                 "of that time over the fastest call's on the same instance, so calls on different "
-                "instances can be compared. Disagreements are instances on which a proven optimum differs "
+                "instances can be compared. Disagreements are instances on which a claimed optimum differs "
                 "from another's, or a bound lies below a verified saving; there must be none.",
             ),
             Part(
@@ -262,9 +263,10 @@ def _what_was_run(results: Results) -> Iterator[Section]:
             Part(
                 "References",
                 tables.references(results),
-                "The bracket of each optimum: the best verified saving of any run, and the least bound of an "
-                "exact solver. Level claimed: one code base says so; cross-checked: two proved the same "
-                "optimum; certified: every placement was looked at.",
+                "The bracket of each optimum: the best verified saving of any run, and the least bound of "
+                "a solver whose bounds count. Where the two agree an optimum is claimed if one code base "
+                "says so, and proven if two that share nothing found the same (level cross-checked) or "
+                "every placement was looked at (certified).",
                 "No instance has a reference.",
             )
         ],

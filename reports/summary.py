@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
+from slimbench.bench.references import standing
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.audit import contradictions, guarantee_audit, violations
 from slimbench.reports.numbers import count_text, ratio_text, time_text
@@ -138,28 +140,24 @@ def _runs_sentences(results: Results) -> Iterator[str]:
 
 
 def _references_sentence(results: Results) -> str:
-    total = len(results.instances)
-    proven = _proven(results)
-    if proven == total:
-        return f"The optimum is proven on all of {count_text(total, 'instance')}, so every ratio is a point."
-    return (
-        f"The optimum is proven on {proven:,} of {count_text(total, 'instance')}; "
-        "on the others a ratio is an interval."
-    )
+    total, optima = len(results.instances), _optima(results)
+    claimed = f", claimed by one code base on {optima['claimed']:,}" if optima["claimed"] else ""
+    rest = "so every ratio is a point" if not optima["open"] else "on the others a ratio is an interval"
+    known = f"The optimum is proven on {optima['proven']:,} of {count_text(total, 'instance')}{claimed}"
+    return f"{known}; {rest}."
 
 
 def _tiles(results: Results) -> list[Tile]:
     planned, ok, failed, waiting = _counts(results.runs)
-    total, proven = len(results.instances), _proven(results)
+    total, optima = len(results.instances), _optima(results)
+    others = [f"{optima[name]:,} {name}" for name in ("claimed", "open") if optima[name]]
     verdicts = guarantee_audit(results)["verdict"]
     held, undecided = int((verdicts == "holds").sum()), int((verdicts == "undecided").sum())
     broken = len(violations(results))
     remark = f"{failed:,} failed" + (f", {waiting:,} not run yet" if waiting else "")
     return [
         Tile(f"{ok:,} of {planned:,}", "runs ok", remark, "bad" if failed else ""),
-        Tile(
-            f"{proven:,} of {total:,}", "optima proven", "the others are intervals" if proven < total else ""
-        ),
+        Tile(f"{optima['proven']:,} of {total:,}", "optima proven", ", ".join(others)),
         Tile(f"{held:,} of {len(verdicts):,}", "guarantees hold", f"{undecided:,} undecided"),
         Tile(f"{broken:,}", "broken promises", "bounds and guarantees", "bad" if broken else "good"),
     ]
@@ -171,5 +169,6 @@ def _counts(runs: pd.DataFrame) -> tuple[int, int, int, int]:
     return len(status), ok, len(status) - ok - waiting, waiting
 
 
-def _proven(results: Results) -> int:
-    return 0 if results.references.empty else int(results.references["proven"].eq(True).sum())
+def _optima(results: Results) -> Counter[str]:
+    """How many optima are ``proven``, ``claimed`` and ``open``."""
+    return Counter(standing(row) for row in results.references.to_dict("records"))

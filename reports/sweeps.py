@@ -59,7 +59,7 @@ def sweep_table(results: Results) -> pd.DataFrame:
     latency_s
         Mean latency per token.
     ratio_low, ratio_high, ratio_least, ratio_most
-        Mean of the proven ends of the ratios, and of the possible ones; the lower confidence limit of the
+        Mean of the lower ends of the ratios, and of the possible ones; the lower confidence limit of the
         first, and the upper one of the second.
     runtime_s
         Geometric mean of the wall seconds, with limits of the logarithms' mean.

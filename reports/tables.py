@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from slimbench.bench.references import standing
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.audit import guarantee_audit, violations
 from slimbench.reports.numbers import (
@@ -25,6 +26,7 @@ from slimbench.reports.numbers import (
 from slimbench.reports.ratios import ratio_table, runtime_table
 
 SAVING_DIGITS = 6
+MOODS = {"proven": "good", "claimed": "text", "open": "open"}  # of what an optimum is called
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,8 @@ def references(results: Results) -> Table:
             Cell(row["instance"], "name"),
             Cell(time_text(row["saving_s"], SAVING_DIGITS)),
             Cell(time_text(row["bound_saving_s"], SAVING_DIGITS)),
-            Cell(gap_text(row["saving_s"], row["bound_saving_s"], bool(row["proven"]))),
-            Cell("proven" if row["proven"] else "open", "good" if row["proven"] else "open"),
+            Cell(gap_text(row["saving_s"], row["bound_saving_s"], bool(row["closed"]))),
+            Cell(standing(row), MOODS[standing(row)]),
             *_texts(row["level"], row["solver"] or NOTHING, row["best_by"] or NOTHING),
             Cell(time_text(row["runtime_s"])),
         ]

@@ -9,24 +9,26 @@ from typing import Any, Final
 import pandas as pd
 
 from slimbench.bench.ratio_intervals import with_ratios
+from slimbench.bench.references import standing
 from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
 
 _COLUMNS: Final = (
-    "solver", "exact", "ratio_low", "ratio_high", "proven", "instance", "instance_hash", "run_id", "repeat",
+    "solver", "exact", "ratio_low", "ratio_high", "optimum", "instance", "instance_hash", "run_id", "repeat",
     "seed", "status", "n_ended", "n_failed", "n_unplaced", "command",
 )  # fmt: skip
 
 
 def worst_cases(results: Results) -> pd.DataFrame:
-    """One row for each solver: its run with the lowest certified ratio, the lowest of all first.
+    """One row for each solver: its run with the lowest ratio, the lowest of all first.
 
     Of equal ones the first in the plan; single runs are looked at, not medians over repeats. A solver that
     has no placement at all stands above all others, with the first of its runs.
 
     Columns
     -------
-    ratio_low, ratio_high, proven
-        The ratio that is certain and the one that is possible, and whether the optimum is proven.
+    ratio_low, ratio_high, optimum
+        The ratio that the bound leaves and the one that is possible, and what the optimum is called
+        (``references.standing``).
     instance, instance_hash, run_id, repeat, seed, status
         Of that run.
     n_ended, n_failed, n_unplaced
@@ -38,14 +40,14 @@ def worst_cases(results: Results) -> pd.DataFrame:
     """
     runs = with_ratios(results)
     runs = runs[runs["status"].ne(NOT_RUN)]
-    proven = results.references.set_index("instance_hash")["proven"] if len(runs) else pd.Series(dtype=bool)
+    optima = {row["instance_hash"]: standing(row) for row in results.references.to_dict("records")}
     files = results.instances.set_index("instance_hash")["file"] if len(runs) else pd.Series(dtype=str)
     rows = []
     for _, own in runs.groupby("solver", sort=False):
         worst = own.sort_values(["ratio_low", "ratio_high"], kind="stable", na_position="last").iloc[0]
         case = {str(key): value for key, value in worst.items()}
         case |= {
-            "proven": bool(proven[case["instance_hash"]]),
+            "optimum": optima[case["instance_hash"]],
             "n_ended": len(own),
             "n_failed": int(own["status"].ne(FINISHED_WELL).sum()),
             "n_unplaced": int(own["ratio_low"].isna().sum()),

@@ -15,7 +15,7 @@ PATIENCE_S = 60
 
 PLANNED = {
     "role": "measure", "planning": None, "planning_hash": None, "parameters": "{}", "library": "a",
-    "exact": False, "repeat": 0, "seed": 1,
+    "exact": False, "bounds": False, "repeat": 0, "seed": 1,
     "time_limit_s": 10.0, "cpu_limit_s": None, "memory_limit_mb": 1000.0, "threads": 1,
     "code_version": "sources 1", "guarantee_claim": "", "guarantee_conditions": "", "guarantee_source": "",
     "guarantee_expected": False,

@@ -130,7 +130,7 @@ class Stage:
         return Course(call, seed, tuple(steps), self._bound_s(call, outcome))
 
     def _bound_s(self, call: PolicyCall, outcome: Outcome) -> float | None:
-        if not call.policy.exact or outcome.bound_saving_s is None:
+        if not call.policy.proves or outcome.bound_saving_s is None:
             return None
         return self.sequence.cost_none_s - outcome.bound_saving_s
 

@@ -22,15 +22,16 @@ class OfflineOptimum:
     bound_s : float
         The largest lower bound; 0, or what serving takes at least, without one.
     best_by, bound_by : str
-    proven : bool
-        The two agree to 1e-6, relative to the cost of caching nothing.
+    closed : bool
+        The two agree to 1e-6, relative to the cost of caching nothing. The bound is the claim of one code
+        base, so is the optimum then.
     """
 
     best_s: float
     bound_s: float
     best_by: str
     bound_by: str
-    proven: bool
+    closed: bool
 
 
 def offline_optimum(sequence: Sequence, courses: Iterable[Course]) -> OfflineOptimum:
@@ -42,7 +43,7 @@ def offline_optimum(sequence: Sequence, courses: Iterable[Course]) -> OfflineOpt
         If a verified course costs less than a bound allows.
     """
     none_s = sequence.cost_none_s
-    best_s, best_by, bound_s, bound_by = none_s, "nothing cached", 0.0, "nothing proven"
+    best_s, best_by, bound_s, bound_by = none_s, "nothing cached", 0.0, "no bound"
     for course in courses:
         if course.total_s < best_s:
             best_s, best_by = course.total_s, course.call.label
@@ -58,15 +59,15 @@ def offline_optimum(sequence: Sequence, courses: Iterable[Course]) -> OfflineOpt
 
 
 def regret_s(course: Course, optimum: OfflineOptimum) -> tuple[float, float]:
-    """Seconds above the offline optimum: at least, and at most; equal where it is proven."""
+    """Seconds above the offline optimum: at least, and at most; equal where it is closed."""
     low = course.total_s - optimum.best_s
-    return low, low if optimum.proven else course.total_s - optimum.bound_s
+    return low, low if optimum.closed else course.total_s - optimum.bound_s
 
 
 def competitive_ratio(course: Course, optimum: OfflineOptimum) -> tuple[float, float]:
-    """Cost ÷ cost of the offline optimum: at least, and at most; equal where it is proven."""
+    """Cost ÷ cost of the offline optimum: at least, and at most; equal where it is closed."""
     low = _share(course.total_s, optimum.best_s)
-    return low, low if optimum.proven else _share(course.total_s, optimum.bound_s)
+    return low, low if optimum.closed else _share(course.total_s, optimum.bound_s)
 
 
 def _share(cost_s: float, optimum_s: float) -> float:

@@ -61,8 +61,9 @@ class AdaptiveRun:
             refuse_repeated("policies", (call.label for call in self.calls))
             self._judges = _calls("reference.policies", self.suite.reference.policies, known)
             for call in self._judges:
-                if not call.policy.exact:
-                    raise SuiteError(f"{call.label} is not an exact policy", "reference.policies")
+                if not call.policy.proves:
+                    problem = f"{call.label} is not an exact policy, nor does it prove bounds"
+                    raise SuiteError(problem, "reference.policies")
             self.sequences = [
                 named
                 for named in suite_sequences(self.suite, file.folder, data)

@@ -64,7 +64,7 @@ def sequence_table(all_played: list[Played]) -> pd.DataFrame:
                 "cost_none_s": sequence.cost_none_s,
                 "optimum_low_s": optimum.bound_s,
                 "optimum_high_s": optimum.best_s,
-                "proven": optimum.proven,
+                "closed": optimum.closed,
                 "bound_by": optimum.bound_by,
                 "best_by": optimum.best_by,
                 "note": one.named.note,

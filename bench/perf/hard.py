@@ -14,7 +14,7 @@ LIMIT_S: Final = 40.0
 METHODS: Final = {"exact": "exact", "lagrangian": "lagrangian", "cover": "milp"}
 
 CAPTION: Final = (
-    f"Library `hard`, {LIMIT_S:g} s, one thread, one run each: best saving (s per token), proven bound, "
+    f"Library `hard`, {LIMIT_S:g} s, one thread, one run each: best saving (s per token), bound, "
     "gap (bound / saving - 1), and wall seconds of the solver alone. `cover` is `milp` as shipped (HiGHS)."
 )
 

@@ -59,7 +59,7 @@ def offline(
     return stacked(best)
 
 
-@policy("per-period", sees="future", exact=True)
+@policy("per-period", sees="future", bounds=True)
 def per_period(seen: Observation, context: SolveContext) -> Placement:
     """Each period's optimum by MILP as if moving were free: a bound that long horizons can afford."""
     placements, bound_s = [], 0.0

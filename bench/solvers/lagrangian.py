@@ -12,7 +12,7 @@ def _library(_: Parameters) -> str:
     return "prices"
 
 
-@solver("lagrangian", exact=True, library=_library, compiled=True)
+@solver("lagrangian", bounds=True, library=_library, compiled=True)
 def lagrangian(
     instance: Instance,
     context: SolveContext,
@@ -31,7 +31,7 @@ def lagrangian(
     return _told(search, context)
 
 
-@solver("bounds", exact=True, library=_library, compiled=True)
+@solver("bounds", bounds=True, library=_library, compiled=True)
 def bounds(
     instance: Instance,
     context: SolveContext,

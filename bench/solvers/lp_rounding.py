@@ -17,7 +17,7 @@ def _prepare(parameters: Parameters) -> None:
     run_on_tiny_instances(lp_rounding.function, parameters)
 
 
-@solver("lp-rounding", exact=True, library=lambda _: "highspy", prepare=_prepare)
+@solver("lp-rounding", bounds=True, library=lambda _: "highspy", prepare=_prepare)
 def lp_rounding(
     instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = 16
 ) -> Placement:

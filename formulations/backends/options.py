@@ -10,8 +10,8 @@ from pathlib import Path
 from slimbench.formulations.backends.start import Start
 from slimbench.instances.arrays import FloatArray
 
-OnIncumbent = Callable[[FloatArray, float], None]  # column values and proven bound, in objective units
-OnBound = Callable[[float], None]  # proven bound, in objective units
+OnIncumbent = Callable[[FloatArray, float], None]  # column values and bound, in objective units
+OnBound = Callable[[float], None]  # bound, in objective units
 
 
 @dataclass(frozen=True)

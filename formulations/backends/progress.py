@@ -34,7 +34,7 @@ class Progress:
     objective : float
         Of the best incumbent; -inf without one.
     bound : float
-        Least proven bound; inf without one.
+        Least bound told; inf without one.
     root_bound : float
         The same while no more than the root node was done.
     """

@@ -41,8 +41,8 @@ def ratio_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Ch
         "ratio_by_size",
         f"Ratio by size: {extent}",
         "Higher is better. Each panel orders the same instances by one property and shows for each of its "
-        "values the geometric mean of the ratio's proven end, over the instances with a placement; a bar "
-        "reaches up to what is possible where optima are not proven. Properties that vary together in the "
+        "values the geometric mean of the ratio's lower end, over the instances with a placement; a bar "
+        "reaches up to what is possible where optima are open. Properties that vary together in the "
         "suite cannot be told apart here.",
         _table(drawn, factors, ["gap_low", "gap_high"]),
         _panels(points, y, ("gap", "gap_high"), factors, solvers),

@@ -36,7 +36,7 @@ def cells(results: Results) -> pd.DataFrame:
     solver, instance, suite, dispatch, top_k, and the keys of ``FACTORS``
         Names as a figure can show them; no two solvers and no two instances share one.
     gap_low, gap_high
-        1 - ratio for the proven end of the ratio and for the possible one, medians over repeats;
+        1 - ratio for the lower end of the ratio and for the possible one, medians over repeats;
         ``NOT_REACHED`` where a median repeat has no placement.
     log_ratio_low, log_ratio_high
         Natural logarithms of the ratio, ``LOG_OF_ZERO`` of 0; null where there is no placement.

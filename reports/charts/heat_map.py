@@ -62,7 +62,7 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
     colour = alt.Color(
         "gap_low:Q",
         scale=alt.Scale(type="threshold", domain=list(STEPS[1:]), range=list(COLOURS)),
-        legend=alt.Legend(title="ratio, proven end", labelExpr=_legend_labels(), orient="bottom", columns=7),
+        legend=alt.Legend(title="ratio, lower end", labelExpr=_legend_labels(), orient="bottom", columns=7),
     )
     missing = f"datum.gap_low >= {NOT_REACHED}"
     squares = drawn.mark_rect(stroke=None).encode(
@@ -102,7 +102,7 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
 
 def _legend_labels() -> str:
     """An expression for what each colour stands for, by its place in the legend."""
-    names = ["1, proven"]
+    names = ["1"]
     ends = [f"{1 - step:g}" for step in STEPS[1:]]
     names += [f"{below} to {above}" for above, below in pairwise(ends)]
     names.append(f"below {ends[-1]}")

@@ -49,8 +49,8 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
         "ratio_profile",
         f"Ratio profile: {extent}",
         "Higher is better. The curve at τ gives the share of instances on which the solver reached at least "
-        "τ of the optimum: its start on the left is the share solved to optimality. Full lines are what is "
-        f"proven, faint ones what is possible where the optimum is not proven. {_one_set(rows)}",
+        "τ of the optimum: its start on the left is the share solved to optimality. Full lines are what the "
+        f"bounds make certain, faint ones what is possible where the optimum is open. {_one_set(rows)}",
         ratio_profile(results),
         drawing,
         {CELLS: rows},

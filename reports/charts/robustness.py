@@ -67,7 +67,7 @@ def _chart(kind: str, table: pd.DataFrame, results: Results, names: Mapping[str,
         f"Generalisation ratio by {AXES[kind]}: {extent}",
         f"Higher is better. The solver planned on what the axis says, and its placement is evaluated on the "
         f"instance: saving ÷ the instance's optimal saving, the median over seeds and repeats of the ratio's "
-        f"proven end. A bar reaches up to what is possible where the optimum is not proven; the band runs "
+        f"lower end. A bar reaches up to what is possible where the optimum is open; the band runs "
         f"from the least to the greatest over the seeds. “{ITSELF[kind]}”: planned on the instance itself."
         f"{more}",
         data.drop(columns=["order"]),

@@ -68,8 +68,8 @@ def sweeps(results: Results, names: Mapping[str, str]) -> Iterator[Chart]:
         ),
         (
             "ratio",
-            "Higher is better. The same sweeps: mean of saving ÷ optimal saving, its proven end; "
-            f"{_LIMITS} alone, and reach up to what is possible where optima are not proven.",
+            "Higher is better. The same sweeps: mean of saving ÷ optimal saving, its lower end; "
+            f"{_LIMITS} alone, and reach up to what is possible where optima are open.",
             _panels(drawn, ratio, ("gap_most", "gap_least"), solvers, "shared"),
         ),
         (

@@ -64,8 +64,8 @@ def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
         "ratio_against_time",
         f"Ratio against time: {extent}",
         "Up and to the left is better. Each small mark is a solver on one instance (medians over repeats), "
-        "each large one its geometric mean of the ratio and its median time. Marks show the proven end of a "
-        "ratio; a bar reaches up to what is possible where the optimum is not proven. The dashed line is the "
+        "each large one its geometric mean of the ratio and its median time. Marks show the lower end of a "
+        "ratio; a bar reaches up to what is possible where the optimum is open. The dashed line is the "
         "Pareto front: no solver shown is both faster and closer to the optimum than one on it.",
         data,
         style.filtered(

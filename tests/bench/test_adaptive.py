@@ -80,7 +80,7 @@ def test_no_policy_beats_the_offline_optimum_and_offline_reaches_it(course, disp
     others = OTHERS if dispatch == "parallel" else OTHERS[:1]
     courses = [course(sequence, text) for text in (*others, "per-period", "offline")]
     optimum = offline_optimum(sequence, courses)
-    assert optimum.proven
+    assert optimum.closed
     assert optimum.best_s == pytest.approx(least_s, rel=1e-6)
     for one in courses:
         assert statuses(one) == ["ok"] * sequence.n_periods
@@ -91,7 +91,7 @@ def test_no_policy_beats_the_offline_optimum_and_offline_reaches_it(course, disp
     assert offline.total_s == pytest.approx(least_s, rel=1e-6)
     assert per_period.bound_s <= least_s * (1 + 1e-9)
     open_one = offline_optimum(sequence, [courses[0], per_period])
-    if not open_one.proven:
+    if not open_one.closed:
         low, high = regret_s(courses[0], open_one)
         assert low <= courses[0].total_s - least_s <= high
 
@@ -156,11 +156,11 @@ def test_a_bound_above_what_somebody_did_is_a_contradiction(course, written):
     assert unproven.bound_s is None  # only exact ones are believed
 
 
-def test_without_a_bound_regret_is_an_interval_from_nothing_proven(course):
+def test_without_a_bound_regret_is_an_interval_from_no_bound(course):
     sequence = swap(1.5)
     static = course(sequence, "static")
     optimum = offline_optimum(sequence, [static])
-    assert not optimum.proven
+    assert not optimum.closed
     assert regret_s(static, optimum) == (0.0, static.total_s)
 
 

@@ -174,13 +174,13 @@ def test_declining_an_instance_breaks_no_promise_and_is_counted(plugin, attacked
     attack, table = attacked("shy", plugin("shy", body), rounds=0)
     assert not attack.broken
     assert 0 < table["declined"] < table["candidates"]
-    assert table["proven"] + table["declined"] == table["candidates"]
+    assert table["rated"] + table["declined"] == table["candidates"]
 
 
-def test_unproven_candidates_are_counted_and_give_no_ratio(attacked, monkeypatch):
+def test_candidates_of_open_optimum_are_counted_and_give_no_ratio(attacked, monkeypatch):
     nobody = parse_call("popularity", find_solvers())  # proves nothing
     monkeypatch.setattr(Laboratory, "_reference_call", lambda *_: nobody)
     attack, table = attacked("slim-dp", rounds=0)
-    assert table["unproven"] == table["candidates"] > 0
-    assert table["proven"] == 0
+    assert table["open"] == table["candidates"] > 0
+    assert table["rated"] == 0
     assert attack.findings() == []

@@ -164,12 +164,18 @@ def test_solvers_lists_parameters_and_guarantees(plugin, command):
     rows = {row["solver"]: row for row in json.loads(command("solvers", "--plugin", mine, "--json").out)}
     assert rows["mine"] == {
         "solver": "mine", "parameters": {"depth": 2, "limit": None}, "guarantee": "0.1",
-        "conditions": "always", "source": "a theorem", "exact": False, "summary": "Written by a test.",
+        "conditions": "always", "source": "a theorem", "exact": False, "bounds": False,
+        "summary": "Written by a test.",
     }  # fmt: skip
-    assert rows["milp"]["exact"] is True
+    flags = {name: (row["exact"], row["bounds"]) for name, row in rows.items()}
+    assert {flags[name] for name in ("milp", "exact", "brute-force")} == {(True, False)}
+    assert {flags[name] for name in ("lagrangian", "bounds", "lp-rounding")} == {(False, True)}
+    assert flags["slim-dp"] == (False, False)
     assert rows["slim-dp"]["guarantee"]
     assert rows["slim-dp"]["source"]
-    assert "mine" in command("solvers", "--plugin", mine).out
+    shown = command("solvers", "--plugin", mine).out
+    assert "mine" in shown
+    assert "its own" in shown  # bound, of a solver that is not exact
 
 
 # check

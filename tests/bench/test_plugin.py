@@ -75,6 +75,16 @@ def test_a_plugin_keeps_what_it_declares():
     assert declared.summary == ""
 
 
+def test_a_solver_reports_bounds_or_is_exact():
+    @solver("bounded", bounds=True)
+    def bounded(instance, context) -> Placement:
+        return Placement.empty(instance)
+
+    assert (bounded.exact, bounded.bounds, bounded.proves) == (False, True, True)
+    with pytest.raises(PluginError, match="solver both: is exact, so its bounds count"):
+        solver("both", exact=True, bounds=True)
+
+
 def no_context(instance) -> Placement: ...
 def positional_parameter(instance, context, depth: int = 2) -> Placement: ...
 def without_default(instance, context, *, depth: int) -> Placement: ...

@@ -1,6 +1,7 @@
 """What ratios are measured against: levels, proofs, contradictions, and references solved before."""
 
 import contextlib
+import dataclasses
 import math
 import shutil
 import sqlite3
@@ -12,7 +13,7 @@ from read_only import read_only
 from slimbench.bench import reference_cache
 from slimbench.bench.messages import PackedPlacement
 from slimbench.bench.reference_cache import FILE_NAME, ReferenceCache
-from slimbench.bench.references import AGREEMENT, reference_of
+from slimbench.bench.references import AGREEMENT, reference_of, standing
 from slimbench.bench.warm_up import tiny_instance
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.enumeration import best_placement
@@ -54,31 +55,48 @@ def test_a_level_takes_proofs_by_as_many_code_bases_as_it_says(runs, level):
     assert reference_of(runs).level == level
 
 
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ([run("highs", 1.0, 1.0)], "claimed"),
+        ([run("highs", 1.0, 1.0), run("highs[formulation=radius]", 1.0, 1.0, library="highs")], "claimed"),
+        ([run("exact", 1.0, 1.0, library="prices+highs"), run("highs", 1.0, 1.0)], "claimed"),
+        ([run("highs", 1.0, 1.0), run("scip", 1.0, 1.0)], "proven"),
+        ([run("brute-force", 1.0, 1.0)], "proven"),
+        ([run("highs", 0.9, 1.0)], "open"),
+        ([run("highs", 0.9, 1.0), run("scip", 1.0, 1.1)], "claimed"),
+        ([heuristic(1.0)], "open"),
+    ],
+)
+def test_the_optimum_of_one_code_base_is_never_called_proven(runs, said):
+    assert standing(dataclasses.asdict(reference_of(runs))) == said
+
+
 def test_a_reference_is_the_best_saving_and_the_least_exact_bound():
     reference = reference_of([run("highs", 0.8, 1.2), run("scip", 0.7, 1.1), heuristic(0.9, bound=0.95)])
     assert (reference.saving_s, reference.best_by) == (0.9, "greedy")
     assert (reference.bound_saving_s, reference.solver) == (1.1, "scip")
-    assert not reference.proven
+    assert not reference.closed
 
 
 def test_nothing_known_is_nan():
     reference = reference_of([run("highs"), heuristic(None)])
     assert math.isnan(reference.saving_s)
     assert math.isnan(reference.bound_saving_s)
-    assert not reference.proven
+    assert not reference.closed
     assert (reference.solver, reference.best_by) == ("", "")
 
 
 @pytest.mark.parametrize(
-    ("gap", "proven"), [(0.0, True), (0.9 * AGREEMENT, True), (1.1 * AGREEMENT, False), (0.1, False)]
+    ("gap", "closed"), [(0.0, True), (0.9 * AGREEMENT, True), (1.1 * AGREEMENT, False), (0.1, False)]
 )
-def test_an_optimum_is_proven_when_saving_and_bound_agree_to_1e_6(gap, proven):
-    assert reference_of([run("highs", 1.0 - gap, 1.0)]).proven is proven
-    assert reference_of([run("highs", 0.0, 1.0), heuristic(1.0 - gap)]).proven is proven
+def test_a_reference_is_closed_when_saving_and_bound_agree_to_1e_6(gap, closed):
+    assert reference_of([run("highs", 1.0 - gap, 1.0)]).closed is closed
+    assert reference_of([run("highs", 0.0, 1.0), heuristic(1.0 - gap)]).closed is closed
 
 
-def test_an_optimum_of_nothing_is_proven():
-    assert reference_of([run("highs", 0.0, 0.0)]).proven
+def test_an_optimum_of_nothing_closes_a_reference():
+    assert reference_of([run("highs", 0.0, 0.0)]).closed
 
 
 def test_a_verified_saving_above_an_exact_bound_is_a_contradiction_that_names_both():
@@ -106,9 +124,17 @@ def test_a_saving_within_the_agreement_of_a_bound_is_no_contradiction_and_lifts_
         reference_of([run("highs", 0.9, 1.0), heuristic(1.0 + 1.1 * AGREEMENT)])
 
 
+def test_a_bound_of_a_solver_that_only_reports_bounds_closes_a_reference_and_can_be_contradicted():
+    lagrangian = run("lagrangian", 0.9, 1.0, exact=False, library="prices") | {"bounds": True}
+    reference = reference_of([lagrangian, heuristic(1.0)])
+    assert (reference.solver, reference.closed, reference.level) == ("lagrangian", True, "claimed")
+    with pytest.raises(ContradictionError, match="above the bound of 1 s that lagrangian claims"):
+        reference_of([lagrangian, heuristic(1.1)])
+
+
 def test_a_bound_of_a_solver_that_is_not_exact_proves_and_contradicts_nothing():
     reference = reference_of([heuristic(0.5, bound=0.5), heuristic(0.6), run("highs", 0.6, 0.7)])
-    assert (reference.bound_saving_s, reference.proven) == (0.7, False)
+    assert (reference.bound_saving_s, reference.closed) == (0.7, False)
 
 
 # References solved before

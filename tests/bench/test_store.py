@@ -1,5 +1,6 @@
 """The file a run's results are in: planned as a whole, written row by row, refused when it is not ours."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -8,9 +9,9 @@ import sys
 
 import pytest
 
-from slimbench.bench import store as store_module
 from slimbench.bench.run_folder import running
-from slimbench.bench.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError
+from slimbench.bench.store import FILE_NAME, Store, StoreError
+from slimbench.bench.store_schema import SCHEMA_VERSION, SCHEMAS
 
 INSTANCE = {
     "instance_hash": "h",
@@ -26,7 +27,8 @@ INSTANCE = {
 }
 RUN = {
     "role": "measure", "instance_hash": "h", "solver": "a[x=1]", "solver_name": "a", "parameters": '{"x": 1}',
-    "library": "a", "exact": False, "repeat": 0, "seed": 1, "time_limit_s": 1.0, "cpu_limit_s": None,
+    "library": "a", "exact": False, "bounds": False, "repeat": 0, "seed": 1, "time_limit_s": 1.0,
+    "cpu_limit_s": None,
     "planning": None, "planning_hash": None, "memory_limit_mb": 1.0, "threads": 1, "code_version": "v1",
     "guarantee_claim": "", "guarantee_conditions": "", "guarantee_source": "", "guarantee_expected": False,
 }  # fmt: skip
@@ -62,7 +64,7 @@ def test_every_planned_run_is_a_row_before_anything_ran(store):
     assert all(row["saving_s"] is None and row["placement"] is None for row in rows)
     assert rows[0]["parameters"] == '{"x": 1}'
     assert (rows[0]["instance"], rows[0]["top_k"]) == ("tiny", 2)
-    assert store.meta() == {"schema_version": str(SCHEMA_VERSION), "suite": "s"}
+    assert store.meta() == {"schema_version": SCHEMA_VERSION, "suite": "s"}
     assert [row["instance"] for row in store.instances()] == ["tiny"]
 
 
@@ -89,7 +91,7 @@ def test_runs_are_selected_by_condition(store):
 
 def test_meta_is_added_and_replaced(store):
     store.set_meta({"suite": "t", "jobs": "2"})
-    assert store.meta() == {"schema_version": str(SCHEMA_VERSION), "suite": "t", "jobs": "2"}
+    assert store.meta() == {"schema_version": SCHEMA_VERSION, "suite": "t", "jobs": "2"}
 
 
 def test_a_plan_that_cannot_be_written_as_a_whole_is_not_written_at_all(folder):
@@ -125,7 +127,7 @@ def test_a_full_disk_is_told_as_such_and_the_store_goes_on(store, folder):
 
 
 def test_a_store_that_cannot_be_made_leaves_no_file(folder, monkeypatch):
-    monkeypatch.setattr(store_module, "SCHEMA", store_module.SCHEMA + "CREATE nonsense;")
+    monkeypatch.setitem(SCHEMAS, SCHEMA_VERSION, SCHEMAS[SCHEMA_VERSION] + "CREATE nonsense;")
     assert refusal(Store.create, folder).startswith(f"{folder}: cannot be made a run folder (near")
     assert list(folder.iterdir()) == []
 
@@ -177,8 +179,31 @@ def test_a_database_of_something_else_is_refused(tmp_path):
 
 def test_another_schema_version_is_refused(store, folder):
     store.set_meta({"schema_version": "1"})
-    expected = f"{folder / FILE_NAME}: schema_version: is 1, expected {SCHEMA_VERSION}"
+    expected = f"{folder / FILE_NAME}: schema_version: is 1, expected 6 or 7"
     assert refusal(Store.open, folder) == expected
+
+
+def as_version_6(folder):
+    """Take from a new file what version 6 did not have; the tables are then as it made them."""
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as connection, connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN bounds")
+        connection.execute("UPDATE meta SET value = '6' WHERE key = 'schema_version'")
+
+
+def test_a_file_of_version_6_is_read_as_it_is_and_goes_on_as_ours(store, folder):
+    store.plan([INSTANCE], [RUN, RUN | {"repeat": 1}], {})
+    store.close()
+    as_version_6(folder)
+    before = (folder / FILE_NAME).read_bytes()
+    with contextlib.closing(Store.snapshot(folder)) as read:
+        assert [row["bounds"] for row in read.runs()] == [0, 0]
+    assert (folder / FILE_NAME).read_bytes() == before
+    with contextlib.closing(Store.open(folder)) as old:
+        old.finish(1, {"status": "ok", "machine_id": "m1"}, MACHINE)
+        assert old.plan([INSTANCE], [RUN, RUN | {"repeat": 1, "bounds": True}], {}) == 0
+    with contextlib.closing(Store.open(folder)) as new:
+        assert new.meta()["schema_version"] == SCHEMA_VERSION
+        assert [(row["status"], row["bounds"]) for row in new.runs()] == [("ok", 0), ("planned", 1)]
 
 
 def test_a_run_stopped_before_its_plan_was_written_is_refused_by_name(folder):

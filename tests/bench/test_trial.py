@@ -31,7 +31,7 @@ def guarantee(ratio, expected=False):
 def test_a_tiny_instance_is_certified_by_enumeration(tried, dispatch):
     trial = tried("slim-dp", two_cells(dispatch))
     none = 0.2 if dispatch == "serial" else 0.11
-    assert (trial.reference, trial.level, trial.proven) == ("brute-force", "certified", True)
+    assert (trial.reference, trial.level, trial.closed) == ("brute-force", "certified", True)
     assert trial.optimum_s == pytest.approx(none - TWO_CELLS_OPTIMA_S[dispatch])
     assert trial.ratio == pytest.approx(trial.saving_s / trial.optimum_s)
     assert trial.guarantee == (None if dispatch == "parallel" else 0.5)
@@ -40,7 +40,7 @@ def test_a_tiny_instance_is_certified_by_enumeration(tried, dispatch):
 
 def test_a_larger_one_is_left_to_exact_and_its_proof_to_one_code_base(tried):
     trial = tried("popularity", random_instance(1, servers=3, experts=6))
-    assert (trial.reference, trial.level, trial.proven) == ("exact", "claimed", True)
+    assert (trial.reference, trial.level, trial.closed) == ("exact", "claimed", True)
     assert 0 < trial.ratio <= 1
     assert trial.guarantee is trial.margin is None
 
@@ -87,7 +87,7 @@ def test_a_guarantee_in_the_mean_over_seeds_is_not_held_against_one_run(tried, p
 
 def test_declining_is_no_fault(tried, plugin):
     trial = tried("shy", two_cells(), plugin("shy", "raise NoSolutionError('too small')"))
-    assert (trial.status, trial.fault, trial.ratio, trial.proven) == ("no_solution", None, None, True)
+    assert (trial.status, trial.fault, trial.ratio, trial.closed) == ("no_solution", None, None, True)
 
 
 def test_a_placement_above_the_references_bound_is_a_contradiction(tried, plugin, monkeypatch, tmp_path):

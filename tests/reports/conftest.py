@@ -35,6 +35,7 @@ RUN: Row = {
     "guarantee_source": "",
     "guarantee_expected": False,
     "exact": False,
+    "bounds": False,
     "figures": {},
 }
 FAILED: Row = {
@@ -57,7 +58,9 @@ def no_figure_files(undrawn):
 
 @pytest.fixture(scope="session")
 def make_results() -> MakeResults:
-    """Return a builder: ``make_results([run, ...], {instance: (best, bound, proven)})``.
+    """Return a builder: ``make_results([run, ...], {instance: (best, bound, closed)})``.
+
+    A closed reference is cross-checked, so proven.
 
     A run is ``{"solver": ..., "instance": ..., "saving_s": ...}`` with what else it needs; its ``steps``,
     (seconds, saving, bound), are its trajectory. One with a ``planning_kind``, and its ``planning_amount``
@@ -110,15 +113,16 @@ def _with_planning(row: Row) -> Row:
     return {"planning": label, "planning_hash": f"hash-{row['instance']}-{label}"} | row
 
 
-def _reference(name: str, saving: float, bound: float, proven: bool) -> Row:
+def _reference(name: str, saving: float, bound: float, closed: bool) -> Row:
     has_bound = bound == bound
     return {
         "instance": name,
         "instance_hash": f"hash-{name}",
         "saving_s": saving,
         "bound_saving_s": bound,
-        "proven": proven,
-        "level": "claimed" if has_bound else "none",
+        "closed": closed,
+        "proven": closed,
+        "level": "cross-checked" if closed else "claimed" if has_bound else "none",
         "solver": "milp" if has_bound else "",
         "best_by": "milp" if saving == saving else "",
         "runtime_s": 1.5 if has_bound else float("nan"),

@@ -29,8 +29,8 @@ def results():
     """Two sequences, one with a proven optimum; one policy sees the future, one fails, one wins."""
     sequences = [
         SEQUENCE
-        | {"sequence": name, "proven": proven, "optimum_low_s": low, "optimum_high_s": 13.0, "best_by": "a"}
-        for name, proven, low in (("<proven>", True, 13.0), ("open", False, 10.0))
+        | {"sequence": name, "closed": closed, "optimum_low_s": low, "optimum_high_s": 13.0, "best_by": "a"}
+        for name, closed, low in (("<proven>", True, 13.0), ("open", False, 10.0))
     ]
     policies, periods = [], []
     for sequence in sequences:
@@ -40,7 +40,7 @@ def results():
             ("a", "present", 13.0),
             ("b[x=1]", "past", 20.0),
         ):
-            failed = int(policy == "b[x=1]" and sequence["proven"])
+            failed = int(policy == "b[x=1]" and sequence["closed"])
             policies.append(
                 POLICY
                 | {
@@ -90,7 +90,7 @@ def test_the_report_says_which_policy_that_can_be_run_is_best_and_names_are_no_m
     assert headline in text
     assert "<proven>" not in text
     assert "&lt;proven&gt;" in text
-    assert "proven on 1 of 2 sequences" in text
+    assert "known on 1 of 2 sequences, claimed by one code base" in text
     assert "1 failed" in text
     failed = pd.read_csv(tmp_path / "tables" / "failed_periods.csv")
     assert failed[["policy", "period", "status"]].to_numpy().tolist() == [["b[x=1]", 1, "error"]]

@@ -27,19 +27,19 @@ def test_only_exact_solvers_that_have_run_have_a_row(make_results, failed):
 @pytest.mark.parametrize(
     ("more", "outcome"),
     [
-        ({}, "proven"),
+        ({}, "claimed"),
         ({"termination": "feasible"}, "open"),
         ({"termination": "feasible", "runtime_s": 9.8}, "time_limit"),  # of 10 s, which it kept itself
         ({"termination": "feasible", "status": "time_limit", "runtime_s": 11.5}, "time_limit"),
         ({"termination": "none", "status": "no_solution", "saving_s": NAN, "runtime_s": 10.1}, "time_limit"),
         ({"termination": "none", "status": "no_solution", "saving_s": NAN, "runtime_s": 0.1}, "failed"),
         ({"termination": "feasible", "status": "error", "runtime_s": 10.1}, "failed"),
-        ({"termination": "optimal", "runtime_s": 9.99}, "proven"),
+        ({"termination": "optimal", "runtime_s": 9.99}, "claimed"),
     ],
 )
 def test_outcome_of_an_instance(make_results, more, outcome):
     row = rows(make_results([run("a", **more)])).loc["a"]
-    counts = {name: row[f"n_{name}"] for name in ("proven", "open", "time_limit", "failed")}
+    counts = {name: row[f"n_{name}"] for name in ("claimed", "open", "time_limit", "failed")}
     assert counts == dict.fromkeys(counts, 0) | {outcome: 1}
 
 
@@ -51,7 +51,7 @@ def test_instance_counts_by_its_worst_repeat(make_results, failed):
         run("a", "j", repeat=1, termination="feasible"),
     ]
     row = rows(make_results(runs)).loc["a"]
-    assert (row["n_instances"], row["n_proven"], row["n_open"], row["n_failed"]) == (2, 0, 1, 1)
+    assert (row["n_instances"], row["n_claimed"], row["n_open"], row["n_failed"]) == (2, 0, 1, 1)
 
 
 def test_instance_without_a_proof_counts_with_its_time_limit(make_results, failed):

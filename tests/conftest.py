@@ -1,4 +1,4 @@
-"""Settings of hypothesis, and what most tests do without: figures that are drawn."""
+"""Settings of hypothesis, and what most tests do without: figures that are drawn, programs of tests-all."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +11,17 @@ settings.register_profile(
     "random", settings.get_profile("same"), derandomize=False, max_examples=300, print_blob=True
 )  # asked for by --hypothesis-profile; the blob repeats a failure
 settings.load_profile("same")
+
+NOT_INSTALLED = {"gurobi", "gurobipy"}  # by the extra test, but by test-all
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests slow whose parameters name what is not installed for the others."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if any(isinstance(value, str) and value in NOT_INSTALLED for value in parameters.values()):
+            item.add_marker("slow")
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def pairwise(*factors: Iterable[Any]) -> list[tuple[Any, ...]]:
 def grid(*factors: Iterable[Any], slow: Collection[Any] = ()) -> list[Any]:
     """All rows of the product, for ``parametrize``; those that ``pairwise`` leaves out are marked slow.
 
-    Rows with a value of ``slow`` are slow, too.
+    Rows with a value of ``slow`` are slow, too, and no pair of others depends on them.
     """
     values = [list(factor) for factor in factors]
     few = pairwise(*([value for value in column if value not in slow] for column in values))

@@ -25,7 +25,6 @@ from slimbench.formulations.milp import Milp
 from slimbench.instances import Instance, Placement
 
 PATIENCE_S = 250  # of the waiting test, below pytest's own limit
-NOT_INSTALLED = ("gurobi",)  # by the extra test, but by test-all
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from oracles import brute_force, plain_saving
 
+from slimbench.bench import attack as search
 from slimbench.bench import traps
 from slimbench.bench.attack import HANGS, Attack, AttackSettings
 from slimbench.bench.draft import Limits
@@ -18,6 +19,13 @@ FULL = "return Placement(np.ones((instance.n_servers, instance.n_experts), bool)
 OPTIMAL = "return best_placement(instance, 10**6)"
 ENUMERATION = "from slimbench.formulations.enumeration import best_placement\nimport dataclasses"
 SMALL = Limits(servers=2, users=2, models=1, layers=1, experts=4, top_k=1, activations=6)
+
+
+@pytest.fixture(autouse=True)
+def few_candidates(monkeypatch):
+    """Let a generation have few instances."""
+    monkeypatch.setattr(search, "FIRST_DRAWN", 2)
+    monkeypatch.setattr(search, "CHILDREN", 6)
 
 
 @pytest.fixture

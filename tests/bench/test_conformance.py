@@ -36,7 +36,7 @@ def not_shown(call, *files):
     return {w: c.not_shown for w, c in zip(DEMANDS, checks, strict=True) if c.not_shown and not c.failures}
 
 
-def test_what_no_run_could_show_is_not_called_ok(plugin):
+def test_what_no_run_could_show_is_not_called_ok(plugin, small_kit):
     half = "guarantee=Guarantee('1/2', 'always', 'none', lambda *_: 0.5)"
     never = plugin("never", "raise ValueError('not today')", options=half)
     assert not_shown("never", never) == {

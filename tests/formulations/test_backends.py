@@ -8,8 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from grids import grid
-from isolated import NOT_INSTALLED, PATIENCE_S, process_of, solve_and_listen, solve_with_a_bad_listener
+from isolated import PATIENCE_S, process_of, solve_and_listen, solve_with_a_bad_listener
 from oracles import plain_saving
 from samples import random_instance, two_cells, with_fields
 from scipy import sparse
@@ -71,7 +70,8 @@ def plain(backend, dispatch="single"):
     return listened(model(dispatch)[1], backend)
 
 
-@pytest.mark.parametrize(("backend", "dispatch"), grid(BACKENDS, MODELS, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("dispatch", MODELS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_start_is_taken_with_its_whole_saving_and_the_optimum_stays(backend, dispatch, tmp_path):
     instance, milp = model(dispatch)
     placement = first_experts(instance)
@@ -91,7 +91,7 @@ def test_a_start_is_taken_with_its_whole_saving_and_the_optimum_stays(backend, d
         assert float(printed[1]) == pytest.approx(-units, rel=1e-4)
 
 
-@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_start_that_does_not_fit_is_ignored(backend):
     instance, milp = model()
     everything = Placement(np.ones((instance.n_servers, instance.n_experts), bool))
@@ -148,7 +148,7 @@ def test_placements_that_reductions_forbid_start_as_one_that_is_allowed_and_save
     assert swapped > 3
 
 
-@pytest.mark.parametrize("backend", grid(LISTENED, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", LISTENED)
 def test_incumbents_rise_and_bounds_fall_towards_the_optimum(backend):
     told = plain(backend)
     optimum = told["result"].objective
@@ -162,7 +162,7 @@ def test_incumbents_rise_and_bounds_fall_towards_the_optimum(backend):
     assert min(bounds + [bound for _, bound in told["incumbents"]]) >= optimum * (1 - 1e-6)
 
 
-@pytest.mark.parametrize("backend", grid(WITH_A_ROOT, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", WITH_A_ROOT)
 def test_the_bound_of_the_root_lies_between_the_last_bound_and_no_bound(backend):
     instance = random_instance(1, users=8, layers=2, experts=9, groups=8, capacity=0.3)
     result = listened(build_milp(instance), backend)["result"]
@@ -170,7 +170,7 @@ def test_the_bound_of_the_root_lies_between_the_last_bound_and_no_bound(backend)
     assert result.bound * (1 + 1e-6) < result.root_bound < 1000  # units of the latency without a cache
 
 
-@pytest.mark.parametrize("backend", grid(WITH_A_ROOT, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", WITH_A_ROOT)
 def test_a_model_solved_without_a_search_has_its_optimum_as_bound_of_the_root(backend):
     nothing_binds = Milp(
         objective=np.array([1.0, 2.0]),
@@ -196,7 +196,7 @@ def test_cp_sat_has_no_root():
     assert plain("cp-sat")["result"].root_bound is None
 
 
-@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_relaxation_has_no_root_either(backend):
     _, milp = model()
     result = listened(milp.relaxed(), backend)["result"]
@@ -204,7 +204,7 @@ def test_a_relaxation_has_no_root_either(backend):
     assert result.termination in {"optimal", "feasible"}
 
 
-@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_log_is_the_librarys_own(backend, tmp_path):
     log = tmp_path / "log"
     log.write_text("before\n")

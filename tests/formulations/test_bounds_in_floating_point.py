@@ -29,8 +29,10 @@ def fractions(values):
 def best_exactly(sets, sizes, room):
     """The most that experts within the room save; ``sets`` are pairs of experts and a fraction."""
     named = sorted(set().union(*(experts for experts, _ in sets)))
+    unit = max(weight.denominator for _, weight in sets)  # powers of two: integers add up faster
+    whole = [(experts, int(weight * unit)) for experts, weight in sets]
     return max(
-        sum((weight for experts, weight in sets if experts <= set(inside)), Fraction(0))
+        Fraction(sum(weight for experts, weight in whole if experts.issubset(inside)), unit)
         for count in range(len(named) + 1)
         for inside in itertools.combinations(named, count)
         if sum(int(sizes[e]) for e in inside) <= room

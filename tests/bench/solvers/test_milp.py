@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from adversarial import ADVERSARIAL, run
 from grids import grid
-from isolated import NOT_INSTALLED, PATIENCE_S, process_of, run_milp_solver
+from isolated import PATIENCE_S, process_of, run_milp_solver
 from oracles import brute_force, plain_fits, plain_saving
 from samples import random_instance, two_cells
 
@@ -27,7 +27,7 @@ def outcome(instance, *, deadline_left_s=math.inf, backend="highs", log_file=Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "dispatch", "backend"), grid(ADVERSARIAL, DISPATCHES, BACKENDS, slow=NOT_INSTALLED)
+    ("kind", "dispatch", "backend"), grid(ADVERSARIAL, DISPATCHES, BACKENDS, slow=["gurobi"])
 )
 def test_milp_proves_the_optimum(kind, dispatch, backend):
     instance = ADVERSARIAL[kind](dispatch)
@@ -53,10 +53,8 @@ def limit_s(backend):
     return 0.02 if backend == "gurobi" else 0.2
 
 
-@pytest.mark.parametrize(
-    ("limit", "backend"),
-    grid(["time_limit", "deadline_left_s", "no time at all"], BACKENDS, slow=NOT_INSTALLED),
-)
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("limit", ["time_limit", "deadline_left_s", "no time at all"])
 def test_a_run_stopped_by_either_limit_proves_nothing_but_its_bound(backend, limit):
     instance = hard(backend)
     limits = {"deadline_left_s": -1.0} if limit == "no time at all" else {limit: limit_s(backend)}
@@ -68,7 +66,7 @@ def test_a_run_stopped_by_either_limit_proves_nothing_but_its_bound(backend, lim
         assert bound is None or bound >= known * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("backend", grid(["highs", "scip", "cp-sat", "gurobi"], slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", ["highs", "scip", "cp-sat", "gurobi"])
 def test_incumbents_and_bounds_are_reported_as_they_are_found(backend):
     """Every backend but CBC tells of every improvement, with bounds that no placement exceeds."""
     instance = random_instance(2, users=12, layers=2, experts=8, groups=8, capacity=0.3)
@@ -82,7 +80,7 @@ def test_incumbents_and_bounds_are_reported_as_they_are_found(backend):
         assert bound is None or bound >= best * (1 - 1e-6)
 
 
-@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_bound_of_the_root_is_kept_in_seconds(backend):
     instance = random_instance(2, users=12, layers=2, experts=8, groups=8, capacity=0.3)
     result = outcome(instance, backend=backend)
@@ -97,7 +95,8 @@ def test_the_bound_of_the_root_is_kept_in_seconds(backend):
 # Starts
 
 
-@pytest.mark.parametrize(("deadline_left_s", "backend"), grid([0.3, -1.0], BACKENDS, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("deadline_left_s", [0.3, -1.0])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_with_a_start_ends_with_the_best_that_it_told(backend, deadline_left_s):
     """However far sweep and backend come: a sweep without any time places nothing."""
     instance = hard(backend)
@@ -123,7 +122,7 @@ def test_a_start_changes_no_optimum(dispatch):
     assert plain_saving(instance, result["placement"]) == pytest.approx(brute_force(instance)[0], rel=1e-6)
 
 
-@pytest.mark.parametrize("backend", grid(BACKENDS, slow=NOT_INSTALLED))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_librarys_log_goes_where_the_context_says(backend, tmp_path):
     log = tmp_path / "log"
     outcome(two_cells(), backend=backend, log_file=log)

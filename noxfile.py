@@ -56,7 +56,7 @@ def run_tests(session: nox.Session, extra: str, *options: str) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Give readers 100,000 damaged files, MILP backends 2,000 instances; arguments go to the fuzzer."""
-    session.install("-e", ".[test]")
+    session.install("-e", ".[test,gurobi]")
     session.run("python", "-m", "fuzz", *session.posargs, env={"PYTHONPATH": "tests"})
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from slimbench.bench.context import SolveContext
 from slimbench.bench.plugin import Parameters, solver
-from slimbench.bench.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, Start, load_backend, solve_milp
 from slimbench.formulations.bracket_search import BracketSearch
 from slimbench.formulations.branching import Progress, branch_and_bound
@@ -29,13 +28,12 @@ ROUNDING = 1e-9  # relative
 SHAKING_SHARE = 0.2  # at most, of the time left
 
 
-def _prepare(parameters: Parameters) -> None:
-    """Load HiGHS, in the run's own process."""
+def _load_library(_: Parameters) -> None:
+    """Load HiGHS in the run's own process; the kernels were warm before the fork."""
     load_backend("highs")
-    run_on_tiny_instances(exact.function, {**parameters, "iterations": 1})
 
 
-@solver("exact", exact=True, library=lambda _: "prices+highspy", compiled=True, prepare=_prepare)
+@solver("exact", exact=True, library=lambda _: "prices+highspy", compiled=True, prepare=_load_library)
 def exact(
     instance: Instance, context: SolveContext, *, iterations: int = 2000, first_rounding: int = 100
 ) -> Placement:

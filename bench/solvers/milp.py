@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from functools import partial
@@ -36,6 +37,7 @@ def _library(parameters: Parameters) -> str:
 
 def _load(parameters: Parameters) -> None:
     load_backend(parameters["backend"])
+    importlib.import_module("scipy.sparse")  # which scipy loads when it is used first
     if parameters["start"] != "none":
         run_on_tiny_instances(lambda instance, context: _swept(instance, context, math.inf), {})
 

@@ -6,8 +6,8 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import numpy as np
 import pytest
 import typer
@@ -37,17 +37,22 @@ COMMANDS = [
 ]
 
 
-def parse(command: click.Command, arguments: list[str]) -> None:
+def parse(command: Any, arguments: list[str]) -> None:
     """Read arguments as the command line does, and run nothing."""
     with command.make_context(command.name, arguments) as context:
-        if isinstance(command, click.Group):
-            _, inner, rest = command.resolve_command(context, [*context.protected_args, *context.args])
+        if hasattr(command, "resolve_command"):
+            _, inner, rest = command.resolve_command(context, arguments)
             parse(inner, rest)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_line_takes_every_command_of_the_readme(command):
     parse(typer.main.get_command(app), shlex.split(command)[1:])
+
+
+def test_what_the_command_line_does_not_take_is_refused():
+    with pytest.raises(Exception, match="No such option"):
+        parse(typer.main.get_command(app), ["solve", "cells.json.gz", "--colour"])
 
 
 def test_what_the_examples_cover():

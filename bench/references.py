@@ -111,7 +111,7 @@ class Bracket:
         return "claimed" if self._least else "none"
 
 
-def standing(reference: Mapping[str, Any]) -> str:
+def standing(reference: Mapping[Any, Any]) -> str:
     """What an optimum is called: ``proven``, ``claimed`` by one code base, or ``open``.
 
     Parameters

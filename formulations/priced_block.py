@@ -15,11 +15,11 @@ from slimbench.formulations.enumerated import (
     bound_of_sums,
     chain_layers,
     chosen_members,
-    forced_values,
     layer_profiles,
     roundings,
     unwind_layers,
 )
+from slimbench.formulations.forced_experts import forced_values
 from slimbench.formulations.model_counts import best_counts
 from slimbench.formulations.priced_terms import PricedTerms, complete_terms, mark_choice, priced_weights
 from slimbench.formulations.profiles import subset_sums

@@ -13,7 +13,7 @@ import typer
 from slimbench.bench.cli_options import CALL_HELP, InstanceFile, Json, Plugins, print_facts
 from slimbench.bench.exit_codes import FAILED
 from slimbench.bench.isolation import run_alone
-from slimbench.bench.messages import Job
+from slimbench.bench.messages import Job, Shape
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.references import ENUMERATION, Level
 from slimbench.bench.registry import find_solvers
@@ -38,6 +38,7 @@ def solve(
         job = Job(
             key=0,
             instance_file=str(instance),
+            shape=Shape.of(problem),
             solver=call.label,
             plugin_files=tuple(str(path) for path in plugin or []),
             seed=seed,

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from slimbench.bench.isolation import Workers
-from slimbench.bench.messages import Job
+from slimbench.bench.messages import Job, Shape
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call
 from slimbench.bench.verification import verified
@@ -106,6 +106,7 @@ class _Trial:
             Job(
                 key=0,
                 instance_file=str(file),
+                shape=Shape.of(instance),
                 solver=self.call.label,
                 plugin_files=self.plugin_files,
                 seed=1,

@@ -134,7 +134,7 @@ def _load(job: Job) -> None:
             solver = parse_policy(job.solver, find_policies()).parameters.get("solver", "slim-sweep")
         call = parse_call(solver, find_solvers())
         if call.solver.function.__module__.startswith("slimbench."):  # any other may raise, or never end
-            warm_up(call)
+            warm_up(call, job.shape)
     gc.freeze()  # a collection in a worker would copy every page of what is shared
     gc.enable()
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from slimbench.bench.isolation import Workers
 from slimbench.bench.library_records import best_of, refutations, with_best, with_bound
-from slimbench.bench.messages import Job, PackedPlacement
+from slimbench.bench.messages import Job, PackedPlacement, Shape
 from slimbench.bench.plugin import Call
 from slimbench.bench.verification import verified
 from slimbench.bench.versions import code_version
@@ -100,6 +100,7 @@ def verified_run(
     job = Job(
         key=0,
         instance_file=str(file),
+        shape=Shape.of(instance),
         solver=call.label,
         plugin_files=tuple(str(path) for path in plugin_files),
         seed=seed,

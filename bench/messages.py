@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from slimbench.bench.policy_plugin import Sees
-from slimbench.instances import InstanceError, Placement
+from slimbench.instances import Dispatch, Instance, InstanceError, Placement
 
 Status = Literal[
     "ok", "time_limit", "cpu_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution",
@@ -46,6 +46,18 @@ class PackedPlacement(msgspec.Struct, frozen=True):
         return Placement(np.unpackbits(bits, count=count).reshape(self.shape).astype(np.bool_))
 
 
+class Shape(msgspec.Struct, frozen=True):
+    """What of an instance decides which kernels a solver needs."""
+
+    dispatch: Dispatch
+    widest_layer: int
+
+    @classmethod
+    def of(cls, instance: Instance) -> Shape:
+        """The shape of an instance."""
+        return cls(instance.dispatch, max(model.experts_per_layer for model in instance.models))
+
+
 class Sight(msgspec.Struct, frozen=True):
     """An ``Observation`` as it goes to a worker: instances as files, of the periods it may know alone."""
 
@@ -68,6 +80,8 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     ----------
     instance_file : str
         Of a solver's run; empty for a decision.
+    shape : Shape
+        Of that instance; of the period at hand for a decision.
     solver : str
         The call, of a policy for a decision.
     cpu_limit_s : float or None
@@ -82,6 +96,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
 
     key: int
     instance_file: str
+    shape: Shape
     solver: str
     plugin_files: tuple[str, ...]
     seed: int

@@ -11,7 +11,7 @@ from typing import Any
 
 from slimbench.bench.executor import Executor
 from slimbench.bench.machine import describe_machine, now
-from slimbench.bench.messages import TEMPORARY, Job
+from slimbench.bench.messages import TEMPORARY, Job, Shape
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Solver
 from slimbench.bench.reference_cache import ReferenceCache
@@ -92,10 +92,12 @@ class _Execution:
             self._finish(row, *known)
             return
         self._under_way[row["run_id"]] = row
+        sha256 = row["planning_hash"] or row["instance_hash"]
         self._executor.submit(
             Job(
                 key=row["run_id"],
-                instance_file=str(self._files[row["planning_hash"] or row["instance_hash"]]),
+                instance_file=str(self._files[sha256]),
+                shape=Shape.of(self._instance(sha256)),
                 solver=row["solver"],
                 plugin_files=self._plugin_files,
                 seed=row["seed"],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from slimbench.bench.isolation import Workers
-from slimbench.bench.messages import Job, Status
+from slimbench.bench.messages import Job, Shape, Status
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.plugin import Call, parse_call
 from slimbench.bench.references import ENUMERATION, Level, Reference, reference_of
@@ -112,8 +112,9 @@ class Laboratory:
         file = self._folder / "instance.npz"
         write_instance(instance, file)
         reference_call = self._reference_call(instance)
-        proof = self._run(file, reference_call, (), REFERENCE_TIME_LIMIT_S)  # plugins take no part in it
-        outcome = self._run(file, self._call, self._plugin_files, self._time_limit_s)
+        # plugins take no part in the proof
+        proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
+        outcome = self._run(file, instance, self._call, self._plugin_files, self._time_limit_s)
         proof_row = verified(instance, proof)
         row = verified(instance, outcome)
         # Of the solver only the placement counts here, so that its own bound proves nothing.
@@ -158,11 +159,19 @@ class Laboratory:
         declared = self._call.solver.guarantee
         return None if declared is None or declared.expected else row["guarantee_ratio"]
 
-    def _run(self, file: Path, call: Call, plugin_files: tuple[str, ...], time_limit_s: float) -> Outcome:
+    def _run(
+        self,
+        file: Path,
+        instance: Instance,
+        call: Call,
+        plugin_files: tuple[str, ...],
+        time_limit_s: float,
+    ) -> Outcome:
         self._workers.submit(
             Job(
                 key=0,
                 instance_file=str(file),
+                shape=Shape.of(instance),
                 solver=call.label,
                 plugin_files=plugin_files,
                 seed=self._seed,

@@ -11,32 +11,38 @@ from typing import Any, Final
 import numpy as np
 
 from slimbench.bench.context import SolveContext
+from slimbench.bench.messages import Shape
 from slimbench.bench.plugin import Call, PluginError
 from slimbench.formulations import SolverError
 from slimbench.instances import DISPATCHES, Dispatch, Instance, Model, Placement
 from slimbench.instances.kernels import on_first_compilation
 
-WIDE_EXPERTS: Final = 18  # in one layer: enumerated by some solvers, too many for others
+WIDTHS: Final = (8, 16, 18)  # experts of a layer: in the last too many for solvers that enumerate up to 16
 PATIENCE_S: Final = 0.2  # a solver that improves without end has run its kernels by then
 
-_warm: set[str] = set()  # labels of calls
+_warm: set[tuple[str, Dispatch, int]] = set()  # labels of calls, with a dispatch and a width
 
 
-def warm_up(call: Call) -> None:
-    """Run a compiled solver on tiny instances of every dispatch, with few and with many experts a layer.
+def warm_up(call: Call, shape: Shape | None = None) -> None:
+    """Run a compiled solver on tiny instances of a shape, or of every dispatch with few and many experts.
 
-    Once in a process and those that it forks. Refusals are the real run's to report.
+    A solver may enumerate layers up to some number of experts, whatever that is, so besides an instance of
+    three experts a layer there is one about as wide as the shape. Once in a process and those that it forks.
+    Refusals are the real run's to report.
     """
-    if not call.solver.compiled or call.label in _warm:
+    dispatches = DISPATCHES if shape is None else (shape.dispatch,)
+    width = next((w for w in WIDTHS if shape is not None and w >= shape.widest_layer), WIDTHS[-1])
+    cold = [dispatch for dispatch in dispatches if (call.label, dispatch, width) not in _warm]
+    if not call.solver.compiled or not cold:
         return
-    _warm.add(call.label)
 
     def say() -> None:
         sys.stderr.write(f"slimbench: compiling {call.solver.name}, once on this machine\n")
 
     with on_first_compilation(say):
-        for dispatch in DISPATCHES:
-            for instance in (tiny_instance(dispatch), wide_instance(dispatch)):
+        for dispatch in cold:
+            _warm.add((call.label, dispatch, width))
+            for instance in (tiny_instance(dispatch), wide_instance(dispatch, width)):
                 context = SolveContext(np.random.default_rng(0), deadline=time.monotonic() + PATIENCE_S)
                 with contextlib.suppress(SolverError, PluginError):
                     call.solver(instance, context, **call.parameters)
@@ -60,15 +66,15 @@ def tiny_instance(dispatch: Dispatch) -> Instance:
     )
 
 
-def wide_instance(dispatch: Dispatch) -> Instance:
-    """The same servers and users with one layer of 18 experts, called in pairs of neighbours."""
-    pairs = [[e, (e + 1) % WIDE_EXPERTS] for e in range(WIDE_EXPERTS)]
+def wide_instance(dispatch: Dispatch, width: int) -> Instance:
+    """The same servers and users with one layer of ``width`` experts, called in pairs of neighbours."""
+    pairs = [[e, (e + 1) % width] for e in range(width)]
     return _instance(
         dispatch,
-        Model("wide", layers=1, experts_per_layer=WIDE_EXPERTS, top_k=2, expert_bytes=1),
-        users=[e % 2 for e in range(WIDE_EXPERTS)],
-        layers=[0] * WIDE_EXPERTS,
-        rates=[1 / (e + 1) for e in range(WIDE_EXPERTS)],
+        Model("wide", layers=1, experts_per_layer=width, top_k=2, expert_bytes=1),
+        users=[e % 2 for e in range(width)],
+        layers=[0] * width,
+        rates=[1 / (e + 1) for e in range(width)],
         groups=pairs,
     )
 

@@ -26,6 +26,7 @@ from slimbench.bench.messages import (
     Job,
     PackedPlacement,
     Ready,
+    Shape,
     Sight,
     Status,
     WorkerMessage,
@@ -123,7 +124,7 @@ def failed(status: Status, message: str) -> Finished:
 def _prepared_run(job: Job) -> _Prepared:
     call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
     instance = read_instance(job.instance_file)
-    warm_up(call)  # a plugin's: shipped ones were warm before the fork
+    warm_up(call, Shape.of(instance))  # a plugin's: shipped ones were warm before the fork
     if call.solver.prepare is not None:
         call.solver.prepare(call.parameters)
     declared = call.solver.guarantee

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimbench.bench.isolation import Workers
-from slimbench.bench.messages import Job, PackedPlacement, Sight, Status
+from slimbench.bench.messages import Job, PackedPlacement, Shape, Sight, Status
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.policy_plugin import PolicyCall
 from slimbench.bench.suite import Limits
@@ -155,6 +155,7 @@ class Stage:
             Job(
                 key=0,
                 instance_file="",
+                shape=Shape.of(instance),
                 solver=call.label,
                 plugin_files=self._plugin_files,
                 seed=seed,

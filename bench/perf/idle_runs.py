@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from slimbench.bench.executor import Executor
-from slimbench.bench.messages import Job
+from slimbench.bench.messages import Job, Shape
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.perf.child import command_seconds
 from slimbench.bench.verification import verified
@@ -53,6 +53,7 @@ def idle_jobs(solver: str) -> Iterator[Callable[[int], list[Job]]]:
                 Job(
                     key=key,
                     instance_file=str(file),
+                    shape=Shape.of(INSTANCE),
                     solver=solver,
                     plugin_files=(str(PLUGIN),),
                     seed=key,

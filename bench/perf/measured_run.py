@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimbench.bench.isolation import run_alone
-from slimbench.bench.messages import Job
+from slimbench.bench.messages import Job, Shape
 from slimbench.bench.plugin import parse_call
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.verification import verified
@@ -53,6 +53,7 @@ def measure(instance: Instance, solver: str, time_limit_s: float) -> MeasuredRun
         job = Job(
             key=0,
             instance_file=str(file),
+            shape=Shape.of(instance),
             solver=call.label,
             plugin_files=(),
             seed=0,

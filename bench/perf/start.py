@@ -25,6 +25,10 @@ NEW: Final = (
 SHELL: Final = ("-c", "import typer, rich")
 NUMBERS: Final = ("-c", "import numpy, msgspec, psutil")
 KERNELS: Final = ("-c", "import numba")
+COMPILED: Final = (
+    "local-search", "annealing", "slim-greedy", "slim-dp", "slim-maxconv", "slim-sweep", "lagrangian",
+    "bounds", "lns", "exact",
+)  # fmt: skip
 COMMANDS: Final[
     Mapping[str, tuple[Sequence[str], tuple[str, ...]]]
 ] = {  # with the imports it is held against
@@ -37,14 +41,13 @@ COMMANDS: Final[
         (*SLIMBENCH, "solve", INSTANCE, "-s", "popularity"),
         ("import numpy, msgspec, psutil",),
     ),
-    "slimbench solve -s slim-dp": (
-        (*SLIMBENCH, "solve", INSTANCE, "-s", "slim-dp"),
-        ("import numpy, msgspec, psutil", "import numba"),
-    ),
-    "slimbench solve -s exact": (
-        (*SLIMBENCH, "solve", INSTANCE, "-s", "exact"),
-        ("import numpy, msgspec, psutil", "import numba"),
-    ),
+    **{
+        f"slimbench solve -s {solver}": (
+            (*SLIMBENCH, "solve", INSTANCE, "-s", solver),
+            ("import numpy, msgspec, psutil", "import numba"),
+        )
+        for solver in COMPILED
+    },
     "benchopt --help": ((*BENCHOPT, "--help"), ()),
     "benchopt run, a solver that does nothing": (
         (*BENCHOPT, "run", ".", "--no-plot", "--no-cache", "-r", "1"),

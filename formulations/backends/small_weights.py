@@ -12,7 +12,7 @@ import math
 from typing import Final
 
 import numpy as np
-from scipy.optimize import nnls
+import scipy  # which loads its parts when they are used
 
 from slimbench.instances.arrays import FloatArray, IntArray
 
@@ -133,7 +133,7 @@ def _separating(inside: IntArray, outside: IntArray) -> FloatArray | None:
     target = np.append(np.zeros(kinds + 1), 1.0)
     matrix = np.vstack([constraints.T, least])
     try:
-        residual = matrix @ nnls(matrix, target)[0] - target
+        residual = matrix @ scipy.optimize.nnls(matrix, target)[0] - target
     except RuntimeError:  # too many iterations
         return None
     if residual[-1] > -1e-12:  # nothing separates them, as far as floating point tells

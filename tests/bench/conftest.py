@@ -25,7 +25,7 @@ from suite_text import HEAD
 from slimbench.bench import cli
 from slimbench.bench.benchmark import Request, opened
 from slimbench.bench.isolation import Workers
-from slimbench.bench.messages import Job
+from slimbench.bench.messages import Job, Shape
 from slimbench.bench.plan import make_plan
 from slimbench.bench.registry import find_solvers
 from slimbench.bench.suite import Suite, SuiteFile, read_suite
@@ -229,6 +229,7 @@ def job(tmp_path, tiny_file):
         return Job(
             key=key,
             instance_file=str(tiny_file),
+            shape=Shape.of(tiny_instance("single")),
             solver=solver,
             plugin_files=tuple(map(str, plugins)),
             seed=1,

@@ -8,7 +8,7 @@ from run_folders import write_run
 from samples import with_fields
 
 from slimbench.bench import load_results
-from slimbench.bench.messages import Guaranteed, Job, PackedPlacement
+from slimbench.bench.messages import Guaranteed, Job, PackedPlacement, Shape
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.ratio_intervals import with_ratios
 from slimbench.bench.references import reference_of
@@ -25,7 +25,7 @@ ZERO_S = ZERO_SAVING * NONE_S
 
 def outcome_of(placement, bound_s, *, optimal):
     return Outcome(
-        job=Job(0, "", "milp", (), 1, 1.0, 1.0, 1, ""), status="ok", message="",
+        job=Job(0, "", Shape("single", 1), "milp", (), 1, 1.0, 1.0, 1, ""), status="ok", message="",
         placement=PackedPlacement.pack(placement), bound_saving_s=bound_s, optimal=optimal, runtime_s=0.1,
         cpu_s=0.1, peak_memory_mb=1.0, figures={}, load_before=0.0, machine={}, trail=Trail(),
         guarantee=Guaranteed(),

@@ -12,7 +12,7 @@ from samples import build, two_cells, with_fields
 
 from slimbench.bench.compare import compare_runs
 from slimbench.bench.merge import merge_runs
-from slimbench.bench.messages import Guaranteed, Job, PackedPlacement
+from slimbench.bench.messages import Guaranteed, Job, PackedPlacement, Shape
 from slimbench.bench.outcome import Outcome
 from slimbench.bench.ratio_intervals import transfers_with_ratios, with_ratios
 from slimbench.bench.results import load_results
@@ -42,7 +42,7 @@ def three_experts(rates):
 def test_planning_on_the_wrong_part_loses_what_it_must():
     truth, seen = three_experts([0.6, 0.3, 0.1]), three_experts([0.0, 0.3, 0.7])
     placement = Placement.of(seen, {0: [(0, 0, 2)], 1: [(0, 0, 1)]})
-    job = Job(0, "", "exact", (), 1, 1.0, 1.0, 1, "")
+    job = Job(0, "", Shape("single", 1), "exact", (), 1, 1.0, 1.0, 1, "")
     outcome = Outcome(
         job=job, status="ok", message="", placement=PackedPlacement.pack(placement), bound_saving_s=0.097,
         optimal=True, runtime_s=0.1, cpu_s=0.1, peak_memory_mb=1.0, figures={}, load_before=0.0, machine={},

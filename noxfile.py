@@ -57,14 +57,14 @@ def run_tests(session: nox.Session, extra: str, *options: str) -> None:
 def fuzz(session: nox.Session) -> None:
     """Give readers 100,000 damaged files, MILP backends 2,000 instances; arguments go to the fuzzer."""
     session.install("-e", ".[test,gurobi]")
-    session.run("python", "-m", "fuzz", *session.posargs, env={"PYTHONPATH": "tests"})
+    session.run("python", "-m", "fuzz", *session.posargs, env={"PYTHONPATH": "tests:tests/inputs"})
 
 
 @nox.session
 def perf(session: nox.Session) -> None:
     """Measure SlimBench beside other tools, and write perf/*.md and perf/*.csv; arguments name benchmarks."""
     install_as_users_do(session, "[perf]")
-    session.run("python", "-m", "slimbench.bench.perf", *session.posargs)
+    session.run("python", "-m", "perf", *session.posargs, env={"PYTHONPATH": "tests:tests/inputs"})
 
 
 @nox.session(name="record-tiny")

@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slimbench.bench.benchmark import run
-    from slimbench.bench.compare import compare_runs
-    from slimbench.bench.context import NoSolutionError, SolveContext
-    from slimbench.bench.export import export_run
-    from slimbench.bench.merge import merge_runs
-    from slimbench.bench.plugin import Guarantee, PluginError, Solver, solver
-    from slimbench.bench.policy_plugin import Observation, Policy, policy
-    from slimbench.bench.results import Results, load_results
+    from slimbench.bench.plugins.context import NoSolutionError, SolveContext
+    from slimbench.bench.plugins.plugin import Guarantee, PluginError, Solver, solver
+    from slimbench.bench.plugins.policy_plugin import Observation, Policy, policy
+    from slimbench.bench.results.compare import compare_runs
+    from slimbench.bench.results.export import export_run
+    from slimbench.bench.results.merge import merge_runs
+    from slimbench.bench.results.results import Results, load_results
+    from slimbench.bench.suites.benchmark import run
 
 __all__ = [
     "Guarantee",
@@ -34,21 +34,21 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Guarantee": "plugin",
-    "NoSolutionError": "context",
-    "Observation": "policy_plugin",
-    "PluginError": "plugin",
-    "Policy": "policy_plugin",
-    "Results": "results",
-    "SolveContext": "context",
-    "Solver": "plugin",
-    "compare_runs": "compare",
-    "export_run": "export",
-    "load_results": "results",
-    "merge_runs": "merge",
-    "policy": "policy_plugin",
-    "run": "benchmark",
-    "solver": "plugin",
+    "Guarantee": "plugins.plugin",
+    "NoSolutionError": "plugins.context",
+    "Observation": "plugins.policy_plugin",
+    "PluginError": "plugins.plugin",
+    "Policy": "plugins.policy_plugin",
+    "Results": "results.results",
+    "SolveContext": "plugins.context",
+    "Solver": "plugins.plugin",
+    "compare_runs": "results.compare",
+    "export_run": "results.export",
+    "load_results": "results.results",
+    "merge_runs": "results.merge",
+    "policy": "plugins.policy_plugin",
+    "run": "suites.benchmark",
+    "solver": "plugins.plugin",
 }
 
 

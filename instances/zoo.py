@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from slimbench.instances.errors import InstanceError
-from slimbench.instances.instance import Model
+from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.instance import Model
 
 SHIPPED_DATA = Path(str(resources.files("slimbench.instances"))) / "data"
 BYTES_PER_BF16 = 2

@@ -1,22 +1,22 @@
 """What the numbers say: ratios, guarantees, profiles, figures, and the page that shows them."""
 
-from slimbench.bench.ratio_intervals import with_ratios
-from slimbench.reports.aggregates import aggregate_table
-from slimbench.reports.anytime import anytime_curves
-from slimbench.reports.audit import guarantee_audit, violations
-from slimbench.reports.by_top_k import by_top_k
-from slimbench.reports.comparisons import average_ranks, cliques, friedman_test, pairwise
-from slimbench.reports.exact_methods import exact_table
-from slimbench.reports.page import write_report
-from slimbench.reports.pareto import pareto_front
-from slimbench.reports.profiles import ratio_profile, time_profile
-from slimbench.reports.ratios import per_instance, ratio_table, runtime_table
-from slimbench.reports.reductions import reduction_effects
-from slimbench.reports.robustness import observations_needed, robustness, robustness_summary
-from slimbench.reports.runtime_fits import runtime_fits
-from slimbench.reports.solver_pairs import pair_summary, solver_pair
-from slimbench.reports.sweeps import sweep_table
-from slimbench.reports.worst_cases import worst_cases
+from slimbench.bench.results.ratio_intervals import with_ratios
+from slimbench.reports.pages.page import write_report
+from slimbench.reports.statistics.aggregates import aggregate_table
+from slimbench.reports.statistics.anytime import anytime_curves
+from slimbench.reports.statistics.audit import guarantee_audit, violations
+from slimbench.reports.statistics.by_top_k import by_top_k
+from slimbench.reports.statistics.comparisons import average_ranks, cliques, friedman_test, pairwise
+from slimbench.reports.statistics.exact_methods import exact_table
+from slimbench.reports.statistics.pareto import pareto_front
+from slimbench.reports.statistics.profiles import ratio_profile, time_profile
+from slimbench.reports.statistics.ratios import per_instance, ratio_table, runtime_table
+from slimbench.reports.statistics.reductions import reduction_effects
+from slimbench.reports.statistics.robustness import observations_needed, robustness, robustness_summary
+from slimbench.reports.statistics.runtime_fits import runtime_fits
+from slimbench.reports.statistics.solver_pairs import pair_summary, solver_pair
+from slimbench.reports.statistics.sweeps import sweep_table
+from slimbench.reports.statistics.worst_cases import worst_cases
 
 __all__ = [
     "aggregate_table",

@@ -1,8 +1,8 @@
 """Compile the kernels of every solver into numba's cache."""
 
-from slimbench.bench.plugin import parse_call
-from slimbench.bench.registry import find_solvers
-from slimbench.bench.warm_up import warm_up
+from slimbench.bench.plugins.plugin import parse_call
+from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.plugins.warm_up import warm_up
 
 solvers = find_solvers()
 for name in solvers:

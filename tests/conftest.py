@@ -29,4 +29,4 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Leave the figure files of reports empty but in tests marked ``drawn``: drawing takes seconds."""
     if not request.node.get_closest_marker("drawn"):
         empty = {"svg": b"", "pdf": b"", "png": b""}
-        monkeypatch.setattr("slimbench.reports.page.renderings", lambda _figure: empty)
+        monkeypatch.setattr("slimbench.reports.pages.page.renderings", lambda _figure: empty)

@@ -18,10 +18,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from slimbench.bench.context import NoSolutionError, SolveContext
+from slimbench.bench.plugins.context import NoSolutionError, SolveContext
 from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, solve_milp
-from slimbench.formulations.formulation import build_milp
-from slimbench.formulations.milp import Milp
+from slimbench.formulations.milp.build import build_milp
+from slimbench.formulations.milp.model import Milp
 from slimbench.instances import Instance, Placement
 
 PATIENCE_S = 250  # of the waiting test, below pytest's own limit
@@ -116,7 +116,7 @@ def run_solver(
     """The same for any plugin."""
     import time
 
-    from slimbench.bench.registry import find_solvers
+    from slimbench.bench.plugins.registry import find_solvers
 
     reports: list[tuple[Placement | None, float | None]] = []
     context = SolveContext(

@@ -8,10 +8,10 @@ from typing import Any
 
 from samples import TWO_CELLS, TWO_CELLS_PLACEMENT
 
-from slimbench.bench.library_records import new_entry
-from slimbench.instances.library import Library, read_library
-from slimbench.instances.library_changes import add_entry, new_library, today
-from slimbench.instances.library_index import INDEX_NAME
+from slimbench.bench.library.records import new_entry
+from slimbench.instances.library.changes import add_entry, new_library, today
+from slimbench.instances.library.index import INDEX_NAME
+from slimbench.instances.library.library import Library, read_library
 
 RECIPE = {
     "dispatch": "serial",

@@ -10,9 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
-from slimbench.bench import isolation
-from slimbench.bench.isolation import Workers
-from slimbench.bench.server_link import ServerLink
+from slimbench.bench.isolation import workers as isolation
+from slimbench.bench.isolation.server_link import ServerLink
+from slimbench.bench.isolation.workers import Workers
 
 HOME = Path.cwd()
 
@@ -59,4 +59,6 @@ def shared_servers() -> Iterator[None]:
         link.busy = True
         link.close()
     SharedLink.idle.clear()
-    assert not any("slimbench.bench.forkserver" in child.cmdline() for child in psutil.Process().children())
+    assert not any(
+        "slimbench.bench.isolation.forkserver" in child.cmdline() for child in psutil.Process().children()
+    )

@@ -14,10 +14,10 @@ import typer
 from samples import two_cells
 
 from slimbench.bench import SolveContext
-from slimbench.bench.cli import app
-from slimbench.bench.plan import make_plan
-from slimbench.bench.registry import find_solvers
-from slimbench.bench.suite import read_suite
+from slimbench.bench.cli.main import app
+from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.suites.plan import make_plan
+from slimbench.bench.suites.suite import read_suite
 from slimbench.instances import write_instance
 
 README = Path(__file__).parents[1] / "README.md"

@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimbench.bench.isolation import Workers
-from slimbench.bench.messages import Job, PackedPlacement, Shape, Sight, Status
-from slimbench.bench.outcome import Outcome
-from slimbench.bench.policy_plugin import PolicyCall
-from slimbench.bench.suite import Limits
-from slimbench.formulations.horizon import unstacked
+from slimbench.bench.isolation.messages import Job, PackedPlacement, Shape, Sight, Status
+from slimbench.bench.isolation.outcome import Outcome
+from slimbench.bench.isolation.workers import Workers
+from slimbench.bench.plugins.policy_plugin import PolicyCall
+from slimbench.bench.suites.suite import Limits
+from slimbench.formulations.milp.horizon import unstacked
 from slimbench.instances import Instance, InstanceError, Placement, write_instance
-from slimbench.instances.arrays import BoolArray
-from slimbench.instances.sequence import PeriodCost, Sequence, period_cost, still_held
+from slimbench.instances.problem.arrays import BoolArray
+from slimbench.instances.sequences.sequence import PeriodCost, Sequence, period_cost, still_held
 
 
 @dataclass(frozen=True)

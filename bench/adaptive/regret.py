@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from slimbench.bench.adaptive.course import Course
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.tolerances import AGREEMENT
-from slimbench.instances.sequence import Sequence
+from slimbench.instances.sequences.sequence import Sequence
 
 
 @dataclass(frozen=True)

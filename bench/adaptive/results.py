@@ -13,9 +13,9 @@ import pandas as pd
 
 from slimbench.bench.adaptive.course import Course
 from slimbench.bench.adaptive.tables import Played, period_table, policy_table, sequence_table
-from slimbench.bench.export import spreadsheet_safe
-from slimbench.bench.store import StoreError
-from slimbench.instances.files import write_atomically
+from slimbench.bench.results.export import spreadsheet_safe
+from slimbench.bench.store.store import StoreError
+from slimbench.instances.files.files import write_atomically
 
 FILE_NAME: Final = "adaptive.json"
 TABLES: Final = ("sequences", "policies", "periods")

@@ -10,13 +10,13 @@ from slimbench.bench.adaptive.course import Course, Stage
 from slimbench.bench.adaptive.results import AdaptiveResults, sequence_folder, write_results
 from slimbench.bench.adaptive.suite import AdaptiveSuite, NamedSequence, suite_sequences
 from slimbench.bench.adaptive.tables import Played, played
-from slimbench.bench.isolation import Workers
-from slimbench.bench.machine import describe_machine, now
-from slimbench.bench.plugin import PluginError
-from slimbench.bench.policy_plugin import Policy, PolicyCall, parse_policy
-from slimbench.bench.registry import find_policies
-from slimbench.bench.seeds import drawn_seed
-from slimbench.bench.suite import SuiteError, SuiteFile, refuse_repeated
+from slimbench.bench.execution.machine import describe_machine, now
+from slimbench.bench.isolation.workers import Workers
+from slimbench.bench.plugins.plugin import PluginError
+from slimbench.bench.plugins.policy_plugin import Policy, PolicyCall, parse_policy
+from slimbench.bench.plugins.registry import find_policies
+from slimbench.bench.suites.seeds import drawn_seed
+from slimbench.bench.suites.suite import SuiteError, SuiteFile, refuse_repeated
 from slimbench.instances import InstanceError
 
 OnCourse = Callable[[str, Course], None]  # name of the sequence, and how a policy fared on it

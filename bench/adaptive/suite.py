@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from slimbench.bench.suite import Limits, SuiteError, SuiteFile, naming_entry, read_suite_of
-from slimbench.bench.sweeps import points_of
-from slimbench.instances.scenario import recipe_fields
-from slimbench.instances.sequence import Sequence
-from slimbench.instances.sequence_recipe import make_sequence, read_sequence_recipe
+from slimbench.bench.suites.suite import Limits, SuiteError, SuiteFile, naming_entry, read_suite_of
+from slimbench.bench.suites.sweeps import points_of
+from slimbench.instances.generators.scenario import recipe_fields
+from slimbench.instances.sequences.recipe import make_sequence, read_sequence_recipe
+from slimbench.instances.sequences.sequence import Sequence
 
 SHIPPED: Final = "slimbench.bench.adaptive.suites"
 
@@ -43,8 +43,8 @@ class AdaptiveSuite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description : str
     policies : tuple of str, as ``name[parameter=value]``
     sequences : tuple of tables
-        Each a recipe (``slimbench.instances.sequence_recipe.SequenceRecipe``), or ``scenario`` (a shipped
-        one, ``slimbench.instances.scenario``) with what is to be changed of and added to its recipe.
+        Each a recipe (``slimbench.instances.sequences.recipe.SequenceRecipe``), or ``scenario`` (a shipped
+        one, ``scenario``) with what is to be changed of and added to its recipe.
         ``dispatch`` and ``seed`` may be lists.
     seed : int
         From which the seed of every policy on every sequence is drawn.

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from slimbench.bench import Observation, SolveContext, policy
-from slimbench.bench.policy_planner import plan
+from slimbench.bench.plugins.policy_planner import plan
 from slimbench.instances import Placement, evaluate
-from slimbench.instances.pooling import pooled
+from slimbench.instances.problem.pooling import pooled
 
 
 @policy("ftpl", sees="past")

@@ -8,14 +8,14 @@ from typing import Final, Literal
 import numpy as np
 
 from slimbench.bench import NoSolutionError, Observation, SolveContext, policy
-from slimbench.bench.policy_planner import plan
+from slimbench.bench.plugins.policy_planner import plan
 from slimbench.formulations.backends import SolveOptions, Start, solve_milp
-from slimbench.formulations.formulation import build_milp
-from slimbench.formulations.horizon import build_horizon, stacked, unstacked
-from slimbench.formulations.moves import best_moves
+from slimbench.formulations.heuristics.reconfiguration import best_moves
+from slimbench.formulations.milp.build import build_milp
+from slimbench.formulations.milp.horizon import build_horizon, stacked, unstacked
 from slimbench.instances import Instance, Placement
-from slimbench.instances.pooling import pooled
-from slimbench.instances.sequence import Sequence, costs, fetch_prices_s, still_held
+from slimbench.instances.problem.pooling import pooled
+from slimbench.instances.sequences.sequence import Sequence, costs, fetch_prices_s, still_held
 
 LOOKAHEADS: Final = (1.0, 2.0, 4.0, 8.0)  # periods that a move has to pay for itself in, in the starts
 

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 import msgspec
 
 from slimbench.bench import Observation, SolveContext, policy
-from slimbench.bench.policy_planner import plan
-from slimbench.formulations.moves import best_moves, moves_within
+from slimbench.bench.plugins.policy_planner import plan
+from slimbench.formulations.heuristics.reconfiguration import best_moves, moves_within
 from slimbench.instances import Placement
 
 BYTES: Final = 1e6  # of a megabyte

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slimbench.bench import Observation, SolveContext, policy
-from slimbench.bench.policy_planner import plan
+from slimbench.bench.plugins.policy_planner import plan
 from slimbench.instances import Placement
 
 

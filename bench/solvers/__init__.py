@@ -1,0 +1,1 @@
+"""Solvers that come with SlimBench, one plugin a file."""

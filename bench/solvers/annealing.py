@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import solver
 from slimbench.bench.solvers.popularity import popularity
-from slimbench.formulations.and_terms import and_terms
-from slimbench.formulations.annealing import anneal_server
+from slimbench.formulations.heuristics.annealing import anneal_server
+from slimbench.formulations.terms.and_terms import and_terms
 from slimbench.instances import Instance, Placement, evaluate
 
 COOLING = 1e-3  # the last temperature over the first

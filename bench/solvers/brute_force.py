@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import solver
-from slimbench.formulations.enumeration import best_placement
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import solver
+from slimbench.formulations.brute_force import best_placement
 from slimbench.instances import Instance, Placement, evaluate
 
 

@@ -6,23 +6,23 @@ import math
 import time
 from collections.abc import Iterator
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import Parameters, solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import Parameters, solver
 from slimbench.formulations.backends import SolveOptions, Start, load_backend, solve_milp
-from slimbench.formulations.bracket_search import BracketSearch
-from slimbench.formulations.branching import Progress, branch_and_bound
-from slimbench.formulations.fixing import fixed_by_prices
-from slimbench.formulations.lagrangian import PricedBound, PricedCoupling
-from slimbench.formulations.priced_milp import priced_milp
-from slimbench.formulations.rewards import servers_share_groups
+from slimbench.formulations.heuristics.primal_dual import BracketSearch
+from slimbench.formulations.lagrangian.branch_and_bound import Progress, branch_and_bound
+from slimbench.formulations.lagrangian.cut_milp import priced_milp
+from slimbench.formulations.lagrangian.reduced_cost_fixing import fixed_by_prices
+from slimbench.formulations.lagrangian.rewards import servers_share_groups
+from slimbench.formulations.lagrangian.subgradient import PricedBound, PricedCoupling
 from slimbench.instances import Instance, Placement
-from slimbench.instances.arrays import FloatArray
+from slimbench.instances.problem.arrays import FloatArray
 
 TRIAL_NODES, TRIAL_S = 48, 4.0  # what a tree gets at least to show whether it is promising
 PROGRESS = 0.1  # share of the gap that some growth of the tree has to close to be promising
 NEAR_TURN_S = 0.1  # of neighbourhoods at first
 TREE_TURN_S = 0.5  # of the tree at first
-FEWEST_LAYERS = 3  # to shuffle: pair moves alone see to fewer
+MIN_LAYERS = 3  # to shuffle: pair moves alone see to fewer
 IDLE_SHAKES = 50  # neighbourhoods without a better placement before a MILP
 ROUNDING = 1e-9  # relative
 SHAKING_SHARE = 0.2  # at most, of the time left
@@ -61,7 +61,7 @@ def _finish(search: BracketSearch, priced: PricedCoupling, root: PricedBound, co
     """
     single_experts = search.instance.dispatch == "serial" or search.instance.max_group_size <= 1
     if not single_experts and _can_force(priced):
-        shuffles = search.instance.n_layers >= FEWEST_LAYERS
+        shuffles = search.instance.n_layers >= MIN_LAYERS
         persist = shuffles and not servers_share_groups(search.instance)
         tree = branch_and_bound(priced, root, search.wanted_s)
         promising = _grow(search, tree, context, TRIAL_S, TRIAL_NODES)
@@ -107,7 +107,7 @@ def _finish_by_milp(
     search: BracketSearch, priced: PricedCoupling, root: PricedBound, context: SolveContext
 ) -> None:
     """Neighbourhoods while they help, then the model without what prices fix, for the rest of the time."""
-    shuffles = servers_share_groups(search.instance) and search.instance.n_layers >= FEWEST_LAYERS
+    shuffles = servers_share_groups(search.instance) and search.instance.n_layers >= MIN_LAYERS
     if shuffles or not search.moves.narrow:
         near = search.neighbours(context.rng)
         search.look_around(near, seconds=SHAKING_SHARE * context.time_left_s, patience=IDLE_SHAKES)

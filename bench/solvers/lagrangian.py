@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import Parameters, solver
-from slimbench.formulations.bracket_search import BracketSearch
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import Parameters, solver
+from slimbench.formulations.heuristics.primal_dual import BracketSearch
 from slimbench.instances import Instance, Placement
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import solver
 from slimbench.bench.solvers.popularity import popularity
-from slimbench.formulations.and_terms import AndTerms, and_terms, marginal_savings
-from slimbench.formulations.sweep import sweep
+from slimbench.formulations.heuristics.sweep import sweep
+from slimbench.formulations.terms.and_terms import AndTerms, and_terms, marginal_savings
 from slimbench.instances import Instance, Placement
-from slimbench.instances.arrays import BoolArray
+from slimbench.instances.problem.arrays import BoolArray
 
 
 @solver("local-search", compiled=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import Parameters, solver
-from slimbench.bench.warm_up import run_on_tiny_instances
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import Parameters, solver
+from slimbench.bench.plugins.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, load_backend, solve_milp
-from slimbench.formulations.bracket_search import BracketSearch, rounded
-from slimbench.formulations.formulation import build_milp
+from slimbench.formulations.heuristics.primal_dual import BracketSearch, rounded
+from slimbench.formulations.milp.build import build_milp
 from slimbench.instances import Instance, Placement
 
 

@@ -8,9 +8,9 @@ import time
 from functools import partial
 from typing import Final, Literal
 
-from slimbench.bench.context import NoSolutionError, SolveContext
-from slimbench.bench.plugin import Parameters, PluginError, solver
-from slimbench.bench.warm_up import run_on_tiny_instances
+from slimbench.bench.plugins.context import NoSolutionError, SolveContext
+from slimbench.bench.plugins.plugin import Parameters, PluginError, solver
+from slimbench.bench.plugins.warm_up import run_on_tiny_instances
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import (
     BACKENDS,
@@ -20,12 +20,12 @@ from slimbench.formulations.backends import (
     load_backend,
     solve_milp,
 )
-from slimbench.formulations.decomposition import fill_servers, sweep_servers
-from slimbench.formulations.formulation import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.subproblem import best_cache
+from slimbench.formulations.heuristics.decomposition import fill_servers, sweep_servers
+from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
+from slimbench.formulations.single_server.solve import best_cache
 from slimbench.formulations.tolerances import tolerance
 from slimbench.instances import Instance, Placement, evaluate
-from slimbench.instances.arrays import FloatArray
+from slimbench.instances.problem.arrays import FloatArray
 
 ALL_BUT: Final = "all-but-"
 EXACT_EXPERTS: Final = 16  # layers with more named experts are split, as by ``slim-sweep``

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import solver
 from slimbench.instances import Instance, Placement
-from slimbench.instances.arrays import BoolArray, FloatArray
+from slimbench.instances.problem.arrays import BoolArray, FloatArray
 
 
 @solver("popularity")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import solver
 from slimbench.instances import Instance, Placement
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import Guarantee, Parameters, solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import Guarantee, Parameters, solver
 from slimbench.formulations import SolverError
-from slimbench.formulations.and_terms import AndTerms
-from slimbench.formulations.decomposition import fill_servers
-from slimbench.formulations.profiles import MAX_EXACT_EXPERTS
-from slimbench.formulations.subproblem import ServerCache, best_cache
+from slimbench.formulations.heuristics.decomposition import fill_servers
+from slimbench.formulations.single_server.profiles import MAX_EXACT_EXPERTS
+from slimbench.formulations.single_server.solve import ServerCache, best_cache
+from slimbench.formulations.terms.and_terms import AndTerms
 from slimbench.instances import Instance, Placement
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import Guarantee, Parameters, solver
-from slimbench.formulations.and_terms import and_terms, marginal_savings
-from slimbench.formulations.facility_location import facility_location
-from slimbench.formulations.lazy_greedy import LazyGreedy
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import Guarantee, Parameters, solver
+from slimbench.formulations.heuristics.lazy_greedy import LazyGreedy
+from slimbench.formulations.terms.and_terms import and_terms, marginal_savings
+from slimbench.formulations.terms.facility_location import facility_location
 from slimbench.instances import Instance, Placement, evaluate
-from slimbench.instances.arrays import BoolArray, FloatArray
+from slimbench.instances.problem.arrays import BoolArray, FloatArray
 
 Element = tuple[int, int]  # (server, expert)
 Run = Callable[[FloatArray, tuple[Element, ...], Callable[[], bool]], BoolArray]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import Guarantee, solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import Guarantee, solver
 from slimbench.bench.solvers.slim_dp import ratio_from_alpha
-from slimbench.formulations.decomposition import BestCache, fill_servers
-from slimbench.formulations.subproblem import best_cache
+from slimbench.formulations.heuristics.decomposition import BestCache, fill_servers
+from slimbench.formulations.single_server.solve import best_cache
 from slimbench.instances import Instance, Placement
 
 

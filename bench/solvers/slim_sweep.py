@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from slimbench.bench.context import SolveContext
-from slimbench.bench.plugin import Guarantee, solver
+from slimbench.bench.plugins.context import SolveContext
+from slimbench.bench.plugins.plugin import Guarantee, solver
 from slimbench.bench.solvers.slim_dp import exact_cache, ratio_from_alpha, refuse_large_layers
 from slimbench.bench.solvers.slim_maxconv import fast_cache
-from slimbench.formulations.decomposition import fill_servers, sweep_servers
+from slimbench.formulations.heuristics.decomposition import fill_servers, sweep_servers
 from slimbench.instances import Instance, Placement
 
 

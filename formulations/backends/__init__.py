@@ -19,7 +19,7 @@ from slimbench.formulations.backends.row_ranges import in_range
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.libraries import loading
-from slimbench.formulations.milp import Milp
+from slimbench.formulations.milp.model import Milp
 
 __all__ = [
     "BACKENDS",

@@ -25,8 +25,8 @@ from slimbench.formulations.backends.result import (
 )
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp import Milp
-from slimbench.instances.arrays import FloatArray
+from slimbench.formulations.milp.model import Milp
+from slimbench.instances.problem.arrays import FloatArray
 
 LOG_PRECISION: Final = 1e-2  # CBC prints bounds with few digits; a printed one is widened by this many units
 

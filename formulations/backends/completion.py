@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from slimbench.formulations.backends.start import Start
-from slimbench.formulations.milp import Milp
-from slimbench.instances.arrays import FloatArray
+from slimbench.formulations.milp.model import Milp
+from slimbench.instances.problem.arrays import FloatArray
 
 
 def completed(milp: Milp, start: Start, solve: Callable[[Milp], FloatArray | None]) -> FloatArray | None:

@@ -16,9 +16,9 @@ from slimbench.formulations.backends.result import MilpResult
 from slimbench.formulations.backends.solver_log import solver_log
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp import Milp
+from slimbench.formulations.milp.model import Milp
 from slimbench.formulations.rounding import raised
-from slimbench.instances.arrays import FloatArray, IntArray
+from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 # CP-SAT counts in integers below 2^62. Objective and fractional columns are rounded up to these grids, rows
 # down, so its bound stays a bound; an optimum is one only where the rounding adds less than ROUNDING of it.

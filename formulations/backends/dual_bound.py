@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from slimbench.formulations.milp import Milp
+from slimbench.formulations.milp.model import Milp
 from slimbench.formulations.rounding import raised
-from slimbench.instances.arrays import FloatArray
+from slimbench.instances.problem.arrays import FloatArray
 
 
 def dual_bound(milp: Milp, multipliers: FloatArray) -> float:

@@ -13,8 +13,8 @@ from slimbench.formulations.backends.options import SolveOptions
 from slimbench.formulations.backends.progress import Progress, finite
 from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp import Milp
-from slimbench.instances.arrays import FloatArray
+from slimbench.formulations.milp.model import Milp
+from slimbench.instances.problem.arrays import FloatArray
 
 WORDS: Final = {getattr(GRB.Status, name): name for name in dir(GRB.Status) if name.isupper()}
 

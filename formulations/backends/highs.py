@@ -13,7 +13,7 @@ from slimbench.formulations.backends.options import SolveOptions
 from slimbench.formulations.backends.progress import Progress, finite
 from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp import Milp
+from slimbench.formulations.milp.model import Milp
 
 OVERRUN_S: Final = 0.2  # what HiGHS may take beyond its limit before it is left behind
 LOGGING_INTERVAL_S: Final = 1.0  # HiGHS tells its bound with each line of its log, by default every 5 s

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimbench.formulations.backends.start import Start
-from slimbench.instances.arrays import FloatArray
+from slimbench.instances.problem.arrays import FloatArray
 
 OnIncumbent = Callable[[FloatArray, float], None]  # column values and bound, in objective units
 OnBound = Callable[[float], None]  # bound, in objective units

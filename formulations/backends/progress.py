@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from slimbench.formulations.backends.options import SolveOptions
-from slimbench.instances.arrays import FloatArray
+from slimbench.instances.problem.arrays import FloatArray
 
 BOUND_STEP: Final = 1e-9  # relative; a bound that improved by less is not told
 NO_BOUND: Final = 1e20  # what libraries say before they have one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from slimbench.instances.arrays import FloatArray
+from slimbench.instances.problem.arrays import FloatArray
 
 Termination = Literal["optimal", "feasible", "none"]
 

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.backends.small_weights import small_weights
-from slimbench.formulations.milp import Milp
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray, csr_rows
+from slimbench.formulations.milp.model import Milp
+from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray, csr_rows
 
 TINY: Final = 2.0**-29  # of a row's largest coefficient; HiGHS and SCIP take less than 1e-9 for 0
 

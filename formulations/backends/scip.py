@@ -16,8 +16,8 @@ from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATI
 from slimbench.formulations.backends.solver_log import solver_log
 from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp import Milp
-from slimbench.instances.arrays import FloatArray
+from slimbench.formulations.milp.model import Milp
+from slimbench.instances.problem.arrays import FloatArray
 
 
 def solve(milp: Milp, options: SolveOptions) -> MilpResult:

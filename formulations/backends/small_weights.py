@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import scipy  # which loads its parts when they are used
 
-from slimbench.instances.arrays import FloatArray, IntArray
+from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 SMALL: Final = 2**10  # numbers up to this are small enough
 LARGEST: Final = 2**20  # of a weight or a room: a unit too much is over 1e-6 of a row, a thousand tolerances

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.milp import Milp
+from slimbench.formulations.milp.model import Milp
 from slimbench.instances import Placement
-from slimbench.instances.arrays import FloatArray, IntArray
+from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 ROUNDS: Final = 100  # of swaps; a start that is not in order then will be ignored
 

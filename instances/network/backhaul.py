@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import scipy
 
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
-from slimbench.instances.errors import InstanceError
-from slimbench.instances.ranges import check_ranges
+from slimbench.instances.files.ranges import check_ranges
+from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.problem.errors import InstanceError
 
 if TYPE_CHECKING:
     from slimbench.instances.network.parameters import Network

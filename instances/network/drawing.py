@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from slimbench.instances.arrays import BoolArray, FloatArray, IntArray
 from slimbench.instances.network.backhaul import detours_s
 from slimbench.instances.network.layout import place
 from slimbench.instances.network.parameters import Network
 from slimbench.instances.network.path_loss import LinkDraws, draw_links, link_loss
 from slimbench.instances.network.servers import Servers
-from slimbench.instances.validation import check_sizes
+from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.problem.validation import check_sizes
 from slimbench.instances.zoo import ZooModel
 
 LATENCY_DECIMALS: Final = 9  # whole nanoseconds: last bits differ between platforms' logarithms

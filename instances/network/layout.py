@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import numpy as np
 
-from slimbench.instances.arrays import FloatArray
-from slimbench.instances.errors import InstanceError
-from slimbench.instances.ranges import check_ranges
-from slimbench.instances.uniform import choices
+from slimbench.instances.files.ranges import check_ranges
+from slimbench.instances.problem.arrays import FloatArray
+from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.sampling.uniform import choices
 
 if TYPE_CHECKING:
     from slimbench.instances.network.parameters import Network

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from slimbench.instances.errors import InstanceError
+from slimbench.instances.files.ranges import check_ranges
+from slimbench.instances.files.records import refuse_same_names
 from slimbench.instances.network.backhaul import BIT_PER_S, Backhaul, OneHop, Wires, check_wires
 from slimbench.instances.network.layout import Layout, RandomLayout, StreetsLayout
 from slimbench.instances.network.path_loss import PathLoss
@@ -17,9 +18,8 @@ from slimbench.instances.network.servers import (
     SHARE,
     ServerClass,
 )
-from slimbench.instances.ranges import check_ranges
-from slimbench.instances.records import refuse_same_names
-from slimbench.instances.validation import MAX_SERVERS, MAX_USERS
+from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.validation import MAX_SERVERS, MAX_USERS
 
 AREA_SIDE_M: Final = 400.0
 COVERAGE_RADIUS_M: Final = 200.0

@@ -14,8 +14,8 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from slimbench.instances.arrays import BoolArray, FloatArray
-from slimbench.instances.uniform import normal
+from slimbench.instances.problem.arrays import BoolArray, FloatArray
+from slimbench.instances.sampling.uniform import normal
 
 PathLoss = Literal["umi-nlos", "umi", "inh-mixed", "inh-open", "v2x-highway", "v2x-urban"]
 

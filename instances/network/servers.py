@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from slimbench.instances.apportionment import apportioned
-from slimbench.instances.arrays import FloatArray, IntArray
-from slimbench.instances.ranges import WEIGHT, check_ranges
-from slimbench.instances.uniform import permutation
+from slimbench.instances.files.ranges import WEIGHT, check_ranges
+from slimbench.instances.problem.arrays import FloatArray, IntArray
+from slimbench.instances.sampling.apportionment import apportioned
+from slimbench.instances.sampling.uniform import permutation
 
 if TYPE_CHECKING:
     from slimbench.instances.network.parameters import Network

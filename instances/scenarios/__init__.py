@@ -1,0 +1,1 @@
+"""Recipes of scenarios as TOML files."""

@@ -14,7 +14,7 @@ from typing import Final
 import torch
 import transformers
 
-from slimbench.instances.files import write_atomically
+from slimbench.instances.files.files import write_atomically
 from slimbench.instances.tiny_moe.making import SEED, make_trace
 from slimbench.instances.tiny_moe.readme import readme
 from slimbench.instances.tiny_moe.train import TINY_MODELS

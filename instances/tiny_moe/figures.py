@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from slimbench.instances.arrays import FloatArray
-from slimbench.instances.instance import Model
-from slimbench.instances.traces import read_trace
+from slimbench.instances.problem.arrays import FloatArray
+from slimbench.instances.problem.instance import Model
+from slimbench.instances.traces.traces import read_trace
 
 DECIMALS = 3
 

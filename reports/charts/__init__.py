@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from slimbench.bench.results import FINISHED_WELL, NOT_RUN, Results
-from slimbench.reports.chart import Chart
+from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.charts.anytime import anytime
 from slimbench.reports.charts.by_size import latency_by_size, ratio_by_size, scaling
 from slimbench.reports.charts.cells import cells, labels
+from slimbench.reports.charts.chart import Chart
 from slimbench.reports.charts.comparison import against, critical_differences
 from slimbench.reports.charts.heat_map import heat_map
 from slimbench.reports.charts.profiles import ratio_profiles, time_distributions, time_profiles
 from slimbench.reports.charts.robustness import generalisation
 from slimbench.reports.charts.sweeps import sweeps
 from slimbench.reports.charts.trade_off import trade_off
-from slimbench.reports.numbers import count_text
-from slimbench.reports.ratios import ratio_table
-from slimbench.reports.runtime_fits import runtime_fits
+from slimbench.reports.statistics.ratios import ratio_table
+from slimbench.reports.statistics.runtime_fits import runtime_fits
+from slimbench.reports.tables.numbers import count_text
 
 __all__ = ["charts"]
 

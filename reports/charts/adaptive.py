@@ -8,10 +8,10 @@ import altair as alt
 import pandas as pd
 
 from slimbench.bench.adaptive.results import AdaptiveResults
-from slimbench.reports.chart import Chart, plain
 from slimbench.reports.charts.cells import labels
+from slimbench.reports.charts.chart import Chart, plain
 from slimbench.reports.charts.style import solver_look
-from slimbench.reports.numbers import count_text
+from slimbench.reports.tables.numbers import count_text
 
 PANEL_HEIGHT = 180
 PANEL_WIDTH = 220  # two and their axes fit half of a page

@@ -8,12 +8,12 @@ from typing import Final
 import altair as alt
 import numpy as np
 
-from slimbench.bench.results import Results
-from slimbench.reports.anytime import anytime_curves
-from slimbench.reports.chart import Chart
+from slimbench.bench.results.results import Results
 from slimbench.reports.charts.cells import labels
+from slimbench.reports.charts.chart import Chart
 from slimbench.reports.charts.style import filtered, live, seconds_axis, solver_look
-from slimbench.reports.numbers import count_text
+from slimbench.reports.statistics.anytime import anytime_curves
+from slimbench.reports.tables.numbers import count_text
 
 PANEL: Final = 300
 LINEAR: Final = 1e-4  # the axis is linear below this gap and logarithmic above

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from slimbench.reports.chart import Chart
 from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED
+from slimbench.reports.charts.chart import Chart
 
 PANEL = 230
 SIZES = tuple(factor for factor in FACTORS if factor != "activations")  # what a suite sets

@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from slimbench.bench.ratio_intervals import FloatArray
-from slimbench.bench.results import Results
-from slimbench.reports.chart import plain
-from slimbench.reports.numbers import ratio_text
-from slimbench.reports.profiles import CLOCK_S
-from slimbench.reports.ratios import on_every_instance
+from slimbench.bench.results.ratio_intervals import FloatArray
+from slimbench.bench.results.results import Results
+from slimbench.reports.charts.chart import plain
+from slimbench.reports.statistics.profiles import CLOCK_S
+from slimbench.reports.statistics.ratios import on_every_instance
+from slimbench.reports.tables.numbers import ratio_text
 
 CELLS: Final = "cells"
 NOT_REACHED: Final = 2.0  # gap of a solver without a placement: beyond every real one

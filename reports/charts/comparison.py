@@ -7,12 +7,12 @@ from typing import Final
 
 import altair as alt
 
-from slimbench.bench.results import Results
-from slimbench.reports.chart import Chart
+from slimbench.bench.results.results import Results
+from slimbench.reports.charts.chart import Chart
 from slimbench.reports.charts.style import HEIGHT, WIDTH
-from slimbench.reports.comparisons import TOO_FEW, average_ranks, cliques, friedman_test, pairwise
-from slimbench.reports.numbers import count_text, p_value_text
-from slimbench.reports.solver_pairs import FAST, SLOW, solver_pair
+from slimbench.reports.statistics.comparisons import TOO_FEW, average_ranks, cliques, friedman_test, pairwise
+from slimbench.reports.statistics.solver_pairs import FAST, SLOW, solver_pair
+from slimbench.reports.tables.numbers import count_text, p_value_text
 
 ROW: Final = 22  # height of a solver
 LANE: Final = 0.5  # between two cliques, in ranks

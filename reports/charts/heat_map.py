@@ -9,11 +9,11 @@ from typing import Final
 import altair as alt
 import pandas as pd
 
-from slimbench.reports.chart import Chart
 from slimbench.reports.charts.cells import CELLS, NOT_REACHED
+from slimbench.reports.charts.chart import Chart
 from slimbench.reports.charts.style import filtered, live
 
-MOST_ROWS: Final = 40
+MAX_ROWS: Final = 40
 CELL_WIDTH: Final = 84
 CELL_HEIGHT: Final = 22
 STEPS: Final = (0.0, 1e-9, 0.01, 0.05, 0.1, 0.2, 0.5)  # of 1 - ratio, from one colour to the next
@@ -33,7 +33,7 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
         All solvers.
     """
     total = rows["instance"].nunique()
-    shown = min(total, MOST_ROWS)
+    shown = min(total, MAX_ROWS)
     drawn = (
         live(CELLS)
         .transform_filter("datum.planned")
@@ -46,7 +46,7 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
                 alt.SortField("instance"),
             ],
         )
-        .transform_filter(f"datum.row <= {MOST_ROWS}")
+        .transform_filter(f"datum.row <= {MAX_ROWS}")
         .transform_calculate(cell=f"datum.gap_low >= {NOT_REACHED} ? '\N{MULTIPLICATION SIGN}' : datum.ratio")
     )
     x = alt.X(

@@ -8,14 +8,14 @@ from typing import Final
 import altair as alt
 import pandas as pd
 
-from slimbench.bench.results import Results
-from slimbench.reports.chart import Chart
+from slimbench.bench.results.results import Results
 from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import CELLS, NOT_REACHED
-from slimbench.reports.numbers import count_text
-from slimbench.reports.profiles import ratio_profile, time_distribution, time_profile
+from slimbench.reports.charts.chart import Chart
+from slimbench.reports.statistics.profiles import ratio_profile, time_distribution, time_profile
+from slimbench.reports.tables.numbers import count_text
 
-MOST_NAMED: Final = 3  # solvers that a caption names
+MAX_NAMED: Final = 3  # solvers that a caption names
 NEVER: Final = 1e300  # seconds of a run that did not finish: it sorts last, and is not drawn
 
 
@@ -123,8 +123,8 @@ def _one_set(rows: pd.DataFrame) -> str:
     partly = [f"{solver} on {count}" for solver, count in planned[planned < total].items()]
     if not partly:
         return f"{text}."
-    more = f" and {len(partly) - MOST_NAMED} solvers more" if len(partly) > MOST_NAMED else ""
-    return f"{text}. Not planned on all: {', '.join(partly[:MOST_NAMED])} of {total}{more}."
+    more = f" and {len(partly) - MAX_NAMED} solvers more" if len(partly) > MAX_NAMED else ""
+    return f"{text}. Not planned on all: {', '.join(partly[:MAX_NAMED])} of {total}{more}."
 
 
 def _steps(

@@ -8,16 +8,16 @@ from typing import Final
 import altair as alt
 import pandas as pd
 
-from slimbench.bench.results import Results
-from slimbench.reports.chart import Chart
+from slimbench.bench.results.results import Results
 from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import instance_labels
-from slimbench.reports.numbers import count_text
-from slimbench.reports.robustness import OBSERVED, robustness
-from slimbench.reports.robustness_tables import amount_text
+from slimbench.reports.charts.chart import Chart
+from slimbench.reports.statistics.robustness import OBSERVED, robustness
+from slimbench.reports.tables.numbers import count_text
+from slimbench.reports.tables.robustness_tables import amount_text
 
 PANEL: Final = 230
-MOST_PANELS: Final = 12
+MAX_PANELS: Final = 12
 ITSELF: Final = {"tokens": "all", "part": "itself", "rate_noise": "0", "latency_noise": "0"}
 AXES: Final = {
     "tokens": "tokens observed of each user and model",
@@ -49,7 +49,7 @@ def _chart(kind: str, table: pd.DataFrame, results: Results, names: Mapping[str,
             **{f"gap_{end}": 1 - data[end] for end in _ENDS},
         }
     )
-    drawn = list(dict.fromkeys(rows["instance"]))[:MOST_PANELS]
+    drawn = list(dict.fromkeys(rows["instance"]))[:MAX_PANELS]
     rows = rows[rows["instance"].isin(drawn)]
     amounts = list(dict.fromkeys(rows.sort_values("order", kind="stable")["amount"]))
     left_out = data["instance_hash"].nunique() - len(drawn)

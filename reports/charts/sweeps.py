@@ -8,15 +8,15 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from slimbench.bench.results import Results
-from slimbench.reports.chart import Chart, plain
+from slimbench.bench.results.results import Results
 from slimbench.reports.charts import style
-from slimbench.reports.numbers import count_text
-from slimbench.reports.sweep_tables import value_text
-from slimbench.reports.sweeps import PARAMETERS, sweep_table
+from slimbench.reports.charts.chart import Chart, plain
+from slimbench.reports.statistics.sweeps import PARAMETERS, sweep_table
+from slimbench.reports.tables.numbers import count_text
+from slimbench.reports.tables.sweep_tables import value_text
 
 PANEL: Final = 220  # two and their axes fit half of a page
-MOST_PANELS: Final = 16
+MAX_PANELS: Final = 16
 SOURCE: Final = "sweeps"
 NUMBER: Final = "format(datum.value, ',~g')"
 DECADES_S: Final = tuple(10.0**k for k in range(-4, 5))
@@ -39,9 +39,9 @@ def sweeps(results: Results, names: Mapping[str, str]) -> Iterator[Chart]:
         gap_least=1 - table["ratio_most"].fillna(table["ratio_high"]),
     )
     panels = list(dict.fromkeys(rows["panel"]))
-    left_out = len(panels) - MOST_PANELS
-    more = f" {MOST_PANELS} sweeps are drawn, {left_out} more are in the CSV alone." if left_out > 0 else ""
-    drawn = rows[rows["panel"].isin(panels[:MOST_PANELS])]
+    left_out = len(panels) - MAX_PANELS
+    more = f" {MAX_PANELS} sweeps are drawn, {left_out} more are in the CSV alone." if left_out > 0 else ""
+    drawn = rows[rows["panel"].isin(panels[:MAX_PANELS])]
     seeds = table["n_instances"].max()
     extent = (
         f"{count_text(len(panels), 'sweep')}, {count_text(table['solver'].nunique(), 'solver')}, "

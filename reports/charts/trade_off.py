@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from slimbench.reports.chart import Chart
 from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import CELLS, NOT_REACHED
+from slimbench.reports.charts.chart import Chart
 
 
 def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:

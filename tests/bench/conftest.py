@@ -22,15 +22,15 @@ from samples import TWO_CELLS, random_instance, two_cells
 from shared_servers import shared_servers
 from suite_text import HEAD
 
-from slimbench.bench import cli
-from slimbench.bench.benchmark import Request, opened
-from slimbench.bench.isolation import Workers
-from slimbench.bench.messages import Job, Shape
-from slimbench.bench.plan import make_plan
-from slimbench.bench.registry import find_solvers
-from slimbench.bench.suite import Suite, SuiteFile, read_suite
-from slimbench.bench.verification import verified
-from slimbench.bench.warm_up import tiny_instance
+from slimbench.bench.cli import main as cli
+from slimbench.bench.execution.verification import verified
+from slimbench.bench.isolation.messages import Job, Shape
+from slimbench.bench.isolation.workers import Workers
+from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.plugins.warm_up import tiny_instance
+from slimbench.bench.suites.benchmark import Request, opened
+from slimbench.bench.suites.plan import make_plan
+from slimbench.bench.suites.suite import Suite, SuiteFile, read_suite
 from slimbench.instances import DISPATCHES, write_instance
 
 PATIENCE_S = 60  # for what is certain to happen

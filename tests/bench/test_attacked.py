@@ -11,7 +11,7 @@ import pytest
 from adversarial import SOLVERS, run
 from oracles import brute_force, plain_fits, plain_saving
 
-from slimbench.bench.plugin import parse_call
+from slimbench.bench.plugins.plugin import parse_call
 from slimbench.instances import read_instance
 
 FOLDER = Path(__file__).parents[1] / "attacked"

@@ -12,14 +12,14 @@ from scipy import sparse
 
 from slimbench.formulations.backends.dual_bound import dual_bound
 from slimbench.formulations.backends.row_ranges import in_range
-from slimbench.formulations.coupling import coupling
-from slimbench.formulations.exact_sums import raised_to_grid
-from slimbench.formulations.formulation import build_milp
-from slimbench.formulations.lagrangian import PricedCoupling
-from slimbench.formulations.max_plus import is_concave, max_plus, max_plus_plain
-from slimbench.formulations.milp import Milp
-from slimbench.formulations.priced_block import priced_block
-from slimbench.formulations.subproblem import best_cache
+from slimbench.formulations.lagrangian.relaxation import coupling
+from slimbench.formulations.lagrangian.subgradient import PricedCoupling
+from slimbench.formulations.lagrangian.subproblem import priced_block
+from slimbench.formulations.milp.build import build_milp
+from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.single_server.exact_sums import raised_to_grid
+from slimbench.formulations.single_server.max_plus import is_concave, max_plus, max_plus_plain
+from slimbench.formulations.single_server.solve import best_cache
 
 
 def fractions(values):

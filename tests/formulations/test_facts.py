@@ -15,8 +15,8 @@ from random_terms import best_in_bytes, plain_value, server_terms
 from samples import build, random_instance, with_fields
 from strategies import instances
 
-from slimbench.formulations.decomposition import fill_servers, sweep_servers
-from slimbench.formulations.subproblem import best_cache
+from slimbench.formulations.heuristics.decomposition import fill_servers, sweep_servers
+from slimbench.formulations.single_server.solve import best_cache
 from slimbench.instances import DISPATCHES, Instance, Model, Placement
 
 NOISE_S = 1e-12

@@ -15,8 +15,8 @@ from scipy import sparse
 from slimbench.formulations.backends import BACKENDS, row_ranges
 from slimbench.formulations.backends.row_ranges import TINY, in_range
 from slimbench.formulations.backends.small_weights import LARGEST, small_weights
-from slimbench.formulations.formulation import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.milp import Milp
+from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
+from slimbench.formulations.milp.model import Milp
 from slimbench.instances import Model, read_instance
 
 FIELD = Path(__file__).parents[1] / "field"

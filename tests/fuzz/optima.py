@@ -14,7 +14,7 @@ from odd_sizes import odd_instance, solve_all
 
 from slimbench.formulations.backends import BACKENDS
 from slimbench.instances import read_instance
-from slimbench.instances.json_format import encode_instance
+from slimbench.instances.files.json_format import encode_instance
 
 
 def _made(rng: Random) -> bytes:

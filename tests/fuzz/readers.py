@@ -25,28 +25,27 @@ from libraries import index_document, small_library
 from samples import TWO_CELLS, TWO_CELLS_PLACEMENT, placed, two_cells
 from suite_text import ENTRY, HEAD
 
-from slimbench.bench import suite_instances
-from slimbench.bench.library_records import described
-from slimbench.bench.results import load_results
-from slimbench.bench.store import FILE_NAME, StoreError
-from slimbench.bench.suite import SuiteError, read_suite
-from slimbench.bench.verification import verify_run
+from slimbench.bench.execution.verification import verify_run
+from slimbench.bench.library.records import described
+from slimbench.bench.results.results import load_results
+from slimbench.bench.store.store import FILE_NAME, StoreError
+from slimbench.bench.suites import suite_instances
+from slimbench.bench.suites.suite import SuiteError, read_suite
 from slimbench.formulations import ContradictionError
 from slimbench.instances import (
     Instance,
     InstanceError,
     Model,
-    json_format,
-    npz_format,
     read_instance,
     read_placement,
 )
-from slimbench.instances.generate import Recipe, make_instance
-from slimbench.instances.library import Library, read_library
-from slimbench.instances.library_index import read_index
-from slimbench.instances.measured import read_fiddler_counts, read_vllm_routes
-from slimbench.instances.trace_counts import count_trace
-from slimbench.instances.traces import read_trace
+from slimbench.instances.files import json_format, npz_format
+from slimbench.instances.generators.generate import Recipe, make_instance
+from slimbench.instances.library.index import read_index
+from slimbench.instances.library.library import Library, read_library
+from slimbench.instances.routing.measured import read_fiddler_counts, read_vllm_routes
+from slimbench.instances.traces.counts import count_trace
+from slimbench.instances.traces.traces import read_trace
 
 MODELS = [Model("toy", 2, 4, 2, 1), Model("other", 1, 8, 3, 1)]
 SUITE = (

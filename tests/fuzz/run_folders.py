@@ -17,8 +17,8 @@ from fuzz.mutation import changed_bytes
 from fuzz.watch import MEMORY
 from samples import two_cells
 
-from slimbench.bench.benchmark import Request, opened
-from slimbench.bench.store import FILE_NAME
+from slimbench.bench.store.store import FILE_NAME
+from slimbench.bench.suites.benchmark import Request, opened
 from slimbench.instances import write_instance
 
 PAGE_BYTES = 512  # small pages, so that a change of a byte is one of something

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from slimbench.instances.generate import make_instance, read_recipe
-from slimbench.instances.trace_facts import read_facts
+from slimbench.instances.generators.generate import make_instance, read_recipe
+from slimbench.instances.traces.facts import read_facts
 from slimbench.instances.zoo import SHIPPED_DATA, zoo_model
 
 FOLDER = SHIPPED_DATA / "tiny-moe"

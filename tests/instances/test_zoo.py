@@ -1,7 +1,7 @@
 import pytest
 
-from slimbench.instances.errors import InstanceError
-from slimbench.instances.instance import Model
+from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.instance import Model
 from slimbench.instances.zoo import ZooModel, zoo, zoo_model
 
 EVERY = pytest.mark.parametrize("model", zoo().values(), ids=lambda model: model.name)

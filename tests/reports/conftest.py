@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from slimbench.bench.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, TRANSFER_COLUMNS, Results
+from slimbench.bench.results.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, TRANSFER_COLUMNS, Results
 
 Row = dict[str, Any]
 MakeResults = Callable[..., Results]

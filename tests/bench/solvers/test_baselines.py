@@ -6,7 +6,7 @@ from adversarial import ADVERSARIAL, SOLVERS, run, run_expired
 from oracles import all_experts, brute_force, groups_of, plain_fits, plain_saving
 from samples import build, random_instance
 
-from slimbench.bench.context import SolveContext
+from slimbench.bench.plugins.context import SolveContext
 from slimbench.formulations import SolverError
 from slimbench.instances import DISPATCHES, Model, Placement
 

@@ -7,7 +7,7 @@ from oracles import brute_force
 from samples import random_instance
 
 from slimbench.bench import SolveContext
-from slimbench.bench.registry import find_solvers
+from slimbench.bench.plugins.registry import find_solvers
 from slimbench.instances import DISPATCHES, evaluate
 
 

@@ -7,7 +7,7 @@ from oracles import brute_force, plain_fits, plain_saving
 from samples import random_instance, with_fields
 
 from slimbench.bench import SolveContext
-from slimbench.formulations import bracket_search
+from slimbench.formulations.heuristics import primal_dual as bracket_search
 from slimbench.instances import DISPATCHES
 
 QUICK = {"lns": {"patience": 5}, "lp-rounding": {"samples": 3}}

@@ -11,11 +11,11 @@ from isolated import PATIENCE_S, process_of, run_milp_solver
 from oracles import brute_force, plain_fits, plain_saving
 from samples import random_instance, two_cells
 
-from slimbench.bench.plugin import PluginError
+from slimbench.bench.plugins.plugin import PluginError
 from slimbench.bench.solvers import milp as plugin_file
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import BACKENDS, MilpResult
-from slimbench.formulations.formulation import ALL_REDUCTIONS
+from slimbench.formulations.milp.build import ALL_REDUCTIONS
 from slimbench.instances import DISPATCHES
 
 

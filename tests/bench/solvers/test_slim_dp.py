@@ -7,9 +7,9 @@ from oracles import brute_force, plain_fits, plain_saving
 from random_terms import best_in_bytes
 from samples import random_instance
 
-from slimbench.bench.context import SolveContext
+from slimbench.bench.plugins.context import SolveContext
 from slimbench.formulations import SolverError
-from slimbench.formulations.and_terms import and_terms
+from slimbench.formulations.terms.and_terms import and_terms
 from slimbench.instances import DISPATCHES
 
 

@@ -9,7 +9,7 @@ from adversarial import ADVERSARIAL, SOLVERS, guaranteed_ratio, run, saving_of
 from oracles import all_experts, brute_force, plain_fits, plain_saving
 from samples import build, random_instance, with_fields
 
-from slimbench.bench.context import SolveContext
+from slimbench.bench.plugins.context import SolveContext
 from slimbench.instances import DISPATCHES, Model, Placement
 
 

@@ -6,9 +6,9 @@ from adversarial import ADVERSARIAL, SOLVERS, guaranteed_ratio, run, run_expired
 from oracles import brute_force, plain_fits, plain_saving
 from samples import random_instance
 
-from slimbench.bench.context import SolveContext
+from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.solvers.slim_dp import exact_cache
-from slimbench.formulations.and_terms import and_terms
+from slimbench.formulations.terms.and_terms import and_terms
 from slimbench.instances import DISPATCHES
 
 STARTS = ["slim-dp", "slim-maxconv"]

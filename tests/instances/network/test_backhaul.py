@@ -7,10 +7,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from slimbench.instances.errors import InstanceError
 from slimbench.instances.network import Network, WiredGraph, connect, draw_network, draw_servers
 from slimbench.instances.network.backhaul import Mesh, Ring, Tree, Wire, Wires
 from slimbench.instances.network.layout import HexagonalLayout, HighwayLayout
+from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.zoo import zoo_model
 
 MODELS = [zoo_model("mixtral-8x7b"), zoo_model("switch-base-8")]

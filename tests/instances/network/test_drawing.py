@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimbench.instances.errors import InstanceError
 from slimbench.instances.network import (
     Network,
     RadioNetwork,
@@ -15,6 +14,7 @@ from slimbench.instances.network import (
     draw_network,
     draw_servers,
 )
+from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.zoo import zoo_model
 
 MODELS = [zoo_model("mixtral-8x7b"), zoo_model("olmoe-1b-7b")]

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy.spatial import distance
 
-from slimbench.instances.errors import InstanceError
 from slimbench.instances.network import Network, place
 from slimbench.instances.network.layout import (
     HexagonalLayout,
@@ -13,6 +12,7 @@ from slimbench.instances.network.layout import (
     OfficeLayout,
     StreetsLayout,
 )
+from slimbench.instances.problem.errors import InstanceError
 
 
 def placed(layout: Any, servers: int, users: int = 4000) -> tuple[np.ndarray, np.ndarray]:

@@ -2,9 +2,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from slimbench.instances.errors import InstanceError
 from slimbench.instances.network import Network, draw_network, draw_servers
 from slimbench.instances.network.servers import ServerClass
+from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.zoo import zoo_model
 
 BIG = ServerClass(name="big", share=1, capacity_share=0.5, flop_per_s=4e12, power_dbm=50)

@@ -1,0 +1,1 @@
+"""Search for the instance on which a solver does worst."""

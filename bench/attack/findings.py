@@ -1,0 +1,135 @@
+"""What an attack found, as files: instances, placements, and one table of what they show."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from slimbench.bench.attack.search import Attack, Candidate, Kind
+from slimbench.bench.plugins.plugin import Call
+from slimbench.bench.store.store import StoreError
+from slimbench.instances import write_instance, write_placement
+from slimbench.instances.files.files import write_atomically
+
+FORMAT, VERSION = "slimbench.findings", 1
+FILE_NAME: Final = "findings.json"
+
+
+def refuse_findings(folder: Path) -> None:
+    """Raise ``StoreError`` if the folder has anything in it, or cannot be made."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StoreError(f"{folder}: exists already, expected another folder")
+        folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made a folder of findings ({error.strerror})") from None
+
+
+def described(attack: Attack, call: Call, folder: Path, plugin_files: Sequence[Path]) -> dict[str, Any]:
+    """The table of findings, as ``findings.json`` has it.
+
+    Parameters
+    ----------
+    attack : Attack
+    call : Call
+        The solver that was attacked.
+    folder : Path
+        Where the files are to lie.
+    plugin_files : sequence of Path
+    """
+    settings, guarantee = attack.settings, call.solver.guarantee
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "solver": call.label,
+        "parameters": dict(call.parameters),
+        "dispatch": settings.dispatch,
+        "seed": settings.seed,
+        "rounds": attack.rounds,
+        "ended": attack.ended,
+        "time_limit_s": settings.time_limit_s,
+        "limits": settings.limits.described(),
+        **{name: attack.counts[name] for name in ("candidates", "rated", "open", "declined")},
+        "guarantee": guarantee
+        and {
+            "claim": guarantee.claim,
+            "conditions": guarantee.conditions,
+            "source": guarantee.source,
+            "expected": guarantee.expected,
+        },
+        "broken": attack.broken,
+        "findings": [
+            _finding(kinds, candidate, attack, call, folder, plugin_files)
+            for kinds, candidate in attack.findings()
+        ],
+    }
+
+
+def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
+    """Write the folder, whole or not at all.
+
+    Raises
+    ------
+    StoreError, InstanceError
+        If it, or a file in it, cannot be written; nothing is left of it then.
+    """
+    target = folder.resolve()
+    draft = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    try:
+        draft.mkdir()
+        for kinds, candidate in attack.findings():
+            trial = candidate.trial
+            write_instance(trial.instance, draft / f"{kinds[0]}.json")
+            if trial.placement is not None:
+                write_placement(trial.placement, trial.instance, draft / f"{kinds[0]}.placement.json")
+            if trial.optimum is not None:
+                write_placement(trial.optimum, trial.instance, draft / f"{kinds[0]}.optimum.json")
+        write_atomically(draft / FILE_NAME, json.dumps(table, indent=1).encode() + b"\n")
+        draft.replace(target)
+    except BaseException as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise StoreError(f"{folder}: cannot write findings ({error.strerror})") from None
+        raise
+
+
+def _finding(
+    kinds: list[Kind],
+    candidate: Candidate,
+    attack: Attack,
+    call: Call,
+    folder: Path,
+    plugin_files: Sequence[Path],
+) -> dict[str, Any]:
+    trial, settings = candidate.trial, attack.settings
+    file = folder / f"{kinds[0]}.json"
+    command = [
+        "slimbench", "solve", str(file), "--solver", call.label, "--seed", str(settings.seed),
+        "--time-limit", f"{settings.time_limit_s:g}", "--memory-limit", f"{settings.memory_limit_mb:g}",
+        *(part for path in plugin_files for part in ("--plugin", str(path))),
+    ]  # fmt: skip
+    return {
+        "kinds": list(kinds),
+        "file": str(file),
+        "instance": trial.instance.name,
+        "instance_hash": trial.instance.sha256,
+        "status": trial.status,
+        "fault": trial.fault.detail if trial.fault else None,
+        "ratio": trial.ratio,
+        "saving_s": trial.saving_s,
+        "optimum_s": trial.optimum_s if trial.closed else None,
+        "reference": trial.reference,
+        "level": trial.level,
+        "guarantee": trial.guarantee,
+        "margin": trial.margin,
+        "placement": None if trial.placement is None else f"{kinds[0]}.placement.json",
+        "optimum": None if trial.optimum is None else f"{kinds[0]}.optimum.json",
+        "round": candidate.round,
+        "history": list(candidate.history),
+        "reproduce": shlex.join(command),
+    }

@@ -1,0 +1,229 @@
+"""One candidate: a solver's isolated run, the optimum, and what the two say about its promises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from slimbench.bench.execution.verification import verified
+from slimbench.bench.isolation.messages import Job, Shape, Status
+from slimbench.bench.isolation.outcome import Outcome
+from slimbench.bench.isolation.workers import Workers
+from slimbench.bench.plugins.plugin import Call, parse_call
+from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.results.references import ENUMERATION, Level, Reference, reference_of
+from slimbench.formulations import ContradictionError
+from slimbench.formulations.brute_force import placement_count
+from slimbench.formulations.tolerances import exceeds, share_of
+from slimbench.instances import Instance, Placement, write_instance
+
+FaultKind = Literal["infeasible", "crash", "hang", "memory", "claim", "guarantee", "contradiction"]
+ENUMERATED_PLACEMENTS: Final = 200  # more are left to ``exact``, which then takes less time
+REFERENCE_TIME_LIMIT_S: Final = 10.0  # instances are small; one that takes longer counts as open
+FAULTS_OF_STATUS: Final[Mapping[Status, FaultKind]] = {
+    "invalid_placement": "infeasible",
+    "crashed": "crash",
+    "error": "crash",
+    "time_limit": "hang",
+    "memory_limit": "memory",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A promise that was broken."""
+
+    kind: FaultKind
+    detail: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a solver fared on one instance.
+
+    Attributes
+    ----------
+    status, message : str
+        Of the verified run; ``no_solution`` is the solver's way to decline.
+    fault : Fault or None
+    closed : bool
+        The optimum is known, on the word of ``reference``; without it there is no ratio.
+    optimum_s, bound_s : float
+        Best verified saving, and the upper bound on it, seconds per token.
+    reference, level : str
+        Who claims the optimum, and how far that is to be trusted.
+    saving_s : float or None
+    ratio : float or None
+        saving / upper bound; 1 where nothing can be saved.
+    guarantee : float or None
+        What the solver guarantees for this very run.
+    placement : Placement or None
+        As the solver returned it, feasible or not; None where it returned none of this instance's shape.
+    optimum : Placement or None
+    """
+
+    instance: Instance
+    status: str
+    message: str
+    fault: Fault | None
+    closed: bool
+    optimum_s: float
+    bound_s: float
+    reference: str
+    level: Level
+    saving_s: float | None
+    ratio: float | None
+    guarantee: float | None
+    placement: Placement | None
+    optimum: Placement | None
+
+    @property
+    def margin(self) -> float | None:
+        """Ratio minus guarantee, where there are both."""
+        return None if self.ratio is None or self.guarantee is None else self.ratio - self.guarantee
+
+
+class Laboratory:
+    """Runs a solver and a reference on one instance after another, each in a process of its own.
+
+    One at a time: a solver that kills the process that starts workers takes no other run with it.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        plugin_files: tuple[str, ...],
+        seed: int,
+        time_limit_s: float,
+        memory_limit_mb: float,
+        workers: Workers,
+        folder: Path,
+    ) -> None:
+        self._call, self._plugin_files, self._seed = call, plugin_files, seed
+        self._time_limit_s, self._memory_limit_mb = time_limit_s, memory_limit_mb
+        self._workers, self._folder = workers, folder
+        self._shipped = find_solvers()
+
+    def try_out(self, instance: Instance) -> Trial:
+        """Run both on an instance and hold what the solver says against the optimum."""
+        file = self._folder / "instance.npz"
+        write_instance(instance, file)
+        reference_call = self._reference_call(instance)
+        # plugins take no part in the proof
+        proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
+        outcome = self._run(file, instance, self._call, self._plugin_files, self._time_limit_s)
+        proof_row = verified(instance, proof)
+        row = verified(instance, outcome)
+        # Of the solver only the placement counts here, so that its own bound proves nothing.
+        rows = [
+            _as_run(instance, reference_call, proof_row),
+            {**_as_run(instance, self._call, row), "exact": False, "bounds": False},
+        ]
+        contradiction = None
+        try:
+            reference = reference_of(rows)
+        except ContradictionError as error:
+            contradiction = Fault("contradiction", str(error))
+            reference = reference_of(rows[1:])
+        saving, ratio = row["saving_s"], None
+        if reference.closed and saving is not None and row["status"] == "ok":
+            ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
+        guarantee = self._guarantee(row)
+        fault = contradiction or _fault(row, outcome, reference, guarantee)
+        return Trial(
+            instance=instance,
+            status=row["status"],
+            message=row["message"],
+            fault=fault,
+            closed=reference.closed,
+            optimum_s=reference.saving_s,
+            bound_s=reference.bound_saving_s,
+            reference=reference_call.label,
+            level=reference.level,
+            saving_s=saving,
+            ratio=ratio,
+            guarantee=guarantee,
+            placement=_unpacked(instance, outcome),
+            optimum=_unpacked(instance, proof),
+        )
+
+    def _reference_call(self, instance: Instance) -> Call:
+        few = placement_count(instance, ENUMERATED_PLACEMENTS) is not None
+        return parse_call(ENUMERATION if few else "exact", self._shipped)
+
+    def _guarantee(self, row: Mapping[str, Any]) -> float | None:
+        """The ratio that is guaranteed for this run; one in the mean over seeds is not held against a run."""
+        declared = self._call.solver.guarantee
+        return None if declared is None or declared.expected else row["guarantee_ratio"]
+
+    def _run(
+        self,
+        file: Path,
+        instance: Instance,
+        call: Call,
+        plugin_files: tuple[str, ...],
+        time_limit_s: float,
+    ) -> Outcome:
+        self._workers.submit(
+            Job(
+                key=0,
+                instance_file=str(file),
+                shape=Shape.of(instance),
+                solver=call.label,
+                plugin_files=plugin_files,
+                seed=self._seed,
+                time_limit_s=time_limit_s,
+                memory_limit_mb=self._memory_limit_mb,
+                threads=1,
+                log_file=str(self._folder / "log"),
+            )
+        )
+        return next(iter(self._workers.collect()))
+
+
+def _as_run(instance: Instance, call: Call, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as ``reference_of`` reads it; only a run that ended well counts."""
+    good = row["status"] == "ok"
+    return {
+        "instance": instance.name,
+        "solver": call.label,
+        "exact": call.solver.exact,
+        "bounds": call.solver.bounds,
+        "library": call.solver.library(call.parameters),
+        "termination": row["termination"] if good else "none",
+        "saving_s": row["saving_s"],
+        "bound_saving_s": row["bound_saving_s"] if good else None,
+        "latency_none_s": row["latency_none_s"],
+        "runtime_s": row["runtime_s"],
+        "time_limit_s": math.nan,
+    }
+
+
+def _fault(
+    row: Mapping[str, Any], outcome: Outcome, reference: Reference, guarantee: float | None
+) -> Fault | None:
+    status: Status = row["status"]
+    if outcome.status == "ok" and status == "error":  # what it claims contradicts its own placement
+        return Fault("claim", row["message"])
+    if status in FAULTS_OF_STATUS:
+        return Fault(FAULTS_OF_STATUS[status], f"{status}: {row['message']}")
+    bound, saving, best = row["bound_saving_s"], row["saving_s"], reference.saving_s
+    none = reference.latency_none_s
+    if bound is not None and exceeds(best, bound, none):
+        return Fault("claim", f"claims the bound {bound:.9g} s, a verified placement saves {best:.9g} s")
+    if guarantee is not None and saving is not None and exceeds(guarantee * best, saving, none):
+        ratio = saving / best
+        return Fault("guarantee", f"saving / optimum is {ratio:.6f}, guaranteed {guarantee:.6f}")
+    return None
+
+
+def _unpacked(instance: Instance, outcome: Outcome) -> Placement | None:
+    packed = outcome.placement
+    if packed is None or packed.shape != (instance.n_servers, instance.n_experts):
+        return None
+    if len(packed.bits) != -(-instance.n_servers * instance.n_experts // 8):
+        return None
+    return packed.unpack()

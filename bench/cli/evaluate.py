@@ -1,0 +1,37 @@
+"""``slimbench evaluate``: what a placement is worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slimbench.bench.cli.exit_codes import FAILED
+from slimbench.bench.cli.options import InstanceFile, Json, print_facts
+from slimbench.instances import evaluate as evaluated
+from slimbench.instances import read_instance, read_placement
+
+
+def evaluate(
+    instance: InstanceFile,
+    placement: Annotated[Path, typer.Argument(help="Placement file.")],
+    as_json: Json = False,
+) -> None:
+    """Say what a placement is worth and whether it fits."""
+    problem = read_instance(instance)
+    cached = read_placement(placement, problem)
+    worth, violation = evaluated(problem, cached), cached.violation(problem)
+    facts = {
+        "latency_s": worth.latency_s,
+        "latency_none_s": worth.latency_none_s,
+        "saving_s": worth.saving_s,
+        "feasible": violation is None,
+        "violation": violation,
+    }
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        print_facts(facts)
+    raise SystemExit(FAILED if violation else 0)

@@ -1,0 +1,286 @@
+"""``slimbench library``: list, make, verify, improve and extend it. It may look up to ``reports``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from slimbench.bench.cli.exit_codes import FAILED
+from slimbench.bench.cli.instances import with_settings
+from slimbench.bench.cli.options import CALL_HELP, Json, Plugins, Settings, duration_s, print_facts
+from slimbench.bench.cli.report import WIDE_ENOUGH
+from slimbench.bench.library.records import (
+    Status,
+    best_of,
+    described,
+    new_entry,
+    refutations,
+    with_best,
+)
+from slimbench.bench.library.update import update
+from slimbench.bench.library.verification import faults_of
+from slimbench.bench.plugins.plugin import parse_call
+from slimbench.bench.plugins.registry import find_solvers
+from slimbench.instances import DISPATCHES, InstanceError, read_placement, write_instance, write_placement
+from slimbench.instances.library.changes import add_entry, change_entry, new_library
+from slimbench.instances.library.index import Entry, Size
+from slimbench.instances.library.library import SHIPPED, Library, read_library
+
+EXAMPLES: Final = (
+    "slimbench library list --size large --status open",
+    "slimbench library verify 'small/*' --solve",
+    "slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine",
+)
+library_app = typer.Typer(
+    help="Named instances with their best known placements and bounds.",
+    no_args_is_help=True,
+    add_completion=False,
+    epilog="Examples:\n\n" + "\n\n".join(EXAMPLES),
+)
+
+_COLUMNS: Final[Mapping[str, Literal["left", "right"]]] = {
+    **dict.fromkeys(("instance", "size"), "left"),
+    **dict.fromkeys(("servers", "users", "layers", "K", "activations"), "right"),
+    **dict.fromkeys(("saving ms", "bound ms", "gap"), "right"),
+    **dict.fromkeys(("status", "level", "found by"), "left"),
+}
+
+Folder = Annotated[
+    Path, typer.Option("--library", help="Folder of a library; default: the shipped one.", show_default=False)
+]
+Name = Annotated[str, typer.Argument(help="Name of an instance of the library.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names or patterns, such as 'small/*' or '*-serial'; default all.")
+]
+
+
+@library_app.command(name="list")
+def list_instances(
+    patterns: Names = None,
+    size: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Size))}.")] = None,
+    status: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Status))}.")] = None,
+    dispatch: Annotated[str | None, typer.Option(help=f"{', '.join(DISPATCHES)}.")] = None,
+    as_json: Json = False,
+    folder: Folder = SHIPPED,
+) -> None:
+    """List instances with their size, status, best known saving and bound."""
+    for option, value, expected in (
+        ("--size", size, get_args(Size)),
+        ("--status", status, get_args(Status)),
+        ("--dispatch", dispatch, DISPATCHES),
+    ):
+        if value is not None and value not in expected:
+            raise typer.BadParameter(f"{value!r}: expected one of {', '.join(expected)}", param_hint=option)
+    library = read_library(folder)
+    rows = [
+        row
+        for entry in _chosen(library, patterns)
+        if size in {None, entry.size} and dispatch in {None, entry.facts.dispatch}
+        for row in [described(entry)]
+        if status in {None, row["status"]}
+    ]
+    if as_json:
+        print(json.dumps({"release": library.index.release, "instances": rows}))
+        return
+    table = Table(title=f"library {library.index.release}, {len(rows)} instances")
+    for header, justify in _COLUMNS.items():
+        table.add_column(header, no_wrap=header == "instance", justify=justify)
+    for row in rows:
+        table.add_row(
+            row["name"],
+            row["size"],
+            *(str(row[key]) for key in ("servers", "users", "layers", "top_k", "activations")),
+            *(_milliseconds(row[key]) for key in ("saving_s", "bound_saving_s")),
+            _gap(row),
+            row["status"],
+            row["level"],
+            escape(row["found_by"]),
+        )
+    terminal = Console()
+    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
+
+
+@library_app.command()
+def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
+    """Say all that is known of an instance."""
+    entry = read_library(folder).entry(name)
+    facts = {
+        **described(entry),
+        "history": [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history],
+    }
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        print_facts({key: ", ".join(v) if isinstance(v, list) else v for key, v in facts.items()})
+
+
+@library_app.command()
+def make(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Argument(help="File to write: .json, .json.gz or .npz; default NAME.npz.")
+    ] = None,
+    placement: Annotated[
+        Path | None, typer.Option(help="Write the best placement known here: .json or .json.gz.")
+    ] = None,
+    folder: Folder = SHIPPED,
+) -> None:
+    """Make an instance, check its hash and write it as a file."""
+    library = read_library(folder)
+    entry = library.entry(name)
+    instance = library.instance(entry)
+    best = library.placement(entry, instance) if placement else None
+    if placement and best is None:
+        raise InstanceError("library", f"has no placement of {name} yet")
+    out = Path(f"{name}.npz") if out is None else out
+    write_instance(instance, out)
+    print(out)
+    if placement and best:
+        write_placement(best, instance, placement)
+        print(placement)
+
+
+@library_app.command()
+def verify(
+    patterns: Names = None,
+    solve: Annotated[
+        bool, typer.Option("--solve", help="Solve small instances again; their optimum must be the record.")
+    ] = False,
+    folder: Folder = SHIPPED,
+) -> None:
+    """Make instances anew, check hashes, evaluate the placements and hold them against the bounds."""
+    library = read_library(folder)
+    entries = _chosen(library, patterns)
+    n_faults = 0
+    for fault in faults_of(library, entries, solve=solve):
+        print(fault, flush=True)
+        n_faults += 1
+    if not n_faults:
+        print(f"library {library.index.release}: {len(entries)} instances verify")
+    raise SystemExit(FAILED if n_faults else 0)
+
+
+@library_app.command()
+def submit(
+    name: Name,
+    placement: Annotated[Path, typer.Argument(help="Placement file.")],
+    by: Annotated[str, typer.Option("--by", help="Who found it.")],
+    folder: Folder = SHIPPED,
+) -> None:
+    """Offer a better placement: it counts if it fits and saves more than the best known one."""
+    library = read_library(folder)
+    entry = library.entry(name)
+    instance = library.instance(entry)
+    cached = read_placement(placement, instance)
+    best = best_of(instance, cached, by)
+    before, after = change_entry(folder, name, lambda now: with_best(now, best), instance, cached)
+    if after is before:
+        known = before.best.saving_s if before.best else 0.0
+        raise InstanceError(
+            "placement",
+            f"saves {best.saving_s:.9g} s, expected more than the best known, {known:.9g} s",
+            placement,
+        )
+    print(f"{name}: {best.saving_s:.9g} s by {by} is the best known saving")
+    _tell(refutations(before, after))
+
+
+@library_app.command(name="update")
+def improve(
+    patterns: Names = None,
+    solver: Annotated[
+        list[str] | None, typer.Option("--solver", "-s", help=f"{CALL_HELP}; repeatable; default exact.")
+    ] = None,
+    time: Annotated[
+        float, typer.Option("--time", parser=duration_s, metavar="TIME", help="Of each run: 90, 10m, 1h.")
+    ] = 60.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    plugin: Plugins = None,
+    folder: Folder = SHIPPED,
+) -> None:
+    """Run solvers and keep what improves placements and bounds; several exact ones check each other."""
+    found = find_solvers(plugin or [])
+    calls = [parse_call(text, found) for text in solver or ["exact"]]
+    library = read_library(folder)
+    contradictions: list[str] = []
+    for attempt in update(library, _chosen(library, patterns), calls, time, plugin or [], seed):
+        verdict = "better" if attempt.after != attempt.before else "no better"
+        row = described(attempt.after)
+        said = f" ({attempt.message})" if attempt.message else ""
+        print(
+            f"{attempt.after.name}: {attempt.solver} {attempt.status}{said} in {attempt.runtime_s:.3g} s: "
+            f"{verdict}; gap {_gap(row)}, {row['status']}, {row['level']}",
+            flush=True,
+        )
+        contradictions += attempt.contradictions
+    _tell(contradictions)
+
+
+@library_app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Of the new instance.")],
+    size: Annotated[str, typer.Option(help=f"{', '.join(get_args(Size))}.")],
+    settings: Settings = None,
+    file: Annotated[
+        str | None, typer.Option(help="A file of the library's folder, in place of a recipe by --set.")
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option(help="Make a new library of this release in an empty --library folder.")
+    ] = None,
+    folder: Folder = SHIPPED,
+) -> None:
+    """Add an instance: a recipe, as for slimbench instance new, or a file."""
+    if release is not None:
+        new_library(folder, release)
+    library = read_library(folder)
+    recipe = with_settings({"dispatch": "single"}, settings) if file is None else None
+    entry = new_entry(library, name, size, recipe, file)
+    add_entry(folder, entry)
+    print(f"{name}: {entry.facts.activations} activations, hash {entry.sha256}")
+
+
+@library_app.command()
+def page(folder: Folder = SHIPPED) -> None:
+    """Print the library's page in Markdown: how values were found, how to submit, and the table."""
+    from slimbench.reports.pages.library_page import library_page
+
+    print(library_page(read_library(folder)), end="")
+
+
+def _chosen(library: Library, patterns: Sequence[str] | None) -> list[Entry]:
+    """The instances that any of the patterns matches, in the order of the library."""
+    if not patterns:
+        return list(library.index.instances)
+    wanted: set[str] = set()
+    for pattern in patterns:
+        matching = {entry.name for entry in library.matching(pattern)}
+        if not matching:
+            raise InstanceError("library", f"nothing matches {pattern!r}, expected a name or a pattern")
+        wanted |= matching
+    return [entry for entry in library.index.instances if entry.name in wanted]
+
+
+def _gap(row: Mapping[str, Any]) -> str:
+    if row["gap"] is None:
+        return "unknown"
+    return "0 %" if row["status"] == "optimal" else f"{100 * row['gap']:.2g} %"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{1e3 * seconds:.6g}"
+
+
+def _tell(contradictions: Sequence[str]) -> None:
+    """Say what contradicts what; exit code 1 if anything does."""
+    for line in contradictions:
+        print(f"slimbench: contradiction: {line}; the bound does not count any more", file=sys.stderr)
+    if contradictions:
+        raise SystemExit(FAILED)

@@ -1,0 +1,192 @@
+"""What coordinator, fork server and worker tell each other. MessagePack: nothing is ever unpickled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+
+from slimbench.bench.plugins.policy_plugin import Sees
+from slimbench.instances import Dispatch, Instance, InstanceError, Placement
+
+Status = Literal[
+    "ok", "time_limit", "cpu_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution",
+]  # fmt: skip
+
+
+TEMPORARY: Final = ".tmp"  # ending of the names of workers' folders
+
+
+class PackedPlacement(msgspec.Struct, frozen=True):
+    """A placement as bits."""
+
+    shape: tuple[int, int]
+    bits: bytes
+
+    @classmethod
+    def pack(cls, placement: Placement) -> PackedPlacement:
+        """Eight experts a byte, row by row."""
+        n, x = placement.holds.shape
+        return cls((n, x), np.packbits(placement.holds).tobytes())
+
+    def unpack(self) -> Placement:
+        """The placement again.
+
+        Raises
+        ------
+        InstanceError
+            If the bits do not fill the shape.
+        """
+        count = self.shape[0] * self.shape[1]
+        bits = np.frombuffer(self.bits, np.uint8)
+        if min(self.shape) < 0 or len(bits) != -(-count // 8):
+            raise InstanceError("placement", f"has {len(bits)} bytes, expected {self.shape} bits")
+        return Placement(np.unpackbits(bits, count=count).reshape(self.shape).astype(np.bool_))
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What of an instance decides which kernels a solver needs."""
+
+    dispatch: Dispatch
+    widest_layer: int
+
+    @classmethod
+    def of(cls, instance: Instance) -> Shape:
+        """The shape of an instance."""
+        return cls(instance.dispatch, max(model.experts_per_layer for model in instance.models))
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """An ``Observation`` as it goes to a worker: instances as files, of the periods it may know alone."""
+
+    sees: Sees
+    period: int
+    n_periods: int
+    instance_files: tuple[str, ...]
+    tokens: tuple[float, ...]
+    held: PackedPlacement
+    capacities_bytes: tuple[int, ...]
+    expert_bytes: tuple[int, ...]
+    cloud_s_per_byte: float
+    neighbour_s_per_byte: float
+
+
+class Job(msgspec.Struct, frozen=True, tag=True):
+    """One run for a worker to do: a solver on an instance, or a policy's decision on what it sees.
+
+    Attributes
+    ----------
+    instance_file : str
+        Of a solver's run; empty for a decision.
+    shape : Shape
+        Of that instance; of the period at hand for a decision.
+    solver : str
+        The call, of a policy for a decision.
+    cpu_limit_s : float or None
+        Seconds of processor time of all its processes together.
+    threads : int
+        That the solver may keep busy.
+    cores : tuple of int
+        The processors it may run on; any where empty.
+    control_group : str or None
+        Folder of the control group it joins.
+    """
+
+    key: int
+    instance_file: str
+    shape: Shape
+    solver: str
+    plugin_files: tuple[str, ...]
+    seed: int
+    time_limit_s: float
+    memory_limit_mb: float
+    threads: int
+    log_file: str
+    cpu_limit_s: float | None = None
+    cores: tuple[int, ...] = ()
+    control_group: str | None = None
+    sight: Sight | None = None
+
+    def temporary_folder(self, pid: int) -> Path:
+        """Where the solver and its programs put temporary files, beside the log; removed with the worker."""
+        log = Path(self.log_file).absolute()
+        return log.with_name(f"{log.stem}-{pid}{TEMPORARY}")
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The worker has loaded everything; the clock starts.
+
+    ``started`` is on the clock of ``time.monotonic``, which all processes of a machine share: when the
+    coordinator comes to hear of it does not matter. ``cpu_s`` is what was spent on loading.
+    """
+
+    started: float
+    cpu_s: float
+
+
+class Incumbent(msgspec.Struct, frozen=True, tag=True):
+    """A placement or a bound found on the way, ``seconds`` after the solver's start."""
+
+    seconds: float
+    placement: PackedPlacement | None
+    bound_saving_s: float | None
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True):
+    """How the solver ended; ``placement`` only with status ``ok``.
+
+    ``guarantee_follows``: the worker goes on to evaluate what the solver guarantees for this run.
+    """
+
+    status: Status
+    message: str
+    placement: PackedPlacement | None
+    optimal: bool
+    runtime_s: float
+    cpu_s: float | None
+    peak_memory_mb: float
+    figures: dict[str, Any]
+    guarantee_follows: bool = False
+
+
+class Guaranteed(msgspec.Struct, frozen=True, tag=True):
+    """What the solver guarantees for its run, from 0 to 1 or None; or the ``fault`` of its guarantee."""
+
+    ratio: float | None = None
+    fault: str = ""
+
+
+class Forked(msgspec.Struct, frozen=True, tag=True):
+    """A worker process has been made."""
+
+    key: int
+    pid: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """A worker process is gone; ``exit_code`` is negative for a signal.
+
+    ``time`` is on the clock of ``time.monotonic``, as in ``Ready``.
+    """
+
+    key: int
+    exit_code: int
+    time: float
+
+
+WorkerMessage = Ready | Incumbent | Finished | Guaranteed
+ServerMessage = Forked | Ended
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: Job | WorkerMessage | ServerMessage) -> bytes:
+    """Bytes of any message."""
+    return _encoder.encode(message)
+
+
+decode_job = msgspec.msgpack.Decoder(Job).decode
+decode_worker = msgspec.msgpack.Decoder(WorkerMessage).decode
+decode_server = msgspec.msgpack.Decoder(ServerMessage).decode

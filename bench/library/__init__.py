@@ -1,0 +1,1 @@
+"""The library of instances kept up to date: records, proofs and verification."""

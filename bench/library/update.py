@@ -1,0 +1,139 @@
+"""Solvers at work on the instance library: each in isolation, its placement and bound kept if better."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from slimbench.bench.execution.verification import verified
+from slimbench.bench.isolation.messages import Job, PackedPlacement, Shape
+from slimbench.bench.isolation.workers import Workers
+from slimbench.bench.library.records import best_of, refutations, with_best, with_bound
+from slimbench.bench.plugins.plugin import Call
+from slimbench.bench.plugins.versions import code_version
+from slimbench.instances import Instance, write_instance
+from slimbench.instances.library.changes import change_entry, check_writable, today
+from slimbench.instances.library.index import Bound, Entry
+from slimbench.instances.library.library import Library
+
+MEMORY_LIMIT_MB: Final = 8192.0
+TRUSTED: Final = {"ok", "time_limit", "memory_limit"}  # a run that was stopped had proven what it reported
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a solver's run on an instance of the library came to.
+
+    Attributes
+    ----------
+    before, after : Entry
+        The records of the instance; equal where the run added nothing.
+    solver : str
+    status, message : str
+        Of the verified run.
+    runtime_s : float
+    contradictions : sequence of str
+        A line for each bound that was refuted.
+    """
+
+    before: Entry
+    after: Entry
+    solver: str
+    status: str
+    message: str
+    runtime_s: float
+    contradictions: Sequence[str]
+
+
+def update(
+    library: Library,
+    entries: Iterable[Entry],
+    calls: Sequence[Call],
+    time_limit_s: float,
+    plugin_files: Sequence[Path] = (),
+    seed: int = 0,
+) -> Iterator[Attempt]:
+    """Run solvers on instances, one at a time, each under the limits of a suite's runs.
+
+    What is better than the records is in the library's folder before the attempt is yielded. Bounds of
+    exact solvers count unless the run failed of itself, and placements wherever they verify.
+
+    Raises
+    ------
+    InstanceError
+        If an instance cannot be made, or the folder cannot be written.
+    """
+    check_writable(library.folder)
+    with tempfile.TemporaryDirectory() as name, Workers() as workers:
+        folder = Path(name)
+        for entry in entries:
+            instance = library.instance(entry)
+            for call in calls:
+                row = verified_run(workers, folder, instance, call, time_limit_s, plugin_files, seed)
+                before, after = _recorded(library.folder, entry.name, instance, call, row)
+                yield Attempt(
+                    before=before,
+                    after=after,
+                    solver=call.label,
+                    status=row["status"],
+                    message=row["message"],
+                    runtime_s=row["runtime_s"],
+                    contradictions=refutations(before, after),
+                )
+
+
+def verified_run(
+    workers: Workers,
+    folder: Path,
+    instance: Instance,
+    call: Call,
+    time_limit_s: float,
+    plugin_files: Sequence[Path] = (),
+    seed: int = 0,
+) -> dict[str, Any]:
+    """One run in isolation: the result columns of ``verification.verified``. ``folder`` is for its files."""
+    file = folder / "instance.npz"
+    write_instance(instance, file)
+    job = Job(
+        key=0,
+        instance_file=str(file),
+        shape=Shape.of(instance),
+        solver=call.label,
+        plugin_files=tuple(str(path) for path in plugin_files),
+        seed=seed,
+        time_limit_s=time_limit_s,
+        memory_limit_mb=MEMORY_LIMIT_MB,
+        threads=1,
+        log_file=str(folder / "log"),
+    )
+    workers.submit(job)
+    return verified(instance, next(iter(workers.collect())))
+
+
+def _recorded(
+    folder: Path, name: str, instance: Instance, call: Call, row: Mapping[str, Any]
+) -> tuple[Entry, Entry]:
+    """Keep what a verified run found if it is better; the entry before and after."""
+    version = code_version(call)
+    placement, best, bound = None, None, None
+    if row["placement"] is not None:
+        shape = (instance.n_servers, instance.n_experts)
+        placement = PackedPlacement(shape, row["placement"]).unpack()
+        best = best_of(instance, placement, call.label, version)
+    if call.solver.proves and row["status"] in TRUSTED and row["bound_saving_s"] is not None:
+        bound = Bound(
+            saving_s=max(row["bound_saving_s"], row["saving_s"] or 0.0),
+            by=call.label,
+            library=call.solver.library(call.parameters),
+            version=version,
+            date=today(),
+        )
+
+    def change(entry: Entry) -> Entry:
+        entry = entry if best is None else with_best(entry, best)
+        return entry if bound is None else with_bound(entry, bound)
+
+    return change_entry(folder, name, change, instance, placement)

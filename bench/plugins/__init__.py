@@ -1,0 +1,1 @@
+"""What a plugin is, what it sees, and how it is found."""

@@ -1,0 +1,1 @@
+"""What runs show: results, references, ratios, comparison, merging and export."""

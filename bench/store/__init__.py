@@ -1,0 +1,1 @@
+"""The run folder: tables of instances and runs, checked cell by cell."""

@@ -1,0 +1,1 @@
+"""Methods that make and improve placements."""

@@ -1,0 +1,1 @@
+"""Lagrangian bounds, reduced-cost fixing, and branch and bound with them."""

@@ -1,0 +1,1 @@
+"""Exact formulations as mixed-integer linear programs."""

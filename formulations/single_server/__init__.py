@@ -1,0 +1,1 @@
+"""The subproblem of one server: the best cache, given all others."""

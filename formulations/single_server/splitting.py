@@ -1,0 +1,174 @@
+"""Kernels that bracket layers too wide to enumerate: a split of groups over experts, and nested sets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from slimbench.instances.kernels import compiled
+from slimbench.instances.problem.arrays import FloatArray, IndexArray, IntArray
+
+SPLIT_SWEEPS: Final = 100  # the bound holds after any number; more sweeps tighten it
+SPLIT_TOLERANCE: Final = 1e-9  # stop when no expert's share moves by more, relative to the largest share
+
+
+@compiled
+def even_split(
+    weights: FloatArray,
+    offsets: IntArray,
+    members: IndexArray,
+    k: int,
+    shares: FloatArray,
+    sweeps: int,
+    tolerance: float,
+) -> FloatArray:
+    """Split every weight over its members so that the sum of squares of the experts' totals (k,) falls.
+
+    Block coordinate descent: take one term's shares away, pour its weight onto its lowest members like
+    water, go on. Converges to the lexicographically optimal base (Fujishige 1980, Math. Oper. Res. 5).
+    A negative weight, of one expert, is where its total starts. ``shares`` (members,) is where the split
+    starts, in whatever proportion to the weights, and where it is left. O(members * largest term) a sweep.
+    """
+    start_totals = np.zeros(k)
+    for i in range(len(weights)):
+        if weights[i] < 0:
+            start_totals[members[offsets[i]]] += weights[i]
+    totals = start_totals.copy()
+    for i in range(len(weights)):
+        poured = 0.0
+        for j in range(offsets[i], offsets[i + 1]):
+            poured += shares[j]
+        for j in range(offsets[i], offsets[i + 1]):
+            shares[j] = shares[j] * (weights[i] / poured) if poured > 0 and weights[i] > 0 else 0.0
+            totals[members[j]] += shares[j]
+    largest_term = 0
+    for i in range(len(weights)):
+        largest_term = max(largest_term, offsets[i + 1] - offsets[i])
+    level, lowest = np.empty(largest_term), np.empty(largest_term)
+    for _ in range(sweeps):
+        largest_move = 0.0
+        for i in range(len(weights)):
+            start, stop = offsets[i], offsets[i + 1]
+            size = stop - start
+            if weights[i] < 0:
+                continue
+            for j in range(size):
+                totals[members[start + j]] -= shares[start + j]
+                level[j] = totals[members[start + j]]
+                at = j
+                while at > 0 and lowest[at - 1] > level[j]:
+                    lowest[at] = lowest[at - 1]
+                    at -= 1
+                lowest[at] = level[j]
+            filled, water = 1, lowest[0] + weights[i]
+            while filled < size and lowest[filled] < water:
+                water = (water * filled + lowest[filled]) / (filled + 1)
+                filled += 1
+            for j in range(size):
+                share = max(water - level[j], 0.0)
+                largest_move = max(largest_move, abs(share - shares[start + j]))
+                shares[start + j] = share
+                totals[members[start + j]] = level[j] + share
+        largest_total = 0.0
+        for e in range(k):
+            largest_total = max(largest_total, abs(totals[e]))
+        if largest_move <= tolerance * largest_total:
+            break
+    totals = start_totals  # summed afresh: running sums have drifted
+    for i in range(len(weights)):
+        if weights[i] < 0:
+            continue
+        start, stop = offsets[i], offsets[i + 1]
+        poured = 0.0
+        for j in range(start, stop):
+            poured += shares[j]
+        for j in range(start, stop):
+            if poured > 0:
+                totals[members[j]] += shares[j] * (weights[i] / poured)
+            else:  # a weight below the rounding of its members' totals
+                totals[members[j]] += weights[i] / (stop - start)
+    return totals
+
+
+@compiled
+def peeled(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) -> IntArray:
+    """Order in which experts survive when the one with the least marginal saving leaves first."""
+    starts = np.zeros(k + 1, np.int64)
+    for e in members:
+        starts[e + 1] += 1
+    for e in range(k):
+        starts[e + 1] += starts[e]
+    position = starts.copy()
+    term_of = np.empty(len(members), np.int64)
+    marginal = np.zeros(k)
+    for i in range(len(weights)):
+        for j in range(offsets[i], offsets[i + 1]):
+            marginal[members[j]] += weights[i]
+            term_of[position[members[j]]] = i
+            position[members[j]] += 1
+    alive = np.ones(len(weights), np.bool_)
+    gone = np.zeros(k, np.bool_)
+    order = np.empty(k, np.int64)
+    for place in range(k - 1, -1, -1):
+        least = -1
+        for e in range(k):
+            if not gone[e] and (least < 0 or marginal[e] <= marginal[least]):
+                least = e
+        gone[least] = True
+        order[place] = least
+        for j in range(starts[least], starts[least + 1]):
+            i = term_of[j]
+            if alive[i]:
+                alive[i] = False
+                for member in range(offsets[i], offsets[i + 1]):
+                    marginal[members[member]] -= weights[i]
+    return order
+
+
+@compiled
+def grown(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) -> IntArray:
+    """Order in which experts come when the group of most weight per missing expert is completed next.
+
+    Where groups are large nearly every single expert is worthless alone, so peeling goes astray early.
+    """
+    missing = np.empty(len(weights), np.int64)
+    for i in range(len(weights)):
+        missing[i] = offsets[i + 1] - offsets[i]
+    inside = np.zeros(k, np.bool_)
+    order = np.empty(k, np.int64)
+    place = 0
+    while place < k:
+        best, most = -1, -np.inf
+        for i in range(len(weights)):
+            if missing[i] > 0 and weights[i] / missing[i] > most:
+                best, most = i, weights[i] / missing[i]
+        if best < 0:
+            break
+        for j in range(offsets[best], offsets[best + 1]):
+            if not inside[members[j]]:
+                inside[members[j]] = True
+                order[place] = members[j]
+                place += 1
+        for i in range(len(weights)):
+            if missing[i] > 0:
+                missing[i] = 0
+                for j in range(offsets[i], offsets[i + 1]):
+                    missing[i] += not inside[members[j]]
+    return order
+
+
+@compiled
+def nested_savings(
+    weights: FloatArray, offsets: IntArray, members: IndexArray, ranks: IntArray
+) -> FloatArray:
+    """Saving of the first c experts for every c: a term counts from its last member's rank on."""
+    savings = np.zeros(len(ranks) + 1)
+    for i in range(len(weights)):
+        last = 0
+        for j in range(offsets[i], offsets[i + 1]):
+            last = max(last, ranks[members[j]])
+        savings[last + 1] += weights[i]
+    for c in range(1, len(savings)):
+        savings[c] += savings[c - 1]
+    return savings

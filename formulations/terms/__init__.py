@@ -1,0 +1,1 @@
+"""The saving as a function of what one server holds."""

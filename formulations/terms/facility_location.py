@@ -1,0 +1,159 @@
+"""Facility location: what a placement saves where every call of an expert is served alone.
+
+With K = 1, or ``serial``, the saving is
+
+    saving(X) = sum over calls i of rate_i * (c_i - min(c_i, min over servers n holding e_i of t[u_i, n])),
+
+monotone and submodular in the set of elements (server, expert) (docs/MODEL.md, fact 1).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from slimbench.instances import Instance
+from slimbench.instances.kernels import compiled, compiled_sums
+from slimbench.instances.problem.arrays import BoolArray, FloatArray, IndexArray, IntArray, offsets_of
+
+ROUNDING: Final = 2.0**-50  # a term: eight unit roundoffs, where two would do
+
+
+class FacilityLocation(NamedTuple):
+    """Calls in order of their expert, each as a tuple of arrays that compiled code takes whole.
+
+    Attributes
+    ----------
+    offsets : (X + 1,) int64
+        Expert e is called by ``offsets[e]`` to ``offsets[e + 1]``.
+    users : (C,) int32
+    rates : (C,) float64, occurrences per generated token
+    cloud_s : (C,) float64, seconds of the call when no server holds its expert
+    edge_s : (M, N, U) float64, seconds, inf = unreachable
+        Users last, so that one element's calls read one row.
+    models : (X,) int32, the model of each expert
+    consecutive : (X,) bool
+        Whether an expert's calls come from consecutive users, as where all call it: their rows are read
+        straight, which takes half the time.
+    """
+
+    offsets: IntArray
+    users: IndexArray
+    rates: FloatArray
+    cloud_s: FloatArray
+    edge_s: FloatArray
+    models: IndexArray
+    consecutive: BoolArray
+
+
+def facility_location(instance: Instance) -> FacilityLocation:
+    """The calls of an instance, in order of (expert, activation); only right for K = 1 or ``serial``."""
+    offsets = offsets_of(np.bincount(instance.group_experts, minlength=instance.n_experts))
+    n_calls = len(instance.group_experts)
+    users, rates, cloud_s = np.empty(n_calls, np.int32), np.empty(n_calls), np.empty(n_calls)
+    _write_calls(
+        instance.activation_users,
+        instance.activation_models,
+        instance.rates,
+        instance.group_offsets,
+        instance.group_experts,
+        instance.cloud_latency_s,
+        offsets[:-1].copy(),
+        users,
+        rates,
+        cloud_s,
+    )
+    edge_s = np.ascontiguousarray(instance.edge_latency_s.transpose(2, 1, 0))
+    models = instance.layer_models[instance.expert_layers]
+    return FacilityLocation(offsets, users, rates, cloud_s, edge_s, models, consecutive_runs(offsets, users))
+
+
+@compiled
+def consecutive_runs(offsets: IntArray, users: IndexArray) -> BoolArray:
+    """(X,) bool, which experts are called by users u, u + 1, u + 2, ... in this order."""
+    consecutive = np.zeros(len(offsets) - 1, np.bool_)
+    for e in range(len(consecutive)):
+        i = offsets[e] + 1
+        while i < offsets[e + 1] and users[i] == users[i - 1] + 1:
+            i += 1
+        consecutive[e] = offsets[e] < offsets[e + 1] <= i
+    return consecutive
+
+
+@compiled
+def _write_calls(
+    activation_users: IndexArray,
+    activation_models: IndexArray,
+    activation_rates: FloatArray,
+    group_offsets: IntArray,
+    group_experts: IndexArray,
+    cloud_latency_s: FloatArray,
+    place: IntArray,
+    users: IndexArray,
+    rates: FloatArray,
+    cloud_s: FloatArray,
+) -> None:
+    """A stable counting sort by expert; ``place`` (X,) is where the next call of each goes."""
+    for a in range(len(activation_users)):
+        u = activation_users[a]
+        for i in range(group_offsets[a], group_offsets[a + 1]):
+            at = place[group_experts[i]]
+            users[at], rates[at] = u, activation_rates[a]
+            cloud_s[at] = cloud_latency_s[u, activation_models[a]]
+            place[group_experts[i]] = at + 1
+
+
+@compiled
+def marginal_saving(calls: FacilityLocation, current_s: FloatArray, server: int, expert: int) -> float:
+    """Seconds per token that caching ``expert`` on ``server`` adds when calls take ``current_s`` (C,) now.
+
+    Added up call by call: elements that are alike to the last call save alike to the last bit.
+    """
+    start, stop = calls.offsets[expert], calls.offsets[expert + 1]
+    edge_s = calls.edge_s[calls.models[expert], server]
+    saving = 0.0
+    for i in range(start, stop):
+        saving += calls.rates[i] * max(current_s[i] - edge_s[calls.users[i]], 0.0)
+    return saving
+
+
+@compiled_sums
+def marginal_bound(calls: FacilityLocation, current_s: FloatArray, server: int, expert: int) -> float:
+    """An upper bound on ``marginal_saving``, above it by rounding alone, in a third to a half of its time.
+
+    The same terms, none negative, in another order: of n, two sums differ by at most 2 n times the unit
+    roundoff, relatively (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2).
+    """
+    start, stop = calls.offsets[expert], calls.offsets[expert + 1]
+    edge_s = calls.edge_s[calls.models[expert], server]
+    now_s, rates, users = current_s[start:stop], calls.rates[start:stop], calls.users[start:stop]
+    saving = 0.0
+    # max, not a branch: which calls gain is next to random, and a branch takes ten times as long
+    if calls.consecutive[expert]:
+        edge_s = edge_s[users[0] : users[0] + len(users)]
+        for i in range(len(users)):
+            saving += rates[i] * max(now_s[i] - edge_s[i], 0.0)
+    else:
+        for i in range(len(users)):
+            saving += rates[i] * max(now_s[i] - edge_s[users[i]], 0.0)
+    return saving * (1.0 + (len(users) + 1) * ROUNDING)
+
+
+@compiled
+def first_bounds(calls: FacilityLocation) -> FloatArray:
+    """(N, X) float64, bounds on the savings of all elements (server, expert) while no server holds any."""
+    n_servers, n_experts = calls.edge_s.shape[1], len(calls.models)
+    bounds = np.empty((n_servers, n_experts))
+    for e in range(n_experts):  # outermost: the calls of one expert stay in the processor's cache
+        for n in range(n_servers):
+            bounds[n, e] = marginal_bound(calls, calls.cloud_s, n, e)
+    return bounds
+
+
+@compiled
+def serve(calls: FacilityLocation, current_s: FloatArray, server: int, expert: int) -> None:
+    """Lower ``current_s`` (C,) to what calls take once ``server`` holds ``expert``."""
+    edge_s = calls.edge_s[calls.models[expert], server]
+    for i in range(calls.offsets[expert], calls.offsets[expert + 1]):
+        current_s[i] = min(current_s[i], edge_s[calls.users[i]])

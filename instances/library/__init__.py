@@ -1,0 +1,1 @@
+"""The library of named instances with their best known placements and bounds."""

@@ -1,0 +1,1 @@
+"""The problem: instances, placements, and what a placement saves."""

@@ -1,0 +1,1 @@
+"""What routers choose: recipes, measured routing, and the activations they make."""

@@ -1,0 +1,1 @@
+"""Random numbers and shares that are the same on every machine."""

@@ -1,0 +1,1 @@
+"""Sequences of instances over periods, with users that move."""

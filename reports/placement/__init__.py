@@ -1,0 +1,1 @@
+"""One instance and its placements, as text, figures and a page."""

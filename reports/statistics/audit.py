@@ -1,0 +1,185 @@
+"""Whether the solvers kept their promises: declared guarantees, claimed bounds, claimed optima."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student_t
+
+from slimbench.bench.results.ratio_intervals import best_savings, disproved, with_ratios
+from slimbench.bench.results.results import Results
+from slimbench.formulations.tolerances import AGREEMENT
+
+CONFIDENCE: Final = 0.95  # of a verdict on an expected guarantee
+MIN_SEEDS: Final = 3
+VERDICTS: Final = ("violated", "undecided", "holds", "not_applicable")  # the first that any case has counts
+
+_COLUMNS: Final = (
+    "solver", "claim", "expected", "conditions", "source", "verdict", "n_instances", "n_applicable",
+    "n_cases", "n_undecided", "n_violated", "worst_low", "worst_high", "guarantee", "ratio_low", "ratio_high",
+    "margin_low", "margin_high", "instance",
+)  # fmt: skip
+
+
+def guarantee_audit(results: Results) -> pd.DataFrame:
+    """One row for each solver and declared guarantee, violations first.
+
+    A case is a run (or, for an expected guarantee, an instance over its seeds) in which the conditions hold
+    and a placement was verified. It ``holds`` where the whole ratio interval is at least the guarantee,
+    is ``violated`` where the whole interval is below, and ``undecided`` where the guarantee lies inside it,
+    all to 1e-6. A claim is ``violated`` by one violated case, ``undecided`` by one undecided case or where
+    nothing was measured, and ``not_applicable`` where its conditions held in no run.
+
+    Columns
+    -------
+    n_instances, n_applicable, n_cases, n_undecided, n_violated
+        Instances planned, instances in which the conditions hold, cases, and those without a good verdict.
+    worst_low, worst_high
+        Worst ratio of all cases.
+    guarantee, ratio_low, ratio_high, margin_low, margin_high, instance
+        The tightest case: the one with the least margin among those that decide the verdict. The margin is
+        ratio - guarantee; for an expected guarantee ratios are means over seeds, and the margin runs between
+        the confidence limits of its mean.
+    """
+    runs = with_ratios(results)
+    runs = runs[runs["guarantee_claim"].ne("")]
+    rows = [_judge_claim(own) for _, own in runs.groupby(["solver", "guarantee_claim"], sort=False)]
+    table = pd.DataFrame(rows, columns=pd.Index(_COLUMNS))
+    return table.sort_values(
+        "verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable"
+    ).reset_index(drop=True)
+
+
+def violations(results: Results) -> pd.DataFrame:
+    """Every broken promise: ``kind`` (guarantee, bound, optimality), ``solver``, ``instance``, ``detail``."""
+    audit = guarantee_audit(results)
+    rows = []
+    for row in audit[audit["verdict"] == "violated"].to_dict("records"):
+        many = f" ({row['n_violated']} violations in {row['n_cases']} cases)"
+        rows.append(
+            {
+                "kind": "guarantee",
+                "solver": row["solver"],
+                "instance": row["instance"],
+                "detail": f"ratio of at most {row['ratio_high']:.9g} {'in the mean ' * row['expected']}"
+                f"against the declared {row['claim']} = {row['guarantee']:.9g}{many}",
+            }
+        )
+    rows += _broken_claims(results)
+    return pd.DataFrame(rows, columns=pd.Index(["kind", "solver", "instance", "detail"]))
+
+
+def contradictions(broken: pd.DataFrame) -> pd.DataFrame:
+    """Those of ``violations`` that make a reference doubtful: claimed bounds and optima that are none."""
+    return broken[broken["kind"].ne("guarantee")]
+
+
+def _broken_claims(results: Results) -> list[dict[str, Any]]:
+    """Runs, also of references, whose own bound or claim of optimality a verified placement disproves."""
+    if not results.reference_runs.empty:
+        results = replace(results, runs=pd.concat([results.runs, results.reference_runs], ignore_index=True))
+    best, runs = best_savings(results), results.runs
+    none = runs["latency_none_s"].to_numpy(float)
+    bound = runs["bound_saving_s"].to_numpy(float)
+    below = disproved(best, bound, none)
+    optimal = runs["termination"].eq("optimal").to_numpy(bool)
+    beaten = optimal & ~below & disproved(best, runs["saving_s"].to_numpy(float), none)
+    rows = []
+    for i in np.flatnonzero(below | beaten):
+        run = runs.iloc[i]
+        claim = (
+            f"claims that no placement saves more than {bound[i]:.9g} s"
+            if below[i]
+            else f"calls its saving of {run['saving_s']:.9g} s optimal"
+        )
+        rows.append(
+            {
+                "kind": "bound" if below[i] else "optimality",
+                "solver": run["solver"],
+                "instance": run["instance"],
+                "detail": f"run {run['run_id']} {claim}, but a verified placement saves {best[i]:.9g} s",
+            }
+        )
+    return rows
+
+
+def _judge_claim(runs: pd.DataFrame) -> dict[str, Any]:
+    first = runs.iloc[0]
+    applicable = runs[runs["guarantee_ratio"].notna()]
+    expected = bool(first["guarantee_expected"])
+    cases = _expected_cases(applicable) if expected else _single_cases(applicable)
+    claimed = {
+        "solver": first["solver"],
+        "claim": first["guarantee_claim"],
+        "expected": expected,
+        "conditions": first["guarantee_conditions"],
+        "source": first["guarantee_source"],
+        "n_instances": runs["instance_hash"].nunique(),
+        "n_applicable": applicable["instance_hash"].nunique(),
+        "n_cases": len(cases),
+        "n_undecided": sum(case["verdict"] == "undecided" for case in cases),
+        "n_violated": sum(case["verdict"] == "violated" for case in cases),
+    }
+    if not cases:
+        inapplicable = applicable.empty and bool(runs["ratio_low"].notna().any())
+        return claimed | {"verdict": "not_applicable" if inapplicable else "undecided", "instance": ""}
+    verdict = next(v for v in VERDICTS if any(case["verdict"] == v for case in cases))
+    end = "margin_high" if verdict == "violated" else "margin_low"
+    worst = {f"worst_{end}": min(case[f"ratio_{end}"] for case in cases) for end in ("low", "high")}
+    return claimed | worst | min((c for c in cases if c["verdict"] == verdict), key=lambda c: float(c[end]))
+
+
+def _single_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    cases = []
+    for run in runs[runs["ratio_low"].notna()].to_dict("records"):
+        case = {key: run[key] for key in ("instance", "ratio_low", "ratio_high")}
+        case["guarantee"] = run["guarantee_ratio"]
+        for end in ("low", "high"):
+            case[f"margin_{end}"] = run[f"ratio_{end}"] - run["guarantee_ratio"]
+        cases.append(case | {"verdict": _verdict(case["margin_low"], case["margin_high"])})
+    return cases
+
+
+def _expected_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each instance judged on the mean over its seeds, by one-sided t limits.
+
+    That the claim holds must be shown on every instance, each at 95 % (an intersection-union test). One
+    violated instance refutes it, so the limits for that share the 5 % among the instances (Bonferroni).
+    """
+    runs = runs[runs["ratio_low"].notna()]
+    groups = [own.groupby("seed").first() for _, own in runs.groupby("instance_hash", sort=False)]
+    cases = []
+    for own in groups:
+        n = len(own)
+        case = {
+            "instance": own["instance"].iloc[0],
+            "ratio_low": float(own["ratio_low"].mean()),
+            "ratio_high": float(own["ratio_high"].mean()),
+            "guarantee": float(own["guarantee_ratio"].mean()),
+        }
+        below = _half_width(own["ratio_low"] - own["guarantee_ratio"], 1 - CONFIDENCE)
+        above = _half_width(own["ratio_high"] - own["guarantee_ratio"], (1 - CONFIDENCE) / len(groups))
+        case["margin_low"] = case["ratio_low"] - case["guarantee"] - below
+        case["margin_high"] = case["ratio_high"] - case["guarantee"] + above
+        decided = n >= MIN_SEEDS
+        verdict = _verdict(case["margin_low"], case["margin_high"]) if decided else "undecided"
+        cases.append(case | {"verdict": verdict})
+    return cases
+
+
+def _half_width(samples: pd.Series[float], error: float) -> float:
+    """Of the one-sided t interval of the mean; infinite for a single sample."""
+    n = len(samples)
+    if n < 2:
+        return math.inf
+    return float(student_t.ppf(1 - error, n - 1) * samples.std(ddof=1) / math.sqrt(n))
+
+
+def _verdict(margin_low: float, margin_high: float) -> str:
+    if margin_low >= -AGREEMENT:
+        return "holds"
+    return "violated" if margin_high < -AGREEMENT else "undecided"

@@ -1,0 +1,1 @@
+"""Tables as text, HTML, CSV and LaTeX."""

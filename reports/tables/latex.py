@@ -1,0 +1,114 @@
+"""The report's tables for a paper: LaTeX tabulars in the style of booktabs, in ASCII alone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from slimbench.instances.files.files import write_atomically
+from slimbench.reports.tables.tables import Cell, Table
+
+# Commands that any pdfLaTeX knows in any font encoding, without a package.
+_COMMANDS: Final = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#",
+    "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$",
+    '"': r"{\ttfamily\char34}", "`": r"{\ttfamily\char96}",  # else a closing and an opening quote
+    "–": "--", "—": "---", "…": r"\ldots{}", "“": "``", "”": "''", "‘": "`", "’": "'",  # noqa: RUF001
+    "×": r"$\times$", "÷": r"$\div$", "±": r"$\pm$", "·": r"$\cdot$", "−": "$-$", "∞": r"$\infty$",  # noqa: RUF001
+    "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "≈": r"$\approx$", "→": r"$\to$", "←": r"$\gets$",
+    "°": r"$^\circ$", "²": "$^2$", "³": "$^3$", "µ": r"$\mu$", "√": r"$\surd$", "§": r"\S{}",
+    "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ø": r"\o{}", "Ø": r"\O{}",
+    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",  # noqa: RUF001
+}  # fmt: skip
+_ACCENTS: Final = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
+    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c",
+}  # fmt: skip
+_GREEK_NAME: Final = re.compile(r"GREEK (SMALL|CAPITAL) LETTER ([A-Z]+)")
+_GREEK: Final = frozenset({
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta",
+    "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+})  # fmt: skip
+# Between two characters that TeX would join into another one: a dash, a quote, an inverted mark.
+_LIGATURES: Final = re.compile("(?<=[-–—])(?=[-–—])|(?<=['’])(?=['’])|(?<=[‘?!])(?=‘)|(?<=,)(?=,)")  # noqa: RUF001
+_READ_AS_OPTION: Final = ("[", "*")  # after the end of a row
+
+
+def write_latex(tables: Mapping[str, tuple[str, Table]], folder: Path) -> list[Path]:
+    """Write each table as ``NAME.tex`` into a folder that exists.
+
+    Parameters
+    ----------
+    tables : mapping of str to (str, Table)
+        By the name of the file, each with its caption.
+
+    Returns
+    -------
+    list of Path
+        In the order of the tables.
+    """
+    files = []
+    for name, (caption, table) in tables.items():
+        files.append(folder / f"{name}.tex")
+        write_atomically(files[-1], latex_table(table, caption, name).encode("ascii"))
+    return files
+
+
+def latex_table(table: Table, caption: str, name: str) -> str:
+    r"""A ``tabular``, to be ``\input`` into a ``table`` whose caption and label a comment proposes.
+
+    Columns of numbers are right aligned, all others left. Colours are left out: what they mark is said in
+    words as well.
+    """
+    columns = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.titles)
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        rf"% \caption{{{latex_text(caption)}}}",
+        rf"% \label{{tab:{_label(name)}}}",
+        rf"\begin{{tabular}}{{{''.join(map(_alignment, columns))}}}",
+        r"\toprule",
+        *([_row(table.titles), r"\midrule"] if any(table.titles) else []),
+        *(_row([cell.text for cell in row]) for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def latex_text(text: object) -> str:
+    """Text that pdfLaTeX sets as it stands; a character that it has no command for is named, ``U+4E2D``."""
+    flat = unicodedata.normalize("NFC", " ".join(str(text).split()))
+    escaped = "{}".join("".join(map(_character, part)) for part in _LIGATURES.split(flat))
+    return f"{{}}{escaped}" if flat.startswith(_READ_AS_OPTION) else escaped
+
+
+def _character(character: str) -> str:
+    if character in _COMMANDS:
+        return _COMMANDS[character]
+    if character.isascii() and character.isprintable():
+        return character
+    base, *marks = list(unicodedata.normalize("NFD", character))
+    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii() and base.isalpha():
+        return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
+    if greek := _GREEK_NAME.fullmatch(unicodedata.name(character, "")):
+        name = greek[2].replace("LAMDA", "LAMBDA")
+        command = name.lower() if greek[1] == "SMALL" else name.capitalize()
+        if command in _GREEK:
+            return rf"$\{command}$"
+    return rf"\texttt{{U+{ord(character):04X}}}"
+
+
+def _row(texts: Sequence[str]) -> str:
+    return " & ".join(map(latex_text, texts)) + r" \\"
+
+
+def _alignment(cells: Sequence[Cell]) -> str:
+    return "r" if cells and all(cell.kind.startswith("number") for cell in cells) else "l"
+
+
+def _label(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name)

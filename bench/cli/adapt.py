@@ -17,8 +17,7 @@ from slimbench.bench.adaptive.course import Course
 from slimbench.bench.adaptive.results import AdaptiveResults, refuse_adaptive_results
 from slimbench.bench.adaptive.run import AdaptiveRun
 from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite
-from slimbench.bench.cli.exit_codes import FAILED, INTERRUPTED
-from slimbench.bench.cli.options import Data, Json
+from slimbench.bench.cli.options import FAILED, INTERRUPTED, Data, Json
 from slimbench.bench.plugins.registry import find_policies
 from slimbench.bench.store.run_folder import new_folder
 from slimbench.bench.suites.suite import shipped_suites

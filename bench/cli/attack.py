@@ -14,8 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from slimbench.bench.attack.draft import Limits
 from slimbench.bench.attack.findings import FILE_NAME, described, refuse_findings, write_findings
 from slimbench.bench.attack.search import Attack, AttackSettings
-from slimbench.bench.cli.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
-from slimbench.bench.cli.options import CALL_HELP, Json, Plugins, print_facts
+from slimbench.bench.cli.options import (
+    CALL_HELP,
+    FAILED,
+    INTERRUPTED,
+    NOTHING_MEASURED,
+    Json,
+    Plugins,
+    print_facts,
+)
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call, parse_call
 from slimbench.bench.plugins.registry import find_solvers

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import InstanceFile, Json, print_facts
+from slimbench.bench.cli.options import FAILED, InstanceFile, Json, print_result
 from slimbench.instances import evaluate as evaluated
 from slimbench.instances import read_instance, read_placement
 
@@ -30,8 +28,5 @@ def evaluate(
         "feasible": violation is None,
         "violation": violation,
     }
-    if as_json:
-        print(json.dumps(facts))
-    else:
-        print_facts(facts)
+    print_result(facts, as_json)
     raise SystemExit(FAILED if violation else 0)

@@ -11,17 +11,15 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import Json
+from slimbench.bench.cli.options import FAILED, Json, console
 from slimbench.bench.results.stored_placements import stored_placements
 from slimbench.instances import Instance, InstanceError, Placement, read_instance, read_placement
 from slimbench.reports.placement import inspection
 from slimbench.reports.placement import text as inspection_text
 from slimbench.reports.placement.facts import facts_of
 
-WIDE_ENOUGH = 120  # columns, in a file or a pipe
+WIDE_TEXT = 120  # columns, in a file or a pipe
 
 
 def inspect(
@@ -62,10 +60,7 @@ def inspect(
     if as_json:
         print(json.dumps(_object(seen)))
     else:
-        terminal = Console()
-        inspection_text.print_inspection(
-            seen, Console(width=None if terminal.is_terminal else WIDE_ENOUGH, highlight=False)
-        )
+        inspection_text.print_inspection(seen, console(WIDE_TEXT))
         if html is not None:
             print(f"page: {html}")
     fits = all(placement.violation(instance) is None for placement in found.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from slimbench.bench.cli.options import Data, InstanceFile, Json, Settings, print_facts
+from slimbench.bench.cli.options import Data, InstanceFile, Json, Settings, print_facts, print_result
 from slimbench.instances import Instance, InstanceError, read_instance, write_instance
 from slimbench.instances.files.files import SUFFIXES, naming_file, write_atomically
 from slimbench.instances.generators.generate import make_instance, read_recipe, wires_of
@@ -64,7 +63,7 @@ def new(
 def scenarios(as_json: Json = False) -> None:
     """List the scenarios that ship, each with what it is."""
     found = {name: read_scenario(name).description for name in shipped_scenarios()}
-    print(json.dumps(found)) if as_json else print_facts(found)
+    print_result(found, as_json)
 
 
 @instance_app.command(name="from-trace")
@@ -95,7 +94,7 @@ def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None)
     if picture is not None:
         _draw(read, None, picture)
         facts["picture"] = str(picture)
-    print(json.dumps(facts)) if as_json else print_facts(facts)
+    print_result(facts, as_json)
 
 
 def _write_new(fields: Mapping[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:

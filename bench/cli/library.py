@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slimbench.bench.cli.exit_codes import FAILED
 from slimbench.bench.cli.instances import with_settings
-from slimbench.bench.cli.options import CALL_HELP, Json, Plugins, Settings, duration_s, print_facts
-from slimbench.bench.cli.report import WIDE_ENOUGH
+from slimbench.bench.cli.options import (
+    CALL_HELP,
+    FAILED,
+    Json,
+    Plugins,
+    Settings,
+    console,
+    duration_s,
+    print_result,
+)
 from slimbench.bench.library.records import (
     Status,
     best_of,
@@ -104,8 +110,7 @@ def list_instances(
             row["level"],
             escape(row["found_by"]),
         )
-    terminal = Console()
-    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
+    console().print(table)
 
 
 @library_app.command()
@@ -116,10 +121,8 @@ def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
         **described(entry),
         "history": [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history],
     }
-    if as_json:
-        print(json.dumps(facts))
-    else:
-        print_facts({key: ", ".join(v) if isinstance(v, list) else v for key, v in facts.items()})
+    lines = {key: ", ".join(value) if isinstance(value, list) else value for key, value in facts.items()}
+    print_result(facts if as_json else lines, as_json)
 
 
 @library_app.command()

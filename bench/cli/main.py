@@ -65,7 +65,7 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
             ("slimbench export runs/mine --out tables",),
         ),
         "schema": Command(
-            "schema", "schema", "Print the JSON schema of suites, for editors.",
+            "installed", "schema", "Print the JSON schema of suites, for editors.",
             ("slimbench schema > suite.schema.json",),
         ),
     },
@@ -90,7 +90,7 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
     },
     "Plugins": {
         "solvers": Command(
-            "solvers", "solvers", "List the solvers with their parameters and declared guarantees.",
+            "installed", "solvers", "List the solvers with their parameters and declared guarantees.",
             ("slimbench solvers --plugin busiest.py",),
         ),
         "policies": Command(
@@ -99,7 +99,7 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
             ("slimbench policies --plugin mine.py",),
         ),
         "check": Command(
-            "check", "check", "Run a plugin against the conformance kit and say what fails.",
+            "installed", "check", "Run a plugin against the conformance kit and say what fails.",
             ("slimbench check busiest-first --plugin busiest.py",),
         ),
     },
@@ -131,7 +131,7 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
             ),
         ),
         "sys-info": Command(
-            "sys_info", "sys_info",
+            "installed", "sys_info",
             "Say what machine, interpreter and versions a run here would be made with.",
             ("slimbench sys-info",),
         ),
@@ -204,7 +204,7 @@ def main() -> None:
 
 def _refusal(error: Exception) -> tuple[str, int]:
     """What to say of an error that is the user's to mend, and the exit code; 0 for a fault of ours."""
-    from slimbench.bench.cli.exit_codes import BAD_INPUT, FAILED
+    from slimbench.bench.cli.options import BAD_INPUT, FAILED
     from slimbench.bench.execution.errors import ExecutorError
     from slimbench.bench.plugins.plugin import PluginError
     from slimbench.bench.store.store import StoreError

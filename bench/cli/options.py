@@ -1,12 +1,23 @@
-"""Arguments and options that several commands take, and how facts are printed."""
+"""What commands share: options, exit codes, and how facts and tables are printed."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FAILED: Final = 1  # a run failed, a placement does not fit, a promise is broken, something does not verify
+BAD_INPUT: Final = 2
+REGRESSION: Final = 3  # a comparison found something worse
+NOTHING_MEASURED: Final = 4
+INTERRUPTED: Final = 130
+
+WIDE_ENOUGH: Final = 170  # columns of a table in a file or a pipe
 CALL_HELP = r"name or name\[parameter=value,...]"  # what stands in brackets alone would be markup
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder that data paths start from.")]
@@ -30,6 +41,18 @@ def duration_s(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise typer.BadParameter(f"{text!r} is no duration, expected such as 90, 10m or 1h30m")
     return seconds
+
+
+def console(columns: int = WIDE_ENOUGH) -> Console:
+    """The terminal; in a file or a pipe as wide as tables need."""
+    from rich.console import Console
+
+    return Console(width=None if Console().is_terminal else columns, highlight=False)
+
+
+def print_result(facts: dict[str, Any], as_json: bool) -> None:
+    """One JSON object, or one line a fact."""
+    print(json.dumps(facts)) if as_json else print_facts(facts)
 
 
 def print_facts(facts: dict[str, Any]) -> None:

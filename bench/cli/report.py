@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import RunFolder
+from slimbench.bench.cli.options import FAILED, RunFolder, console
 from slimbench.bench.execution.verification import verify_run
 from slimbench.bench.results.references import standing
 from slimbench.bench.results.results import load_results
-
-WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
 
 
 def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) -> int:
@@ -62,8 +58,7 @@ def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) 
             f"{row['n_ok']} / {row['n_planned']}",
             escape(str(row["worst_instance"])),
         )
-    terminal = Console()
-    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
+    console().print(table)
     print(f"report: {page}")
     return FAILED if broken else 0
 

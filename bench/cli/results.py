@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from slimbench.bench.cli.comparison import SORTS, as_json, as_markdown, print_comparison, shown_rows
-from slimbench.bench.cli.exit_codes import FAILED, NOTHING_MEASURED, REGRESSION
-from slimbench.bench.cli.options import RunFolder
+from slimbench.bench.cli.options import FAILED, NOTHING_MEASURED, REGRESSION, RunFolder, console
 from slimbench.bench.results.compare import ALPHA, FACTOR, QUALITY_FACTOR, compare_runs
 from slimbench.bench.results.export import export_run
 from slimbench.bench.results.merge import merge_runs
 from slimbench.bench.results.results import load_results
 from slimbench.bench.store.store import Store
+from slimbench.reports.tables.compared_runs import (
+    SORTS,
+    as_json,
+    as_markdown,
+    as_table,
+    further_lines,
+    shown_rows,
+)
 
 
 def export(
@@ -85,7 +90,8 @@ def compare(
     elif markdown:
         print(as_markdown(comparison, rows))
     else:
-        print_comparison(comparison, rows, Console())
+        console().print(as_table(comparison, rows))
+        print(*further_lines(comparison), sep="\n")
     if comparison.cells.empty:
         print("slimbench: no solver has measured any instance in both", file=sys.stderr)
         raise SystemExit(NOTHING_MEASURED)

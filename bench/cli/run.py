@@ -17,8 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from slimbench.bench.cli.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
-from slimbench.bench.cli.options import Data, Plugins, duration_s
+from slimbench.bench.cli.options import FAILED, INTERRUPTED, NOTHING_MEASURED, Data, Plugins, duration_s
 from slimbench.bench.cli.report import print_report
 from slimbench.bench.execution.executor import EXECUTORS, check_executor
 from slimbench.bench.execution.runner import OnFinish, Row

@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import CALL_HELP, InstanceFile, Json, Plugins, print_facts
+from slimbench.bench.cli.options import CALL_HELP, FAILED, InstanceFile, Json, Plugins, print_result
 from slimbench.bench.execution.verification import verified
 from slimbench.bench.isolation.messages import Job, Shape
 from slimbench.bench.isolation.workers import run_alone
@@ -59,10 +58,7 @@ def solve(
     for column in ("status", "termination"):
         head[column] = result.pop(column)
     result = {**head, "level": _level(head["termination"], call.solver.name), **result, "figures": figures}
-    if as_json:
-        print(json.dumps(result))
-    else:
-        print_facts(result)
+    print_result(result, as_json)
     if result["status"] in {"crashed", "error"} and log:
         print(log, file=sys.stderr, end="")
     raise SystemExit(0 if result["status"] == "ok" else FAILED)

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimbench.bench.isolation.messages import Job, PackedPlacement, Shape, Sight, Status
+from slimbench.bench.isolation.messages import Job, PackedPlacement, Sight, Status
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.policy_plugin import PolicyCall
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.suites.suite import Limits
 from slimbench.formulations.milp.horizon import unstacked
 from slimbench.instances import Instance, InstanceError, Placement, write_instance

@@ -83,12 +83,12 @@ def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
     try:
         draft.mkdir()
         for kinds, candidate in attack.findings():
-            trial = candidate.trial
-            write_instance(trial.instance, draft / f"{kinds[0]}.json")
-            if trial.placement is not None:
-                write_placement(trial.placement, trial.instance, draft / f"{kinds[0]}.placement.json")
-            if trial.optimum is not None:
-                write_placement(trial.optimum, trial.instance, draft / f"{kinds[0]}.optimum.json")
+            verdict = candidate.verdict
+            write_instance(verdict.instance, draft / f"{kinds[0]}.json")
+            if verdict.placement is not None:
+                write_placement(verdict.placement, verdict.instance, draft / f"{kinds[0]}.placement.json")
+            if verdict.optimum is not None:
+                write_placement(verdict.optimum, verdict.instance, draft / f"{kinds[0]}.optimum.json")
         write_atomically(draft / FILE_NAME, json.dumps(table, indent=1).encode() + b"\n")
         draft.replace(target)
     except BaseException as error:
@@ -106,7 +106,7 @@ def _finding(
     folder: Path,
     plugin_files: Sequence[Path],
 ) -> dict[str, Any]:
-    trial, settings = candidate.trial, attack.settings
+    verdict, settings = candidate.verdict, attack.settings
     file = folder / f"{kinds[0]}.json"
     command = [
         "slimbench", "solve", str(file), "--solver", call.label, "--seed", str(settings.seed),
@@ -116,19 +116,19 @@ def _finding(
     return {
         "kinds": list(kinds),
         "file": str(file),
-        "instance": trial.instance.name,
-        "instance_hash": trial.instance.sha256,
-        "status": trial.status,
-        "fault": trial.fault.detail if trial.fault else None,
-        "ratio": trial.ratio,
-        "saving_s": trial.saving_s,
-        "optimum_s": trial.optimum_s if trial.closed else None,
-        "reference": trial.reference,
-        "level": trial.level,
-        "guarantee": trial.guarantee,
-        "margin": trial.margin,
-        "placement": None if trial.placement is None else f"{kinds[0]}.placement.json",
-        "optimum": None if trial.optimum is None else f"{kinds[0]}.optimum.json",
+        "instance": verdict.instance.name,
+        "instance_hash": verdict.instance.sha256,
+        "status": verdict.status,
+        "fault": verdict.fault.detail if verdict.fault else None,
+        "ratio": verdict.ratio,
+        "saving_s": verdict.saving_s,
+        "optimum_s": verdict.optimum_s if verdict.closed else None,
+        "reference": verdict.reference,
+        "level": verdict.level,
+        "guarantee": verdict.guarantee,
+        "margin": verdict.margin,
+        "placement": None if verdict.placement is None else f"{kinds[0]}.placement.json",
+        "optimum": None if verdict.optimum is None else f"{kinds[0]}.optimum.json",
         "round": candidate.round,
         "history": list(candidate.history),
         "reproduce": shlex.join(command),

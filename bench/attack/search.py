@@ -13,9 +13,9 @@ from typing import Final, Literal
 import numpy as np
 
 from slimbench.bench.attack.draft import Draft, Limits
+from slimbench.bench.attack.evaluator import Evaluator, FaultKind, Verdict
 from slimbench.bench.attack.mutation import mutated
 from slimbench.bench.attack.starts import drafted, drawn_start, first_starts, mutated_recipe
-from slimbench.bench.attack.trial import FaultKind, Laboratory, Trial
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call
 from slimbench.instances import Dispatch
@@ -85,7 +85,7 @@ class Candidate:
     history: tuple[str, ...]
     round: int
     number: int
-    trial: Trial
+    verdict: Verdict
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Attack:
     @property
     def broken(self) -> bool:
         """Whether a promise was broken."""
-        return any(candidate.trial.fault for candidate in self.best.values())
+        return any(candidate.verdict.fault for candidate in self.best.values())
 
     def run(
         self,
@@ -150,7 +150,7 @@ class Attack:
         rng = np.random.default_rng(settings.seed)
         stop = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
         with tempfile.TemporaryDirectory() as folder:
-            laboratory = Laboratory(
+            evaluator = Evaluator(
                 call,
                 tuple(str(path.resolve()) for path in plugin_files),
                 settings.seed,
@@ -166,8 +166,8 @@ class Attack:
                         return
                     count = self.counts["candidates"]
                     name = f"{call.solver.name}-{settings.dispatch}-{count}"
-                    trial = laboratory.try_out(draft.instance(name))
-                    self._judge(Candidate(draft, recipe, history, number, count, trial))
+                    verdict = evaluator.evaluate(draft.instance(name))
+                    self._judge(Candidate(draft, recipe, history, number, count, verdict))
                     if self.counts["hang"] >= HANGS:
                         self.ended = f"{HANGS} hangs"
                         return
@@ -210,17 +210,17 @@ class Attack:
         return draft, None, (*parent.history, *names)
 
     def _judge(self, candidate: Candidate) -> None:
-        trial = candidate.trial
+        verdict = candidate.verdict
         self.counts["candidates"] += 1
-        self.counts["rated"] += trial.ratio is not None
-        self.counts["open"] += not trial.closed
-        self.counts["declined"] += trial.status == "no_solution"
-        if trial.fault is not None:
-            self.counts[trial.fault.kind] += 1
-            self._keep(trial.fault.kind, candidate)
-        if trial.ratio is not None:
+        self.counts["rated"] += verdict.ratio is not None
+        self.counts["open"] += not verdict.closed
+        self.counts["declined"] += verdict.status == "no_solution"
+        if verdict.fault is not None:
+            self.counts[verdict.fault.kind] += 1
+            self._keep(verdict.fault.kind, candidate)
+        if verdict.ratio is not None:
             self._breed("lowest-ratio", candidate)
-        if trial.margin is not None:
+        if verdict.margin is not None:
             self._breed("smallest-margin", candidate)
 
     def _keep(self, kind: Kind, candidate: Candidate) -> None:
@@ -245,6 +245,6 @@ def _fitness(aim: Kind, candidate: Candidate) -> tuple[float, int]:
 
 def _rank(kind: Kind, candidate: Candidate) -> tuple[float, int]:
     """Worst and smallest first; faults that are no matter of degree go by size alone."""
-    trial = candidate.trial
-    degree = {"lowest-ratio": trial.ratio, "smallest-margin": trial.margin, "guarantee": trial.margin}
+    verdict = candidate.verdict
+    degree = {"lowest-ratio": verdict.ratio, "smallest-margin": verdict.margin, "guarantee": verdict.margin}
     return round(degree.get(kind) or 0.0, DECIMALS), candidate.draft.size

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 
 from slimbench.bench.attack.draft import EXPERT_BYTES, LATENCIES_S, RATES, Activation, Draft, Limits, rounded
-from slimbench.bench.attack.scattered import scattered
 from slimbench.bench.attack.traps import traps
 from slimbench.instances import Dispatch, Instance, Model
 from slimbench.instances.generators.generate import Recipe, make_instance
@@ -20,6 +19,7 @@ from slimbench.instances.problem.arrays import FloatArray
 from slimbench.instances.routing.recipe import ZipfRouting
 
 SCATTERED_SHARE: Final = 0.5
+UNREACHABLE: Final = 0.3  # probability that a user of a scattered instance cannot reach a server
 CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "models": (
         ("mixtral-8x7b",), ("switch-base-8",), ("moe-llava-phi2-2.7b-4e",), ("mixtral-8x7b", "switch-base-8"),
@@ -127,6 +127,41 @@ def _cut_calls(instance: Instance, models: list[Model], limits: Limits) -> list[
 def _in_range(latencies_s: FloatArray) -> FloatArray:
     values = [t if math.isinf(t) else rounded(t, *LATENCIES_S) for t in latencies_s.ravel().tolist()]
     return np.array(values, np.float64).reshape(latencies_s.shape)
+
+
+# Scattered instances
+
+
+def scattered(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> Draft:
+    """An instance as large as the limits allow; rates and latencies are uniform in their logarithms."""
+    n, u, m = limits.servers, limits.users, int(rng.integers(1, limits.models, endpoint=True))
+    low, high = EXPERT_BYTES
+    models = [
+        Model(f"m{i}", 1, limits.experts, limits.top_k, int(rng.integers(low, high, endpoint=True)))
+        for i in range(m)
+    ]
+    edge = _spread(LATENCIES_S, (u, n, m), rng)
+    edge[rng.random((u, n)) < UNREACHABLE] = math.inf
+    rates = _spread(RATES, (limits.activations,), rng)
+    calls = [
+        Activation(
+            int(rng.integers(u)),
+            int(rng.integers(m)),
+            0,
+            sorted(rng.permutation(limits.experts)[: rng.integers(1, limits.top_k, endpoint=True)].tolist()),
+            float(rate),
+        )
+        for rate in rates
+    ]
+    draft = Draft(dispatch, [], models, edge, np.full((u, m), LATENCIES_S[1]), calls)
+    draft.capacities_bytes = rng.integers(draft.total_bytes // 2, size=n, endpoint=True).tolist()
+    return draft
+
+
+def _spread(ends: tuple[float, float], shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+    low, high = (math.log(end) for end in ends)
+    exponents = rng.uniform(low, high, math.prod(shape))
+    return np.array([rounded(float(np.exp(x)), *ends) for x in exponents]).reshape(shape)
 
 
 # The first generation

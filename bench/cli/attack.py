@@ -95,7 +95,7 @@ def _search_with_progress(search: Attack, call: Call, plugin_files: list[Path]) 
 
         def on_round(now: Attack) -> None:
             best = now.best.get("lowest-ratio")
-            lowest = f"lowest ratio {best.trial.ratio:.4f}" if best else ""
+            lowest = f"lowest ratio {best.verdict.ratio:.4f}" if best else ""
             progress.update(task, advance=1, lowest=lowest)
 
         search.run(call, plugin_files, workers, on_round)

@@ -12,10 +12,11 @@ import typer
 
 from slimbench.bench.cli.options import CALL_HELP, FAILED, InstanceFile, Json, Plugins, print_result
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
+from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.workers import run_alone
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import ENUMERATION, Level
 from slimbench.instances import read_instance, write_placement
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
+from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call
-from slimbench.bench.plugins.warm_up import tiny_instance
+from slimbench.bench.plugins.warm_up import Shape, tiny_instance
 from slimbench.formulations.brute_force import best_placement
 from slimbench.formulations.tolerances import exceeds
 from slimbench.instances import DISPATCHES, Instance, evaluate, write_instance

@@ -13,9 +13,10 @@ from slimbench.bench.execution.executor import Executor
 from slimbench.bench.execution.machine import describe_machine, now
 from slimbench.bench.execution.reference_cache import ReferenceCache
 from slimbench.bench.execution.verification import transferred, verified
-from slimbench.bench.isolation.messages import TEMPORARY, Job, Shape
+from slimbench.bench.isolation.messages import TEMPORARY, Job
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.plugins.plugin import Solver
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import Bracket, Reference
 from slimbench.bench.store.store import Store, StoreError
 from slimbench.formulations import ContradictionError

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from slimbench.bench.isolation.messages import PackedPlacement
-from slimbench.bench.isolation.outcome import Outcome
+from slimbench.bench.isolation.outcome import EVALUATED, Outcome
 from slimbench.bench.isolation.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.bench.results.references import reference_of
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.tolerances import agree, exceeds
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
 
-EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")
 RECOMPUTED: Final = 1e-12  # relative to latency(none); another platform may sum in another order
 EVALUATED_ACTIVATIONS: Final = 4 * 10**7  # looked at for one trajectory: a few seconds
 MIN_EVALUATED: Final = 25  # placements of a trajectory, however large the instance

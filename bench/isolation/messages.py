@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from slimbench.bench.plugins.policy_plugin import Sees
-from slimbench.instances import Dispatch, Instance, InstanceError, Placement
+from slimbench.bench.plugins.warm_up import Shape
+from slimbench.instances import InstanceError, Placement
 
 Status = Literal[
     "ok", "time_limit", "cpu_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution",
@@ -44,18 +45,6 @@ class PackedPlacement(msgspec.Struct, frozen=True):
         if min(self.shape) < 0 or len(bits) != -(-count // 8):
             raise InstanceError("placement", f"has {len(bits)} bytes, expected {self.shape} bits")
         return Placement(np.unpackbits(bits, count=count).reshape(self.shape).astype(np.bool_))
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """What of an instance decides which kernels a solver needs."""
-
-    dispatch: Dispatch
-    widest_layer: int
-
-    @classmethod
-    def of(cls, instance: Instance) -> Shape:
-        """The shape of an instance."""
-        return cls(instance.dispatch, max(model.experts_per_layer for model in instance.models))
 
 
 class Sight(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from slimbench.bench.isolation.messages import (
     Ended,
@@ -17,6 +17,8 @@ from slimbench.bench.isolation.messages import (
     Status,
 )
 from slimbench.bench.isolation.trajectory import Trail
+
+EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")  # columns that come from the placement alone
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from slimbench.bench.isolation.messages import (
     Job,
     PackedPlacement,
     Ready,
-    Shape,
     Sight,
     Status,
     WorkerMessage,
@@ -36,7 +35,7 @@ from slimbench.bench.plugins.context import NoSolutionError, SolveContext
 from slimbench.bench.plugins.plugin import PluginError, parse_call
 from slimbench.bench.plugins.policy_plugin import Observation, parse_policy
 from slimbench.bench.plugins.registry import find_policies, find_solvers
-from slimbench.bench.plugins.warm_up import warm_up
+from slimbench.bench.plugins.warm_up import Shape, warm_up
 from slimbench.formulations import SolverError
 from slimbench.instances import InstanceError, Placement, read_instance
 from slimbench.instances.problem.arrays import frozen

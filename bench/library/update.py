@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, PackedPlacement, Shape
+from slimbench.bench.isolation.messages import Job, PackedPlacement
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.library.records import best_of, refutations, with_best, with_bound
 from slimbench.bench.plugins.plugin import Call
 from slimbench.bench.plugins.versions import code_version
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.instances import Instance, write_instance
 from slimbench.instances.library.changes import change_entry, check_writable, today
 from slimbench.instances.library.index import Bound, Entry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,8 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, TypeVar
 
-import slimbench.bench.policies
-import slimbench.bench.solvers
 from slimbench.bench.plugins.neighbours import importable_beside
 from slimbench.bench.plugins.plugin import PluginError, Solver
 from slimbench.bench.plugins.policy_plugin import Policy
@@ -36,12 +33,12 @@ def find_solvers(plugin_files: Iterable[Path] = ()) -> Mapping[str, Solver]:
     PluginError
         If a plugin cannot be imported or defines no solver, or two define one of the same name.
     """
-    return _Plugins("solver", Solver, slimbench.bench.solvers, SOLVERS, plugin_files)
+    return _Plugins("solver", Solver, "slimbench.bench.solvers", SOLVERS, plugin_files)
 
 
 def find_policies(plugin_files: Iterable[Path] = ()) -> Mapping[str, Policy]:
     """All policies by name, in the same way."""
-    return _Plugins("policy", Policy, slimbench.bench.policies, POLICIES, plugin_files)
+    return _Plugins("policy", Policy, "slimbench.bench.policies", POLICIES, plugin_files)
 
 
 class _Plugins(Mapping[str, _Plugin]):
@@ -51,7 +48,7 @@ class _Plugins(Mapping[str, _Plugin]):
         self,
         kind: str,
         plugin_type: type[_Plugin],
-        shipped: ModuleType,
+        shipped: str,
         group: str,
         plugin_files: Iterable[Path],
     ) -> None:
@@ -109,16 +106,16 @@ class _Plugins(Mapping[str, _Plugin]):
 
 
 @cache
-def _shipped_names(kind: str, package: ModuleType) -> Mapping[str, str]:
+def _shipped_names(kind: str, package: str) -> Mapping[str, str]:
     """The module of each shipped plugin, read from its text.
 
     Importing all modules, and all that they need, would take longer than a baseline runs.
     """
     found = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        text = Path(package.__path__[0], f"{info.name}.py").read_text("utf-8")
-        for name in re.findall(rf'^@{kind}\(\s*"([^"]+)"', text, re.MULTILINE):
-            found[name] = f"{package.__name__}.{info.name}"
+    folder = Path(importlib.import_module(package).__path__[0])
+    for file in folder.glob("*.py"):
+        for name in re.findall(rf'^@{kind}\(\s*"([^"]+)"', file.read_text("utf-8"), re.MULTILINE):
+            found[name] = f"{package}.{file.stem}"
     return found
 
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
-from slimbench.bench.isolation.messages import Shape
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Call, PluginError
 from slimbench.formulations import SolverError
@@ -21,6 +21,18 @@ WIDTHS: Final = (8, 16, 18)  # experts of a layer: in the last too many for solv
 PATIENCE_S: Final = 0.2  # a solver that improves without end has run its kernels by then
 
 _warm: set[tuple[str, Dispatch, int]] = set()  # labels of calls, with a dispatch and a width
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What of an instance decides which kernels a solver needs."""
+
+    dispatch: Dispatch
+    widest_layer: int
+
+    @classmethod
+    def of(cls, instance: Instance) -> Shape:
+        """The shape of an instance."""
+        return cls(instance.dispatch, max(model.experts_per_layer for model in instance.models))
 
 
 def warm_up(call: Call, shape: Shape | None = None) -> None:

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from slimbench.bench.cli.options import print_facts
 from slimbench.instances.problem.errors import one_line
 from slimbench.reports.placement import inspection
 from slimbench.reports.placement.character_maps import map_lines, placement_lines
@@ -23,7 +22,9 @@ MAX_ROWS = 12  # of users, servers, layers and experts; how many others there ar
 
 def print_inspection(seen: Inspection, console: Console) -> None:
     """Print everything; with no placement, what the instance is and what is asked for."""
-    print_facts(facts_of(seen.instance))
+    facts = facts_of(seen.instance)
+    for key, value in facts.items():
+        console.print(f"{key:<{max(map(len, facts))}}  {value}", markup=False, soft_wrap=True)
     _print_map(seen, console)
     if not seen.placements:
         _print_demand(seen, console)

@@ -24,10 +24,10 @@ from suite_text import HEAD
 
 from slimbench.bench.cli import main as cli
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
+from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.plugins.warm_up import tiny_instance
+from slimbench.bench.plugins.warm_up import Shape, tiny_instance
 from slimbench.bench.suites.benchmark import Request, opened
 from slimbench.bench.suites.plan import make_plan
 from slimbench.bench.suites.suite import Suite, SuiteFile, read_suite

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
+from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.workers import run_alone
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.instances import Instance, write_instance
 
 MEMORY_MB = 16_384.0

@@ -7,9 +7,9 @@ from oracles import brute_force, plain_saving
 
 from slimbench.bench.attack import search, traps
 from slimbench.bench.attack.draft import Limits
+from slimbench.bench.attack.evaluator import Evaluator
 from slimbench.bench.attack.findings import described
 from slimbench.bench.attack.search import HANGS, Attack, AttackSettings
-from slimbench.bench.attack.trial import Laboratory
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 
@@ -100,10 +100,11 @@ def test_a_guarantee_that_depends_on_the_instance_is_searched_for_its_own_smalle
 def test_every_ratio_is_the_placements_own_over_the_optimum_by_brute_force(attacked):
     attack, _ = attacked("random", rounds=2, limits=Limits(servers=2, users=2, models=1, layers=1, experts=4))
     for _, candidate in attack.findings():
-        trial = candidate.trial
-        optimum, _ = brute_force(trial.instance)
-        assert trial.optimum_s == pytest.approx(optimum, rel=1e-9)
-        assert trial.ratio == pytest.approx(plain_saving(trial.instance, trial.placement) / optimum, rel=1e-9)
+        verdict = candidate.verdict
+        optimum, _ = brute_force(verdict.instance)
+        assert verdict.optimum_s == pytest.approx(optimum, rel=1e-9)
+        saved = plain_saving(verdict.instance, verdict.placement)
+        assert verdict.ratio == pytest.approx(saved / optimum, rel=1e-9)
 
 
 def test_equal_seeds_find_the_same_and_others_look_elsewhere(attacked):
@@ -119,7 +120,7 @@ def test_rounds_add_candidates_and_lower_the_ratio_or_leave_it(attacked):
     attacked(
         "popularity",
         rounds=2,
-        on_round=lambda now: seen.append((now.counts["candidates"], now.best["lowest-ratio"].trial.ratio)),
+        on_round=lambda now: seen.append((now.counts["candidates"], now.best["lowest-ratio"].verdict.ratio)),
     )
     candidates, ratios = zip(*seen, strict=True)
     assert len(seen) == 3
@@ -135,7 +136,7 @@ def test_the_search_itself_gets_far_below_where_it_started_without_any_trap(atta
         "slim-dp",
         rounds=6,
         limits=Limits(),
-        on_round=lambda now: ratios.append(now.best["lowest-ratio"].trial.ratio),
+        on_round=lambda now: ratios.append(now.best["lowest-ratio"].verdict.ratio),
     )
     assert ratios[0] > 0.9
     assert 0.5 <= ratios[-1] < ratios[0] - 0.05
@@ -178,7 +179,7 @@ def test_declining_an_instance_breaks_no_promise_and_is_counted(plugin, attacked
 
 def test_candidates_of_open_optimum_are_counted_and_give_no_ratio(attacked, monkeypatch):
     nobody = parse_call("popularity", find_solvers())  # proves nothing
-    monkeypatch.setattr(Laboratory, "_reference_call", lambda *_: nobody)
+    monkeypatch.setattr(Evaluator, "_reference_call", lambda *_: nobody)
     attack, table = attacked("slim-dp", rounds=0)
     assert table["open"] == table["candidates"] > 0
     assert table["rated"] == 0

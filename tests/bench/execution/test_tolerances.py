@@ -9,9 +9,10 @@ from samples import with_fields
 
 from slimbench.bench import load_results
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement, Shape
+from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.trajectory import Trail
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.bench.results.references import reference_of
 from slimbench.formulations.backends import BACKENDS

@@ -11,9 +11,10 @@ from run_folders import runs_of, write_run
 from samples import build, two_cells, with_fields
 
 from slimbench.bench.execution.verification import transferred, verified, verify_run
-from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement, Shape
+from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.trajectory import Trail
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.compare import compare_runs
 from slimbench.bench.results.merge import merge_runs
 from slimbench.bench.results.ratio_intervals import transfers_with_ratios, with_ratios

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape, Status
+from slimbench.bench.isolation.messages import Job, Status
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call, parse_call
 from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import ENUMERATION, Level, Reference, reference_of
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.brute_force import placement_count
@@ -41,7 +42,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Verdict:
     """How a solver fared on one instance.
 
     Attributes
@@ -86,7 +87,7 @@ class Trial:
         return None if self.ratio is None or self.guarantee is None else self.ratio - self.guarantee
 
 
-class Laboratory:
+class Evaluator:
     """Runs a solver and a reference on one instance after another, each in a process of its own.
 
     One at a time: a solver that kills the process that starts workers takes no other run with it.
@@ -107,7 +108,7 @@ class Laboratory:
         self._workers, self._folder = workers, folder
         self._shipped = find_solvers()
 
-    def try_out(self, instance: Instance) -> Trial:
+    def evaluate(self, instance: Instance) -> Verdict:
         """Run both on an instance and hold what the solver says against the optimum."""
         file = self._folder / "instance.npz"
         write_instance(instance, file)
@@ -133,7 +134,7 @@ class Laboratory:
             ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
         guarantee = self._guarantee(row)
         fault = contradiction or _fault(row, outcome, reference, guarantee)
-        return Trial(
+        return Verdict(
             instance=instance,
             status=row["status"],
             message=row["message"],

@@ -1,4 +1,4 @@
-"""A small instance in plain lists, to be changed number by number, and the limits it has to stay within."""
+"""A small mutable instance, and the limits of its size and numbers."""
 
 from __future__ import annotations
 

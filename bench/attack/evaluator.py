@@ -1,7 +1,8 @@
-"""One candidate: a solver's isolated run, the optimum, and what the two say about its promises."""
+"""Evaluate a solver on one instance: isolated run, proven optimum, ratio, and broken promises."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call, parse_call
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.bench.plugins.warm_up import Shape
-from slimbench.bench.results.references import ENUMERATION, Level, Reference, reference_of
+from slimbench.bench.results.references import ENUMERATION, Reference, reference_of
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.brute_force import placement_count
 from slimbench.formulations.tolerances import exceeds, share_of
-from slimbench.instances import Instance, Placement, write_instance
+from slimbench.instances import Instance, InstanceError, Placement, write_instance
 
 FaultKind = Literal["infeasible", "crash", "hang", "memory", "claim", "guarantee", "contradiction"]
 ENUMERATED_PLACEMENTS: Final = 200  # more are left to ``exact``, which then takes less time
@@ -47,16 +48,13 @@ class Verdict:
 
     Attributes
     ----------
-    status, message : str
-        Of the verified run; ``no_solution`` is the solver's way to decline.
+    row : dict
+        Columns of the verified run; the status ``no_solution`` is the solver's way to decline.
     fault : Fault or None
-    closed : bool
-        The optimum is known, on the word of ``reference``; without it there is no ratio.
-    optimum_s, bound_s : float
-        Best verified saving, and the upper bound on it, seconds per token.
-    reference, level : str
-        Who claims the optimum, and how far that is to be trusted.
-    saving_s : float or None
+    reference : Reference
+        Best saving and bound; without a closed one there is no ratio.
+    reference_solver : str
+        That proved it.
     ratio : float or None
         saving / upper bound; 1 where nothing can be saved.
     guarantee : float or None
@@ -67,15 +65,10 @@ class Verdict:
     """
 
     instance: Instance
-    status: str
-    message: str
+    row: Mapping[str, Any]
     fault: Fault | None
-    closed: bool
-    optimum_s: float
-    bound_s: float
-    reference: str
-    level: Level
-    saving_s: float | None
+    reference: Reference
+    reference_solver: str
     ratio: float | None
     guarantee: float | None
     placement: Placement | None
@@ -136,15 +129,10 @@ class Evaluator:
         fault = contradiction or _fault(row, outcome, reference, guarantee)
         return Verdict(
             instance=instance,
-            status=row["status"],
-            message=row["message"],
+            row=row,
             fault=fault,
-            closed=reference.closed,
-            optimum_s=reference.saving_s,
-            bound_s=reference.bound_saving_s,
-            reference=reference_call.label,
-            level=reference.level,
-            saving_s=saving,
+            reference=reference,
+            reference_solver=reference_call.label,
             ratio=ratio,
             guarantee=guarantee,
             placement=_unpacked(instance, outcome),
@@ -222,9 +210,9 @@ def _fault(
 
 
 def _unpacked(instance: Instance, outcome: Outcome) -> Placement | None:
-    packed = outcome.placement
-    if packed is None or packed.shape != (instance.n_servers, instance.n_experts):
+    """The placement of a run if it is one of this instance's shape."""
+    if outcome.placement is None or outcome.placement.shape != (instance.n_servers, instance.n_experts):
         return None
-    if len(packed.bits) != -(-instance.n_servers * instance.n_experts // 8):
-        return None
-    return packed.unpack()
+    with contextlib.suppress(InstanceError):
+        return outcome.placement.unpack()
+    return None

@@ -1,4 +1,4 @@
-"""What an attack found, as files: instances, placements, and one table of what they show."""
+"""Findings of an attack as files: instances, placements, and a table."""
 
 from __future__ import annotations
 
@@ -56,12 +56,7 @@ def described(attack: Attack, call: Call, folder: Path, plugin_files: Sequence[P
         "limits": settings.limits.described(),
         **{name: attack.counts[name] for name in ("candidates", "rated", "open", "declined")},
         "guarantee": guarantee
-        and {
-            "claim": guarantee.claim,
-            "conditions": guarantee.conditions,
-            "source": guarantee.source,
-            "expected": guarantee.expected,
-        },
+        and {name: getattr(guarantee, name) for name in ("claim", "conditions", "source", "expected")},
         "broken": attack.broken,
         "findings": [
             _finding(kinds, candidate, attack, call, folder, plugin_files)
@@ -107,6 +102,7 @@ def _finding(
     plugin_files: Sequence[Path],
 ) -> dict[str, Any]:
     verdict, settings = candidate.verdict, attack.settings
+    reference = verdict.reference
     file = folder / f"{kinds[0]}.json"
     command = [
         "slimbench", "solve", str(file), "--solver", call.label, "--seed", str(settings.seed),
@@ -118,13 +114,13 @@ def _finding(
         "file": str(file),
         "instance": verdict.instance.name,
         "instance_hash": verdict.instance.sha256,
-        "status": verdict.status,
+        "status": verdict.row["status"],
         "fault": verdict.fault.detail if verdict.fault else None,
         "ratio": verdict.ratio,
-        "saving_s": verdict.saving_s,
-        "optimum_s": verdict.optimum_s if verdict.closed else None,
-        "reference": verdict.reference,
-        "level": verdict.level,
+        "saving_s": verdict.row["saving_s"],
+        "optimum_s": reference.saving_s if reference.closed else None,
+        "reference": verdict.reference_solver,
+        "level": reference.level,
         "guarantee": verdict.guarantee,
         "margin": verdict.margin,
         "placement": None if verdict.placement is None else f"{kinds[0]}.placement.json",

@@ -1,11 +1,11 @@
-"""Single changes to a small instance: one rate, one latency, one capacity, one group, one server or user."""
+"""Mutations of a small instance: one rate, latency, capacity, group, expert, layer, model, server or user."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 
@@ -156,9 +156,7 @@ def _fewer_models(draft: Draft, rng: np.random.Generator) -> None:
     del draft.models[gone]
     draft.edge_latency_s = np.delete(draft.edge_latency_s, gone, axis=2)
     draft.cloud_latency_s = np.delete(draft.cloud_latency_s, gone, axis=1)
-    draft.activations = [call for call in draft.activations if call.model != gone]
-    for call in draft.activations:
-        call.model -= call.model > gone
+    _drop_calls(draft, "model", gone)
 
 
 # Servers and users
@@ -199,9 +197,7 @@ def _fewer_users(draft: Draft, rng: np.random.Generator) -> None:
     gone = int(rng.integers(len(draft.cloud_latency_s)))
     draft.edge_latency_s = np.delete(draft.edge_latency_s, gone, axis=0)
     draft.cloud_latency_s = np.delete(draft.cloud_latency_s, gone, axis=0)
-    draft.activations = [call for call in draft.activations if call.user != gone]
-    for call in draft.activations:
-        call.user -= call.user > gone
+    _drop_calls(draft, "user", gone)
 
 
 CHANGES: Final[dict[str, Change]] = {
@@ -224,6 +220,14 @@ CHANGES: Final[dict[str, Change]] = {
     "more users": _more_users,
     "fewer users": _fewer_users,
 }
+
+
+def _drop_calls(draft: Draft, field: Literal["user", "model"], gone: int) -> None:
+    """Remove the calls of one user or model, and number the later ones anew."""
+    draft.activations = [call for call in draft.activations if getattr(call, field) != gone]
+    for call in draft.activations:
+        number = getattr(call, field)
+        setattr(call, field, number - (number > gone))
 
 
 def _other(

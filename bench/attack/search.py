@@ -1,4 +1,4 @@
-"""Searching for the instances on which a solver does worst: an evolution of small instances."""
+"""Evolutionary search for the small instances on which a solver does worst."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ import numpy as np
 from slimbench.bench.attack.draft import Draft, Limits
 from slimbench.bench.attack.evaluator import Evaluator, FaultKind, Verdict
 from slimbench.bench.attack.mutation import mutated
-from slimbench.bench.attack.starts import drafted, drawn_start, first_starts, mutated_recipe
+from slimbench.bench.attack.starts import drawn_start, first_starts
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call
 from slimbench.instances import Dispatch
-from slimbench.instances.generators.generate import Recipe
 
 FIRST_DRAWN: Final = 12  # instances from recipes that the search starts from, beside the traps
 CHILDREN: Final = 12  # a round
@@ -37,8 +36,8 @@ KINDS: Final[tuple[Kind, ...]] = (
 """Of findings, broken promises first."""
 AIMS: Final[tuple[Kind, ...]] = ("lowest-ratio", "smallest-margin")
 
-Made = tuple[Draft, Recipe | None, tuple[str, ...]]
-"""Draft, recipe if it makes the draft, and history of a candidate that is still to be tried out."""
+Made = tuple[Draft, tuple[str, ...]]
+"""Draft and history of a candidate that is still to be evaluated."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,6 @@ class Candidate:
 
     Attributes
     ----------
-    recipe : Recipe or None
-        That makes the draft as it stands.
     number : int
         Of the candidate, from 0.
     history : tuple of str
@@ -81,7 +78,6 @@ class Candidate:
     """
 
     draft: Draft
-    recipe: Recipe | None
     history: tuple[str, ...]
     round: int
     number: int
@@ -160,14 +156,14 @@ class Attack:
                 Path(folder),
             )
             for number in range(settings.rounds + 1):
-                for draft, recipe, history in self._generation(number, rng):
+                for draft, history in self._generation(number, rng):
                     if stop is not None and time.monotonic() >= stop:
                         self.ended = "timeout"
                         return
                     count = self.counts["candidates"]
                     name = f"{call.solver.name}-{settings.dispatch}-{count}"
                     verdict = evaluator.evaluate(draft.instance(name))
-                    self._judge(Candidate(draft, recipe, history, number, count, verdict))
+                    self._judge(Candidate(draft, history, number, count, verdict))
                     if self.counts["hang"] >= HANGS:
                         self.ended = f"{HANGS} hangs"
                         return
@@ -180,41 +176,36 @@ class Attack:
         settings = self.settings
         if number == 0:
             starts = first_starts(settings.dispatch, settings.limits, rng, FIRST_DRAWN)
-            made: list[Made] = [(start.draft, start.recipe, (start.origin,)) for start in starts]
+            made: list[Made] = [(draft, (origin,)) for draft, origin in starts]
         else:  # from the parents as they stand before the round
             made = [self._child(AIMS[i % len(AIMS)], rng) for i in range(CHILDREN)]
-        for draft, recipe, history in made:
+        for draft, history in made:
             content = draft.instance("content").sha256
             if content not in self._seen:
                 self._seen.add(content)
-                yield draft, recipe, history
+                yield draft, history
 
     def _child(self, aim: Kind, rng: np.random.Generator) -> Made:
         settings = self.settings
         pool = self._pools.get(aim) or self._pools.get("lowest-ratio")
         if not pool or rng.random() < FRESH_SHARE:
-            start = drawn_start(settings.dispatch, settings.limits, rng)
-            return start.draft, start.recipe, (start.origin,)
+            draft, origin = drawn_start(settings.dispatch, settings.limits, rng)
+            return draft, (origin,)
         ranked = sorted(pool.values(), key=lambda candidate: _fitness(aim, candidate))
         parent = ranked[int(rng.integers(len(ranked), size=2).min())]  # the better of two
-        if parent.recipe is not None and rng.random() < 0.5:
-            recipe, name = mutated_recipe(parent.recipe, settings.limits, rng)
-            regenerated = drafted(recipe, settings.limits)
-            if regenerated is not None:
-                return regenerated, recipe, (*parent.history, name)
         draft, name = mutated(parent.draft, settings.limits, rng)
         names = [name]
         while rng.random() < MORE_CHANGES:
             draft, name = mutated(draft, settings.limits, rng)
             names.append(name)
-        return draft, None, (*parent.history, *names)
+        return draft, (*parent.history, *names)
 
     def _judge(self, candidate: Candidate) -> None:
         verdict = candidate.verdict
         self.counts["candidates"] += 1
         self.counts["rated"] += verdict.ratio is not None
-        self.counts["open"] += not verdict.closed
-        self.counts["declined"] += verdict.status == "no_solution"
+        self.counts["open"] += not verdict.reference.closed
+        self.counts["declined"] += verdict.row["status"] == "no_solution"
         if verdict.fault is not None:
             self.counts[verdict.fault.kind] += 1
             self._keep(verdict.fault.kind, candidate)

@@ -1,10 +1,9 @@
-"""Where an attack starts: small instances from recipes that vary, scattered ones, and traps."""
+"""Initial instances of an attack: random recipes cut down, scattered numbers, and traps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -48,19 +47,6 @@ def drawn_recipe(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -
     for name in (*CHOICES, "network.servers", "network.users", "seed"):
         recipe = _with(recipe, name, _drawn_value(name, limits, rng))
     return recipe
-
-
-def mutated_recipe(recipe: Recipe, limits: Limits, rng: np.random.Generator) -> tuple[Recipe, str]:
-    """The recipe with one parameter drawn anew, and the parameter's name."""
-    names = (*CHOICES, "network.servers", "network.users", "seed")
-    name = names[int(rng.integers(len(names)))]
-    return _with(recipe, name, _drawn_value(name, limits, rng)), name
-
-
-def drafted(recipe: Recipe, limits: Limits) -> Draft | None:
-    """The recipe's instance cut down to the limits; None where nothing is left of it."""
-    draft = cut_down(make_instance(recipe)[0], limits)
-    return draft if limits.admit(draft) else None
 
 
 def _drawn_value(name: str, limits: Limits, rng: np.random.Generator) -> Any:
@@ -167,30 +153,22 @@ def _spread(ends: tuple[float, float], shape: tuple[int, ...], rng: np.random.Ge
 # The first generation
 
 
-@dataclass(frozen=True)
-class Start:
-    """An instance to start from, and the recipe that makes it if there is one."""
-
-    draft: Draft
-    origin: str
-    recipe: Recipe | None
-
-
-def first_starts(dispatch: Dispatch, limits: Limits, rng: np.random.Generator, count: int) -> list[Start]:
-    """The traps, and at least ``count`` drawn instances."""
-    starts = [Start(draft, f"trap: {name}", None) for name, draft in traps(dispatch, limits)]
+def first_starts(
+    dispatch: Dispatch, limits: Limits, rng: np.random.Generator, count: int
+) -> list[tuple[Draft, str]]:
+    """The traps, and ``count`` drawn instances, each with its origin."""
+    starts = [(draft, f"trap: {name}") for name, draft in traps(dispatch, limits)]
     return starts + [drawn_start(dispatch, limits, rng) for _ in range(count)]
 
 
-def drawn_start(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> Start:
-    """An instance from a drawn recipe, again until something is left within the limits, or a scattered one.
+def drawn_start(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> tuple[Draft, str]:
+    """An instance of a drawn recipe that leaves something within the limits, or a scattered one.
 
     Half and half: on networks as they are, heuristics that fill servers in turn are nearly always optimal.
     """
     if rng.random() < SCATTERED_SHARE:
-        return Start(scattered(dispatch, limits, rng), "scattered", None)
+        return scattered(dispatch, limits, rng), "scattered"
     while True:
-        recipe = drawn_recipe(dispatch, limits, rng)
-        draft = drafted(recipe, limits)
-        if draft is not None:
-            return Start(draft, "recipe", recipe)
+        draft = cut_down(make_instance(drawn_recipe(dispatch, limits, rng))[0], limits)
+        if limits.admit(draft):
+            return draft, "recipe"

@@ -31,23 +31,31 @@ def guarantee(ratio, expected=False):
 def test_a_tiny_instance_is_certified_by_enumeration(tried, dispatch):
     verdict = tried("slim-dp", two_cells(dispatch))
     none = 0.2 if dispatch == "serial" else 0.11
-    assert (verdict.reference, verdict.level, verdict.closed) == ("brute-force", "certified", True)
-    assert verdict.optimum_s == pytest.approx(none - TWO_CELLS_OPTIMA_S[dispatch])
-    assert verdict.ratio == pytest.approx(verdict.saving_s / verdict.optimum_s)
+    assert (verdict.reference_solver, verdict.reference.level, verdict.reference.closed) == (
+        "brute-force",
+        "certified",
+        True,
+    )
+    assert verdict.reference.saving_s == pytest.approx(none - TWO_CELLS_OPTIMA_S[dispatch])
+    assert verdict.ratio == pytest.approx(verdict.row["saving_s"] / verdict.reference.saving_s)
     assert verdict.guarantee == (None if dispatch == "parallel" else 0.5)
     assert verdict.fault is None
 
 
 def test_a_larger_one_is_left_to_exact_and_its_proof_to_one_code_base(tried):
     verdict = tried("popularity", random_instance(1, servers=3, experts=6))
-    assert (verdict.reference, verdict.level, verdict.closed) == ("exact", "claimed", True)
+    assert (verdict.reference_solver, verdict.reference.level, verdict.reference.closed) == (
+        "exact",
+        "claimed",
+        True,
+    )
     assert 0 < verdict.ratio <= 1
     assert verdict.guarantee is verdict.margin is None
 
 
 def test_where_nothing_can_be_saved_the_ratio_is_1(tried):
     verdict = tried("popularity", random_instance(1, servers=1, unreachable=1.0))
-    assert (verdict.optimum_s, verdict.ratio) == (0, 1)
+    assert (verdict.reference.saving_s, verdict.ratio) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +95,12 @@ def test_a_guarantee_in_the_mean_over_seeds_is_not_held_against_one_run(tried, p
 
 def test_declining_is_no_fault(tried, plugin):
     verdict = tried("shy", two_cells(), plugin("shy", "raise NoSolutionError('too small')"))
-    assert (verdict.status, verdict.fault, verdict.ratio, verdict.closed) == ("no_solution", None, None, True)
+    assert (verdict.row["status"], verdict.fault, verdict.ratio, verdict.reference.closed) == (
+        "no_solution",
+        None,
+        None,
+        True,
+    )
 
 
 def test_a_placement_above_the_references_bound_is_a_contradiction(tried, plugin, monkeypatch, tmp_path):

@@ -102,7 +102,7 @@ def test_every_ratio_is_the_placements_own_over_the_optimum_by_brute_force(attac
     for _, candidate in attack.findings():
         verdict = candidate.verdict
         optimum, _ = brute_force(verdict.instance)
-        assert verdict.optimum_s == pytest.approx(optimum, rel=1e-9)
+        assert verdict.reference.saving_s == pytest.approx(optimum, rel=1e-9)
         saved = plain_saving(verdict.instance, verdict.placement)
         assert verdict.ratio == pytest.approx(saved / optimum, rel=1e-9)
 

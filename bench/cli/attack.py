@@ -50,7 +50,12 @@ def attack(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Search small instances for a solver's lowest certified ratio and smallest margin over its guarantee."""
+    """Search small instances for a solver's lowest certified ratio and smallest margin over its guarantee.
+
+    Examples
+    --------
+    slimbench attack slim-dp --rounds 5 --out worst
+    """
     if dispatch not in DISPATCHES:
         raise InstanceError("--dispatch", f"is {dispatch!r}, expected one of {', '.join(DISPATCHES)}")
     plugin_files = list(plugin or [])

@@ -17,7 +17,12 @@ def evaluate(
     placement: Annotated[Path, typer.Argument(help="Placement file.")],
     as_json: Json = False,
 ) -> None:
-    """Say what a placement is worth and whether it fits."""
+    """Say what a placement is worth and whether it fits.
+
+    Examples
+    --------
+    slimbench evaluate cells.json.gz placement.json
+    """
     problem = read_instance(instance)
     cached = read_placement(placement, problem)
     worth, violation = evaluated(problem, cached), cached.violation(problem)

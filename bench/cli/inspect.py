@@ -41,7 +41,13 @@ def inspect(
         typer.Option("--solver", "-s", help="Of a run's folder: its best placement, beside the best known."),
     ] = None,
 ) -> None:
-    """Look inside placements: who pays, what lies where, where two differ; without any, at the demand."""
+    """Look inside placements: who pays, what lies where, where two differ; without any, at the demand.
+
+    Examples
+    --------
+    slimbench inspect cells.json.gz optimum.json placement.json --html inside.html
+    slimbench inspect runs/mine --instance cells -s slim-dp
+    """
     if source.is_dir():
         if placements:
             raise InstanceError("PLACEMENT", f"is {placements[0]}, expected --solver with a run's folder")

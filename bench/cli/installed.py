@@ -15,7 +15,12 @@ from slimbench.bench.plugins.registry import find_solvers
 
 
 def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
-    """List the solvers with their parameters and declared guarantees."""
+    """List the solvers with their parameters and declared guarantees.
+
+    Examples
+    --------
+    slimbench solvers --plugin busiest.py
+    """
     found = find_solvers(plugin or [])
     rows = [
         {
@@ -43,7 +48,12 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
 
 
 def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugins = None) -> None:
-    """Run a plugin against the conformance kit and say what fails."""
+    """Run a plugin against the conformance kit and say what fails.
+
+    Examples
+    --------
+    slimbench check busiest-first --plugin busiest.py
+    """
     from slimbench.bench.execution.conformance import check_solver
 
     call = parse_call(solver, find_solvers(plugin or []))
@@ -57,14 +67,24 @@ def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugin
 
 
 def sys_info() -> None:
-    """Say what machine, interpreter and versions a run here would be made with."""
+    """Say what machine, interpreter and versions a run here would be made with.
+
+    Examples
+    --------
+    slimbench sys-info
+    """
     from slimbench.bench.execution.machine import describe_machine
 
     print_facts(describe_machine())
 
 
 def schema() -> None:
-    """Print the JSON schema of suites, for editors."""
+    """Print the JSON schema of suites, for editors.
+
+    Examples
+    --------
+    slimbench schema > suite.schema.json
+    """
     from slimbench.bench.suites.schema import suite_schema
 
     print(json.dumps(suite_schema(), indent=2))

@@ -19,7 +19,11 @@ from slimbench.reports.placement.facts import facts_of
 
 PICTURES: Final = (".svg", ".pdf", ".png")
 
-instance_app = typer.Typer(help="Make and look at instances.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+def instance() -> None:
+    """Make and look at instances."""
 
 
 def _drawable(picture: Path | None) -> Path | None:
@@ -34,7 +38,7 @@ Picture = Annotated[
 ]
 
 
-@instance_app.command()
+@app.command()
 def new(
     scenario: Annotated[
         str,
@@ -59,14 +63,14 @@ def new(
         _write_new(fields, data, file, picture)
 
 
-@instance_app.command()
+@app.command()
 def scenarios(as_json: Json = False) -> None:
     """List the scenarios that ship, each with what it is."""
     found = {name: read_scenario(name).description for name in shipped_scenarios()}
     print_result(found, as_json)
 
 
-@instance_app.command(name="from-trace")
+@app.command(name="from-trace")
 def from_trace(
     trace: Annotated[Path, typer.Argument(help="Routing trace: .parquet, .csv or .jsonl, or packed .gz.")],
     out: Annotated[Path, typer.Argument(help="File to write: .json, .json.gz or .npz.")],
@@ -86,7 +90,7 @@ def from_trace(
     _write_new(with_settings(fields, settings), None, out, picture)
 
 
-@instance_app.command()
+@app.command()
 def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None) -> None:
     """Say what an instance is: sizes, capacities, latencies, hash."""
     read = read_instance(instance)

@@ -40,17 +40,7 @@ from slimbench.instances.library.changes import add_entry, change_entry, new_lib
 from slimbench.instances.library.index import Entry, Size
 from slimbench.instances.library.library import SHIPPED, Library, read_library
 
-EXAMPLES: Final = (
-    "slimbench library list --size large --status open",
-    "slimbench library verify 'small/*' --solve",
-    "slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine",
-)
-library_app = typer.Typer(
-    help="Named instances with their best known placements and bounds.",
-    no_args_is_help=True,
-    add_completion=False,
-    epilog="Examples:\n\n" + "\n\n".join(EXAMPLES),
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _COLUMNS: Final[Mapping[str, Literal["left", "right"]]] = {
     **dict.fromkeys(("instance", "size"), "left"),
@@ -68,7 +58,18 @@ Names = Annotated[
 ]
 
 
-@library_app.command(name="list")
+def library() -> None:
+    """Named instances with their best known placements and bounds.
+
+    Examples
+    --------
+    slimbench library list --size large --status open
+    slimbench library verify 'small/*' --solve
+    slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine
+    """
+
+
+@app.command(name="list")
 def list_instances(
     patterns: Names = None,
     size: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Size))}.")] = None,
@@ -113,7 +114,7 @@ def list_instances(
     console().print(table)
 
 
-@library_app.command()
+@app.command()
 def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
     """Say all that is known of an instance."""
     entry = read_library(folder).entry(name)
@@ -125,7 +126,7 @@ def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
     print_result(facts if as_json else lines, as_json)
 
 
-@library_app.command()
+@app.command()
 def make(
     name: Name,
     out: Annotated[
@@ -151,7 +152,7 @@ def make(
         print(placement)
 
 
-@library_app.command()
+@app.command()
 def verify(
     patterns: Names = None,
     solve: Annotated[
@@ -171,7 +172,7 @@ def verify(
     raise SystemExit(FAILED if n_faults else 0)
 
 
-@library_app.command()
+@app.command()
 def submit(
     name: Name,
     placement: Annotated[Path, typer.Argument(help="Placement file.")],
@@ -196,7 +197,7 @@ def submit(
     _tell(refutations(before, after))
 
 
-@library_app.command(name="update")
+@app.command(name="update")
 def improve(
     patterns: Names = None,
     solver: Annotated[
@@ -227,7 +228,7 @@ def improve(
     _tell(contradictions)
 
 
-@library_app.command()
+@app.command()
 def add(
     name: Annotated[str, typer.Argument(help="Of the new instance.")],
     size: Annotated[str, typer.Option(help=f"{', '.join(get_args(Size))}.")],
@@ -250,7 +251,7 @@ def add(
     print(f"{name}: {entry.facts.activations} activations, hash {entry.sha256}")
 
 
-@library_app.command()
+@app.command()
 def page(folder: Folder = SHIPPED) -> None:
     """Print the library's page in Markdown: how values were found, how to submit, and the table."""
     from slimbench.reports.pages.library_page import library_page

@@ -25,7 +25,12 @@ def record(
     task: Annotated[bool, typer.Option("--task", help="The texts are tasks instead of users.")] = False,
     device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
 ) -> None:
-    """Record which experts a Hugging Face Mixture-of-Experts model calls while it reads texts."""
+    """Record which experts a Hugging Face Mixture-of-Experts model calls while it reads texts.
+
+    Examples
+    --------
+    slimbench record models/olmoe ann.txt bob.txt --out trace.parquet
+    """
     if missing := [library for library in NEEDED if find_spec(library) is None]:
         raise InstanceError(
             "record", f'needs {" and ".join(missing)}, expected it by pip install "slimbench[record]"'

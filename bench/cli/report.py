@@ -69,12 +69,22 @@ def report(
         Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
     ] = None,
 ) -> None:
-    """Write the report of a run, finished or not; exit 1 if a promise is broken."""
+    """Write the report of a run, finished or not; exit 1 if a promise is broken.
+
+    Examples
+    --------
+    slimbench report runs/mine
+    """
     raise SystemExit(print_report(folder, out))
 
 
 def verify(folder: RunFolder) -> None:
-    """Check every stored placement and reference of a run once more."""
+    """Check every stored placement and reference of a run once more.
+
+    Examples
+    --------
+    slimbench verify runs/mine
+    """
     faults = verify_run(folder)
     for fault in faults:
         print(fault)

@@ -29,7 +29,12 @@ def export(
     folder: RunFolder,
     out: Annotated[Path | None, typer.Option("--out", "--output", help="Default RUN/export.")] = None,
 ) -> None:
-    """Write a run's tables as Parquet and CSV; docs/RESULTS.md lists their columns."""
+    """Write a run's tables as Parquet and CSV; docs/RESULTS.md lists their columns.
+
+    Examples
+    --------
+    slimbench export runs/mine --out tables
+    """
     for path in export_run(folder, out):
         print(path)
 
@@ -41,7 +46,12 @@ def merge(
         str, typer.Option(help="Of what several have measured: the last run, or all, as repeats.")
     ] = "last",
 ) -> None:
-    """Make one run folder of several, of other machines or parts of a suite."""
+    """Make one run folder of several, of other machines or parts of a suite.
+
+    Examples
+    --------
+    slimbench merge runs/laptop runs/server --out runs/both
+    """
     merge_runs(folders, out, keep)
     with contextlib.closing(Store.snapshot(out)) as store:
         stale = sum(row["n"] for row in store.stale_runs())
@@ -68,7 +78,12 @@ def compare(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is better or worse in AFTER than in BEFORE; code 3 if anything is worse."""
+    """Say what is better or worse in AFTER than in BEFORE; code 3 if anything is worse.
+
+    Examples
+    --------
+    slimbench compare runs/before runs/after --factor 1.1
+    """
     if not (factor >= 1 and quality_factor >= 1 and 0 < alpha < 1):  # nor any of them NaN
         raise typer.BadParameter("factors are at least 1, alpha is between 0 and 1")
     if sort not in SORTS:

@@ -101,7 +101,14 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every run.")] = False,
 ) -> None:
-    """Run a suite, write its report, and print the ratio table."""
+    """Run a suite, write its report, and print the ratio table.
+
+    Examples
+    --------
+    slimbench run quick -k "single and not k4" -r 3
+    slimbench run mine.toml -s slim-dp --timeout 10m --dry-run
+    slimbench run mine.toml --out runs/mine --resume -f slim-dp
+    """
     if force and not resume:
         raise typer.BadParameter("goes with --resume", param_hint="--force")
     chosen = Selection(tuple(solver or ()), tuple(dataset or ()), keyword, repeats, timeout, seed)

@@ -31,7 +31,12 @@ def solve(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plugin: Plugins = None,
 ) -> None:
-    """Run one solver on one instance, isolated and verified as in a suite."""
+    """Run one solver on one instance, isolated and verified as in a suite.
+
+    Examples
+    --------
+    slimbench solve cells.json.gz --solver exact --json
+    """
     problem = read_instance(instance)
     call = parse_call(solver, find_solvers(plugin or []))
     with tempfile.TemporaryDirectory() as folder:

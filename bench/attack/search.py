@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -42,10 +42,14 @@ Made = tuple[Draft, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class AttackSettings:
-    """What an attack may do.
+    """The solver that is attacked, and the limits of the attack.
 
     Attributes
     ----------
+    call : Call
+        The solver.
+    plugin_files : tuple of Path
+        Loaded in the process of every run.
     rounds : int
         After the first generation.
     seed : int
@@ -53,9 +57,11 @@ class AttackSettings:
     time_limit_s, memory_limit_mb : float
         Of each run of the solver.
     timeout_s : float or None
-        Of the whole search: it ends after the candidate that is then under way.
+        Of the whole search, which then ends after the current candidate.
     """
 
+    call: Call
+    plugin_files: tuple[Path, ...]
     dispatch: Dispatch
     limits: Limits
     rounds: int
@@ -67,7 +73,7 @@ class AttackSettings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An instance of the search, where it comes from and how the solver fared on it.
+    """An instance of the search, its origin and its evaluation.
 
     Attributes
     ----------
@@ -91,7 +97,7 @@ class Attack:
     Attributes
     ----------
     best : dict
-        The finding of each kind: the worst case, or of equally bad ones the smallest.
+        The worst candidate of each kind; the smallest of equally bad ones.
     counts : Counter
         ``candidates``, those ``rated`` with a ratio, those whose optimum is ``open``, those ``declined`` by
         the solver, and every kind of fault.
@@ -110,7 +116,7 @@ class Attack:
     _pools: dict[Kind, dict[tuple[float, int], Candidate]] = field(default_factory=dict)
 
     def findings(self) -> list[tuple[list[Kind], Candidate]]:
-        """What was found, broken promises first; one candidate may be several findings."""
+        """Return the kinds and the candidate of every finding, broken promises first."""
         merged: dict[int, tuple[list[Kind], Candidate]] = {}
         for kind in KINDS:
             if kind in self.best:
@@ -119,26 +125,16 @@ class Attack:
 
     @property
     def broken(self) -> bool:
-        """Whether a promise was broken."""
+        """True if a promise was broken."""
         return any(candidate.verdict.fault for candidate in self.best.values())
 
-    def run(
-        self,
-        call: Call,
-        plugin_files: Sequence[Path],
-        workers: Workers,
-        on_round: Callable[[Attack], None] = lambda _: None,
-    ) -> None:
-        """Search; what has been found stays here if it is interrupted.
+    def run(self, workers: Workers, on_round: Callable[[Attack], None] = lambda _: None) -> None:
+        """Search; findings so far are kept if the search is interrupted.
 
         Parameters
         ----------
-        call : Call
-            The solver.
-        plugin_files : sequence of Path
-            Loaded in every run's own process.
         workers : Workers
-            That do the runs, one at a time.
+            Run the solvers, one run at a time.
         on_round : callable, optional
             Called after the first generation and after every round.
         """
@@ -147,8 +143,8 @@ class Attack:
         stop = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
         with tempfile.TemporaryDirectory() as folder:
             evaluator = Evaluator(
-                call,
-                tuple(str(path.resolve()) for path in plugin_files),
+                settings.call,
+                tuple(str(path.resolve()) for path in settings.plugin_files),
                 settings.seed,
                 settings.time_limit_s,
                 settings.memory_limit_mb,
@@ -161,7 +157,7 @@ class Attack:
                         self.ended = "timeout"
                         return
                     count = self.counts["candidates"]
-                    name = f"{call.solver.name}-{settings.dispatch}-{count}"
+                    name = f"{settings.call.solver.name}-{settings.dispatch}-{count}"
                     verdict = evaluator.evaluate(draft.instance(name))
                     self._judge(Candidate(draft, history, number, count, verdict))
                     if self.counts["hang"] >= HANGS:
@@ -172,7 +168,7 @@ class Attack:
         self.ended = "all rounds done"
 
     def _generation(self, number: int, rng: np.random.Generator) -> Iterator[Made]:
-        """The candidates of a round, none of which was looked at before."""
+        """Yield the candidates of a round, none of which was evaluated before."""
         settings = self.settings
         if number == 0:
             starts = first_starts(settings.dispatch, settings.limits, rng, FIRST_DRAWN)
@@ -221,7 +217,7 @@ class Attack:
             self.best[kind] = candidate
 
     def _breed(self, aim: Kind, candidate: Candidate) -> None:
-        """Keep a candidate, and among the parents; no two of these are alike in both value and size."""
+        """Keep a candidate as a finding and as a parent; no two parents have equal value and size."""
         self._keep(aim, candidate)
         pool = self._pools.setdefault(aim, {})
         pool[_rank(aim, candidate)] = candidate
@@ -230,12 +226,12 @@ class Attack:
 
 
 def _fitness(aim: Kind, candidate: Candidate) -> tuple[float, int]:
-    """Worst and newest first: among equals the search drifts on; smallest first would end at trivial ones."""
+    """Sort key, worst and newest first: smallest first would end at trivial instances."""
     return _rank(aim, candidate)[0], -candidate.number
 
 
 def _rank(kind: Kind, candidate: Candidate) -> tuple[float, int]:
-    """Worst and smallest first; faults that are no matter of degree go by size alone."""
+    """Sort key, worst and smallest first; faults without a degree are sorted by size alone."""
     verdict = candidate.verdict
     degree = {"lowest-ratio": verdict.ratio, "smallest-margin": verdict.margin, "guarantee": verdict.margin}
     return round(degree.get(kind) or 0.0, DECIMALS), candidate.draft.size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from slimbench.bench.attack.draft import Limits
 from slimbench.bench.attack.findings import FILE_NAME, described, refuse_findings, write_findings
-from slimbench.bench.attack.search import Attack, AttackSettings
+from slimbench.bench.attack.search import AIMS, Attack, AttackSettings
 from slimbench.bench.cli.options import (
     CALL_HELP,
     FAILED,
@@ -21,10 +20,10 @@ from slimbench.bench.cli.options import (
     NOTHING_MEASURED,
     Json,
     Plugins,
-    print_facts,
+    print_result,
 )
 from slimbench.bench.isolation.workers import Workers
-from slimbench.bench.plugins.plugin import Call, parse_call
+from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.instances import DISPATCHES, Dispatch, InstanceError
 
@@ -58,9 +57,10 @@ def attack(
     """
     if dispatch not in DISPATCHES:
         raise InstanceError("--dispatch", f"is {dispatch!r}, expected one of {', '.join(DISPATCHES)}")
-    plugin_files = list(plugin or [])
-    call = parse_call(solver, find_solvers(plugin_files))
+    call = parse_call(solver, find_solvers(plugin or []))
     settings = AttackSettings(
+        call=call,
+        plugin_files=tuple(plugin or []),
         dispatch=dispatch,
         limits=Limits(servers, users, models, layers, experts, top_k, activations),
         rounds=rounds,
@@ -74,15 +74,12 @@ def attack(
     refuse_findings(folder)
     search, interrupted = Attack(settings), False
     try:
-        _search_with_progress(search, call, plugin_files)
+        _search_with_progress(search)
     except KeyboardInterrupt:  # what was found so far is kept
         interrupted = True
-    table = described(search, call, folder, plugin_files)
+    table = described(search, folder)
     write_findings(search, table, folder)
-    if as_json:
-        print(json.dumps(table))
-    else:
-        print_facts(_facts(table, folder))
+    print_result(table if as_json else _facts(table, folder), as_json)
     if interrupted:
         raise SystemExit(INTERRUPTED)
     if search.broken:
@@ -90,35 +87,29 @@ def attack(
     raise SystemExit(0 if search.counts["rated"] else NOTHING_MEASURED)
 
 
-def _search_with_progress(search: Attack, call: Call, plugin_files: list[Path]) -> None:
+def _search_with_progress(search: Attack) -> None:
     columns = (
         TextColumn("[bold]{task.description}", markup=True), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(), TextColumn("{task.fields[lowest]}", markup=False),
     )  # fmt: skip
     with Workers() as workers, Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(call.solver.name, total=search.settings.rounds + 1, lowest="")
+        name, total = search.settings.call.solver.name, search.settings.rounds + 1
+        task = progress.add_task(name, total=total, lowest="")
 
         def on_round(now: Attack) -> None:
             best = now.best.get("lowest-ratio")
-            lowest = f"lowest ratio {best.verdict.ratio:.4f}" if best else ""
-            progress.update(task, advance=1, lowest=lowest)
+            progress.update(task, advance=1, lowest=f"lowest ratio {best.verdict.ratio:.4f}" if best else "")
 
-        search.run(call, plugin_files, workers, on_round)
+        search.run(workers, on_round)
 
 
 def _facts(table: dict[str, Any], folder: Path) -> dict[str, str]:
-    """What the terminal says, broken promises first."""
+    """Lines for the terminal, broken promises first."""
     by_kind = {kind: finding for finding in table["findings"] for kind in finding["kinds"]}
-    aims = ("lowest-ratio", "smallest-margin")
-    facts = {
-        f"BROKEN: {kind}": f"{finding['fault']}, in {finding['file']}"
-        for kind, finding in by_kind.items()
-        if kind not in aims
-    }
-    lowest, closest = (by_kind.get(aim) for aim in aims)
-    if lowest is None:
-        facts["lowest ratio"] = "none: no candidate had a verified placement and a known optimum"
-    else:
+    lowest, closest = (by_kind.pop(aim, None) for aim in AIMS)
+    facts = {f"BROKEN: {kind}": f"{found['fault']}, in {found['file']}" for kind, found in by_kind.items()}
+    facts["lowest ratio"] = "none: no candidate had a verified placement and a known optimum"
+    if lowest is not None:
         facts["lowest ratio"] = (
             f"{lowest['ratio']:.6f} ({lowest['saving_s']:.6g} s of {lowest['optimum_s']:.6g} s, "
             f"{lowest['level']} by {lowest['reference']}), in {lowest['file']}"
@@ -128,16 +119,15 @@ def _facts(table: dict[str, Any], folder: Path) -> dict[str, str]:
         facts["smallest margin"] = (
             f"{_margin(closest)} = {closest['ratio']:.6f} - {closest['guarantee']:.6f}, in {closest['file']}"
         )
-    limits = ", ".join(
-        f"{name} {' to '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in table["limits"].items()
-    )
     return {
         **facts,
         "candidates": f"{table['candidates']}, {table['rated']} with a ratio, "
         f"{table['open']} skipped as their optimum is open, {table['declined']} declined",
         "search": f"{table['dispatch']}, seed {table['seed']}, {table['rounds']} rounds: {table['ended']}",
-        "limits": limits,
+        "limits": ", ".join(
+            f"{name} {' to '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in table["limits"].items()
+        ),
         "findings": str(folder / FILE_NAME),
         **{f"reproduce {f['kinds'][0]}": f["reproduce"] for f in table["findings"]},
     }

@@ -1,4 +1,4 @@
-"""What a solver plugin is: one decorated function with typed keyword parameters and declared guarantees."""
+"""Solver plugins: decorated functions with typed keyword parameters and declared guarantees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -18,10 +18,13 @@ from slimbench.bench.plugins.context import SolveContext
 from slimbench.instances import Instance, Placement
 
 Parameters = Mapping[str, Any]
+Kind = Literal["solver", "policy"]
+Subject = TypeVar("Subject")
+P = TypeVar("P", bound="Plugin[Any]")
 
 
 class PluginError(ValueError):
-    """A plugin, or the way it is called, is not what it must be."""
+    """A plugin is malformed, or called in a wrong way."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Guarantee:
     expected: bool = False
 
     def of_run(self, instance: Instance, parameters: Parameters, figures: Mapping[str, Any]) -> float | None:
-        """The ratio, checked.
+        """Return the ratio of a run.
 
         Raises
         ------
@@ -69,7 +72,7 @@ class Guarantee:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A keyword parameter of a solver."""
+    """A keyword parameter of a plugin."""
 
     name: str
     type: Any
@@ -77,43 +80,58 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Solver:
-    """A plugin, as ``@solver`` makes it from a function.
+class Plugin(Generic[Subject]):
+    """A solver of an instance, or a policy for an observation: a function and what is declared of it.
 
     Attributes
     ----------
+    summary : str
+        First line of the function's docstring.
+    parameters : mapping of Parameter
+        By name, in the order of the signature.
     exact : bool
-        It proves optima: its bounds are proofs that references may stand on, and close if given the time.
+        It proves optima: its bounds are proofs that references may use, and close if given the time.
     bounds : bool
-        Its bounds are such proofs, but it is no exact method: it ends where it stands, and counts among the
-        heuristics. For a solver that is not ``exact``.
-    library : str
-        The code bases that prove them, joined by ``+``; proofs with none in common cross-check a reference.
-    compiled : bool
-        Called once on tiny instances before the clock starts, so that compile time is not measured.
-    prepare : callable or None
-        Called with the parameters in the run's process before the clock starts, to import libraries.
+        Its bounds are such proofs, but it is no exact method: it stops with a gap, and counts among the
+        heuristics. For a plugin that is not ``exact``.
     """
 
     name: str
     function: Callable[..., Placement]
     summary: str
     parameters: Mapping[str, Parameter]
-    guarantee: Guarantee | None
     exact: bool
     bounds: bool
-    library: Callable[[Parameters], str]
-    compiled: bool
-    prepare: Callable[[Parameters], None] | None
 
     @property
     def proves(self) -> bool:
-        """Whether references may stand on its bounds."""
+        """True if references may use its bounds."""
         return self.exact or self.bounds
 
-    def __call__(self, instance: Instance, context: SolveContext, **parameters: Any) -> Placement:
-        """Run the solver in this process."""
-        return self.function(instance, context, **parameters)
+    def __call__(self, subject: Subject, context: SolveContext, **parameters: Any) -> Placement:
+        """Run the function in this process."""
+        return self.function(subject, context, **parameters)
+
+
+@dataclass(frozen=True)
+class Solver(Plugin[Instance]):
+    """A solver, as ``@solver`` makes it.
+
+    Attributes
+    ----------
+    library : callable
+        (parameters) -> the code bases that prove its bounds, joined by ``+``; proofs with none in common
+        cross-check a reference.
+    compiled : bool
+        Called once on tiny instances before the clock starts, so that compile time is not measured.
+    prepare : callable or None
+        Called with the parameters in the run's process before the clock starts, to import libraries.
+    """
+
+    guarantee: Guarantee | None
+    library: Callable[[Parameters], str]
+    compiled: bool
+    prepare: Callable[[Parameters], None] | None
 
 
 def solver(
@@ -138,13 +156,10 @@ def solver(
 
     def decorate(function: Callable[..., Placement]) -> Solver:
         return Solver(
-            name=name,
-            function=function,
-            summary=summary_of(function),
-            parameters=parameters_of("solver", name, function, "instance"),
-            guarantee=guarantee,
+            *described("solver", name, function, "instance"),
             exact=exact,
             bounds=bounds,
+            guarantee=guarantee,
             library=library or (lambda _: name),
             compiled=compiled,
             prepare=prepare,
@@ -153,19 +168,15 @@ def solver(
     return decorate
 
 
-def summary_of(function: Callable[..., Any]) -> str:
-    """The first line of its docstring."""
-    return (inspect.getdoc(function) or "").partition("\n")[0]
-
-
-def parameters_of(
-    kind: str, name: str, function: Callable[..., Any], subject: str
-) -> Mapping[str, Parameter]:
-    """The keyword parameters of a plugin's function ``(subject, context, *, parameter: type = default)``.
+def described(
+    kind: Kind, name: str, function: Callable[..., Placement], subject: str
+) -> tuple[str, Callable[..., Placement], str, Mapping[str, Parameter]]:
+    """Return name, function, summary and parameters of a plugin.
 
     Parameters
     ----------
-    kind : {"solver", "policy"}
+    function : callable
+        Of the form ``(subject, context, *, parameter: type = default, ...)``.
 
     Raises
     ------
@@ -188,18 +199,18 @@ def parameters_of(
         if p.default is p.empty or p.name not in hints:
             raise PluginError(f"{kind} {name}: parameter {p.name}: expected a type and a default")
         parameters[p.name] = Parameter(p.name, hints[p.name], p.default)
-    return MappingProxyType(parameters)
+    summary = (inspect.getdoc(function) or "").partition("\n")[0]
+    return name, function, summary, MappingProxyType(parameters)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A solver with all of its parameters settled.
+    """A solver with a value for each of its parameters.
 
     Attributes
     ----------
     label : str
-        ``name[p=v,...]`` with the parameters that differ from their defaults, in the order of the
-        signature: equal calls have equal labels.
+        The call as text, without the parameters that have their default: equal calls have equal labels.
     """
 
     solver: Solver
@@ -215,20 +226,11 @@ def parse_call(text: str, solvers: Mapping[str, Solver]) -> Call:
     PluginError
         If the text is not of that form, or names an unknown solver or parameter, or a value does not fit.
     """
-    name, parameters, label = read_call("solver", text, solvers)
-    return Call(solvers[name], parameters, label)
+    return Call(*read_call("solver", text, solvers))
 
 
-class HasParameters(Protocol):
-    """A plugin, as far as its call is concerned."""
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """By name, in the order of the signature."""
-
-
-def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple[str, Parameters, str]:
-    """Name, settled parameters and label of a call of one of the ``known`` plugins.
+def read_call(kind: Kind, text: str, known: Mapping[str, P]) -> tuple[P, Parameters, str]:
+    """Return plugin, parameters and label of a call of one of the ``known`` plugins.
 
     Raises
     ------
@@ -241,7 +243,8 @@ def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple
     name, arguments = match[1], match[2] or ""
     if name not in known:
         raise PluginError(f"{kind} {name!r}: unknown, expected one of {', '.join(sorted(known))}")
-    declared = known[name].parameters
+    plugin = known[name]
+    declared = plugin.parameters
     given: dict[str, Any] = {}
     for part in _split_top_level(arguments):
         key, equals, value = (piece.strip() for piece in part.partition("="))
@@ -253,7 +256,7 @@ def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple
         given[key] = _converted(f"{kind} {name}", declared[key], value)
     parameters = {p.name: given.get(p.name, p.default) for p in declared.values()}
     changed = [f"{k}={_text(v)}" for k, v in parameters.items() if v != declared[k].default]
-    return name, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else "")
+    return plugin, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else "")
 
 
 def _converted(plugin: str, parameter: Parameter, value: str) -> Any:

@@ -1,4 +1,7 @@
-"""Measuring: what plugins are written with, and what makes and reads a run. The rest has its own modules."""
+"""Public API of the benchmark: decorators of plugins, running a suite, and reading its results.
+
+Names are imported when they are used; everything else in this package may change without notice.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: the command line and every worker import this package."""
+    """Import a public name; the command line and every worker import this package without any."""
     if name in _MODULES:
         return getattr(importlib.import_module(f"slimbench.bench.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,14 +25,14 @@ from slimbench.bench.cli.options import (
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.instances import DISPATCHES, Dispatch, InstanceError
+from slimbench.instances import Dispatch
 
 Most = Annotated[int, typer.Option(min=1)]
 
 
 def attack(
     solver: Annotated[str, typer.Argument(help=CALL_HELP)],
-    dispatch: Annotated[str, typer.Option(help=", ".join(get_args(Dispatch)))] = "single",
+    dispatch: Dispatch = "single",
     rounds: Annotated[int, typer.Option(min=0, help="Of a dozen instances each.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds find the same.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder; default attacks/SOLVER-DISPATCH-TIME.")] = None,
@@ -55,8 +55,6 @@ def attack(
     --------
     slimbench attack slim-dp --rounds 5 --out worst
     """
-    if dispatch not in DISPATCHES:
-        raise InstanceError("--dispatch", f"is {dispatch!r}, expected one of {', '.join(DISPATCHES)}")
     call = parse_call(solver, find_solvers(plugin or []))
     settings = AttackSettings(
         call=call,

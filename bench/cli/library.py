@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from rich.markup import escape
@@ -23,19 +23,12 @@ from slimbench.bench.cli.options import (
     duration_s,
     print_result,
 )
-from slimbench.bench.library.records import (
-    Status,
-    best_of,
-    described,
-    new_entry,
-    refutations,
-    with_best,
-)
+from slimbench.bench.library.records import Status, best_of, described, new_entry, refutations, with_best
 from slimbench.bench.library.update import update
 from slimbench.bench.library.verification import faults_of
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.instances import DISPATCHES, InstanceError, read_placement, write_instance, write_placement
+from slimbench.instances import Dispatch, InstanceError, read_placement, write_instance, write_placement
 from slimbench.instances.library.changes import add_entry, change_entry, new_library
 from slimbench.instances.library.index import Entry, Size
 from slimbench.instances.library.library import SHIPPED, Library, read_library
@@ -72,20 +65,13 @@ def library() -> None:
 @app.command(name="list")
 def list_instances(
     patterns: Names = None,
-    size: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Size))}.")] = None,
-    status: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Status))}.")] = None,
-    dispatch: Annotated[str | None, typer.Option(help=f"{', '.join(DISPATCHES)}.")] = None,
+    size: Annotated[Size | None, typer.Option()] = None,
+    status: Annotated[Status | None, typer.Option()] = None,
+    dispatch: Annotated[Dispatch | None, typer.Option()] = None,
     as_json: Json = False,
     folder: Folder = SHIPPED,
 ) -> None:
     """List instances with their size, status, best known saving and bound."""
-    for option, value, expected in (
-        ("--size", size, get_args(Size)),
-        ("--status", status, get_args(Status)),
-        ("--dispatch", dispatch, DISPATCHES),
-    ):
-        if value is not None and value not in expected:
-            raise typer.BadParameter(f"{value!r}: expected one of {', '.join(expected)}", param_hint=option)
     library = read_library(folder)
     rows = [
         row
@@ -118,10 +104,8 @@ def list_instances(
 def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
     """Say all that is known of an instance."""
     entry = read_library(folder).entry(name)
-    facts = {
-        **described(entry),
-        "history": [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history],
-    }
+    history = [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history]
+    facts = {**described(entry), "history": history}
     lines = {key: ", ".join(value) if isinstance(value, list) else value for key, value in facts.items()}
     print_result(facts if as_json else lines, as_json)
 
@@ -163,13 +147,13 @@ def verify(
     """Make instances anew, check hashes, evaluate the placements and hold them against the bounds."""
     library = read_library(folder)
     entries = _chosen(library, patterns)
-    n_faults = 0
+    verifies = True
     for fault in faults_of(library, entries, solve=solve):
         print(fault, flush=True)
-        n_faults += 1
-    if not n_faults:
+        verifies = False
+    if verifies:
         print(f"library {library.index.release}: {len(entries)} instances verify")
-    raise SystemExit(FAILED if n_faults else 0)
+    raise SystemExit(0 if verifies else FAILED)
 
 
 @app.command()
@@ -216,22 +200,22 @@ def improve(
     library = read_library(folder)
     contradictions: list[str] = []
     for attempt in update(library, _chosen(library, patterns), calls, time, plugin or [], seed):
+        run, entry = attempt.row, described(attempt.after)
+        said = f" ({run['message']})" if run["message"] else ""
         verdict = "better" if attempt.after != attempt.before else "no better"
-        row = described(attempt.after)
-        said = f" ({attempt.message})" if attempt.message else ""
         print(
-            f"{attempt.after.name}: {attempt.solver} {attempt.status}{said} in {attempt.runtime_s:.3g} s: "
-            f"{verdict}; gap {_gap(row)}, {row['status']}, {row['level']}",
+            f"{entry['name']}: {attempt.call.label} {run['status']}{said} in {run['runtime_s']:.3g} s: "
+            f"{verdict}; gap {_gap(entry)}, {entry['status']}, {entry['level']}",
             flush=True,
         )
-        contradictions += attempt.contradictions
+        contradictions += refutations(attempt.before, attempt.after)
     _tell(contradictions)
 
 
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="Of the new instance.")],
-    size: Annotated[str, typer.Option(help=f"{', '.join(get_args(Size))}.")],
+    size: Annotated[Size, typer.Option()],
     settings: Settings = None,
     file: Annotated[
         str | None, typer.Option(help="A file of the library's folder, in place of a recipe by --set.")

@@ -58,10 +58,8 @@ def adapt(
 ) -> None:
     """Send policies through sequences of instances, against the offline optimum, and write a report.
 
-    Examples
-    --------
-    slimbench adapt adaptive
-    slimbench adapt adaptive -d "drift-*" -p static -p "pay-off[lookahead=5]" --out drift
+    $ slimbench adapt adaptive
+    $ slimbench adapt adaptive -d "drift-*" -p static -p "pay-off[lookahead=5]" --out drift
     """
     run = AdaptiveRun(read_adaptive_suite(suite), policy or (), dataset or (), plugin or (), data)
     if out:
@@ -82,9 +80,7 @@ def adapt(
 def policies(plugin: Policies = None, as_json: Json = False) -> None:
     """List the policies of ``slimbench adapt`` with what they see and their parameters.
 
-    Examples
-    --------
-    slimbench policies --plugin mine.py
+    $ slimbench policies --plugin mine.py
     """
     found = find_policies(plugin or [])
     if as_json:

@@ -20,7 +20,7 @@ from slimbench.bench.cli.options import (
     NOTHING_MEASURED,
     Json,
     Plugins,
-    print_result,
+    print_facts,
 )
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
@@ -51,9 +51,7 @@ def attack(
 ) -> None:
     """Search small instances for a solver's lowest certified ratio and smallest margin over its guarantee.
 
-    Examples
-    --------
-    slimbench attack slim-dp --rounds 5 --out worst
+    $ slimbench attack slim-dp --rounds 5 --out worst
     """
     call = parse_call(solver, find_solvers(plugin or []))
     settings = AttackSettings(
@@ -77,7 +75,7 @@ def attack(
         interrupted = True
     table = described(search, folder)
     write_findings(search, table, folder)
-    print_result(table if as_json else _facts(table, folder), as_json)
+    print_facts(table if as_json else _facts(table, folder), as_json)
     if interrupted:
         raise SystemExit(INTERRUPTED)
     if search.broken:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slimbench.bench.cli.options import FAILED, InstanceFile, Json, print_result
+from slimbench.bench.cli.options import FAILED, InstanceFile, Json, print_facts
 from slimbench.instances import evaluate as evaluated
 from slimbench.instances import read_instance, read_placement
 
@@ -19,9 +19,7 @@ def evaluate(
 ) -> None:
     """Say what a placement is worth and whether it fits.
 
-    Examples
-    --------
-    slimbench evaluate cells.json.gz placement.json
+    $ slimbench evaluate cells.json.gz placement.json
     """
     problem = read_instance(instance)
     cached = read_placement(placement, problem)
@@ -33,5 +31,5 @@ def evaluate(
         "feasible": violation is None,
         "violation": violation,
     }
-    print_result(facts, as_json)
+    print_facts(facts, as_json)
     raise SystemExit(FAILED if violation else 0)

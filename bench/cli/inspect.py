@@ -43,10 +43,8 @@ def inspect(
 ) -> None:
     """Look inside placements: who pays, what lies where, where two differ; without any, at the demand.
 
-    Examples
-    --------
-    slimbench inspect cells.json.gz optimum.json placement.json --html inside.html
-    slimbench inspect runs/mine --instance cells -s slim-dp
+    $ slimbench inspect cells.json.gz optimum.json placement.json --html inside.html
+    $ slimbench inspect runs/mine --instance cells -s slim-dp
     """
     if source.is_dir():
         if placements:

@@ -1,4 +1,4 @@
-"""``slimbench solvers``, ``check``, ``sys-info``, ``schema``: what is installed here and can be written."""
+"""``slimbench solvers``, ``check``, ``sys-info`` and ``schema``: solvers, machine and suite format."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import json
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from slimbench.bench.cli.options import CALL_HELP, FAILED, Json, Plugins, console, print_facts
+from slimbench.bench.cli.options import CALL_HELP, FAILED, Json, Plugins, print_facts, print_table
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 
@@ -17,18 +15,16 @@ from slimbench.bench.plugins.registry import find_solvers
 def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
     """List the solvers with their parameters and declared guarantees.
 
-    Examples
-    --------
-    slimbench solvers --plugin busiest.py
+    $ slimbench solvers --plugin busiest.py
     """
     found = find_solvers(plugin or [])
     rows = [
         {
             "solver": name,
             "parameters": {p.name: p.default for p in s.parameters.values()},
-            "guarantee": s.guarantee.claim if s.guarantee else None,
-            "conditions": s.guarantee.conditions if s.guarantee else None,
-            "source": s.guarantee.source if s.guarantee else None,
+            "guarantee": s.guarantee and s.guarantee.claim,
+            "conditions": s.guarantee and s.guarantee.conditions,
+            "source": s.guarantee and s.guarantee.source,
             "exact": s.exact,
             "bounds": s.bounds,
             "summary": s.summary,
@@ -38,29 +34,35 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table("solver", "parameters", "guarantee", "summary")
-    for name, s in found.items():
-        parameters = ", ".join(f"{p.name}={p.default}" for p in s.parameters.values())
-        own = "exact" if s.exact else "its own bound" if s.bounds else "none"
-        guarantee = s.guarantee.claim if s.guarantee else own
-        table.add_row(name, *map(escape, (parameters, guarantee, s.summary)))
-    console().print(table)
+    print_table(
+        ("solver", "parameters", "guarantee", "summary"),
+        [
+            (
+                name,
+                ", ".join(f"{p.name}={p.default}" for p in s.parameters.values()),
+                s.guarantee.claim if s.guarantee
+                else "exact" if s.exact else "its own bound" if s.bounds else "none",
+                s.summary,
+            )
+            for name, s in found.items()
+        ],
+    )  # fmt: skip
 
 
 def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugins = None) -> None:
     """Run a plugin against the conformance kit and say what fails.
 
-    Examples
-    --------
-    slimbench check busiest-first --plugin busiest.py
+    $ slimbench check busiest-first --plugin busiest.py
     """
     from slimbench.bench.execution.conformance import check_solver
 
     call = parse_call(solver, find_solvers(plugin or []))
     checks = check_solver(call, plugin or [])
     for item in checks:
-        verdict = "FAIL" if item.failures else "--  " if item.not_shown else "ok  "
-        print(f"{verdict} {item.demand}{f': not shown, {item.not_shown}' * (verdict == '--  ')}")
+        if item.not_shown and not item.failures:
+            print(f"--   {item.demand}: not shown, {item.not_shown}")
+        else:
+            print(f"{'FAIL' if item.failures else 'ok  '} {item.demand}")
         for failure in item.failures:
             print(f"       {failure}")
     raise SystemExit(FAILED if any(item.failures for item in checks) else 0)
@@ -69,9 +71,7 @@ def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugin
 def sys_info() -> None:
     """Say what machine, interpreter and versions a run here would be made with.
 
-    Examples
-    --------
-    slimbench sys-info
+    $ slimbench sys-info
     """
     from slimbench.bench.execution.machine import describe_machine
 
@@ -81,9 +81,7 @@ def sys_info() -> None:
 def schema() -> None:
     """Print the JSON schema of suites, for editors.
 
-    Examples
-    --------
-    slimbench schema > suite.schema.json
+    $ slimbench schema > suite.schema.json
     """
     from slimbench.bench.suites.schema import suite_schema
 

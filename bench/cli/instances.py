@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from slimbench.bench.cli.options import Data, InstanceFile, Json, Settings, print_facts, print_result
+from slimbench.bench.cli.options import Data, InstanceFile, Json, Settings, print_facts
 from slimbench.instances import Instance, InstanceError, read_instance, write_instance
 from slimbench.instances.files.files import SUFFIXES, naming_file, write_atomically
 from slimbench.instances.generators.generate import make_instance, read_recipe, wires_of
@@ -67,7 +67,7 @@ def new(
 def scenarios(as_json: Json = False) -> None:
     """List the scenarios that ship, each with what it is."""
     found = {name: read_scenario(name).description for name in shipped_scenarios()}
-    print_result(found, as_json)
+    print_facts(found, as_json)
 
 
 @app.command(name="from-trace")
@@ -98,7 +98,7 @@ def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None)
     if picture is not None:
         _draw(read, None, picture)
         facts["picture"] = str(picture)
-    print_result(facts, as_json)
+    print_facts(facts, as_json)
 
 
 def _write_new(fields: Mapping[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""``slimbench library``: list, make, verify, improve and extend it. It may look up to ``reports``."""
+"""``slimbench library``: list, make, verify, improve and extend a library of instances."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from slimbench.bench.cli.instances import with_settings
 from slimbench.bench.cli.options import (
@@ -19,9 +17,9 @@ from slimbench.bench.cli.options import (
     Json,
     Plugins,
     Settings,
-    console,
     duration_s,
-    print_result,
+    print_facts,
+    print_table,
 )
 from slimbench.bench.library.records import Status, best_of, described, new_entry, refutations, with_best
 from slimbench.bench.library.update import update
@@ -35,12 +33,7 @@ from slimbench.instances.library.library import SHIPPED, Library, read_library
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_COLUMNS: Final[Mapping[str, Literal["left", "right"]]] = {
-    **dict.fromkeys(("instance", "size"), "left"),
-    **dict.fromkeys(("servers", "users", "layers", "K", "activations"), "right"),
-    **dict.fromkeys(("saving ms", "bound ms", "gap"), "right"),
-    **dict.fromkeys(("status", "level", "found by"), "left"),
-}
+NUMBERS: Final = ("servers", "users", "layers", "K", "activations", "saving ms", "bound ms", "gap")
 
 Folder = Annotated[
     Path, typer.Option("--library", help="Folder of a library; default: the shipped one.", show_default=False)
@@ -54,11 +47,9 @@ Names = Annotated[
 def library() -> None:
     """Named instances with their best known placements and bounds.
 
-    Examples
-    --------
-    slimbench library list --size large --status open
-    slimbench library verify 'small/*' --solve
-    slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine
+    $ slimbench library list --size large --status open
+    $ slimbench library verify 'small/*' --solve
+    $ slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine
     """
 
 
@@ -83,21 +74,21 @@ def list_instances(
     if as_json:
         print(json.dumps({"release": library.index.release, "instances": rows}))
         return
-    table = Table(title=f"library {library.index.release}, {len(rows)} instances")
-    for header, justify in _COLUMNS.items():
-        table.add_column(header, no_wrap=header == "instance", justify=justify)
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             row["name"],
             row["size"],
             *(str(row[key]) for key in ("servers", "users", "layers", "top_k", "activations")),
-            *(_milliseconds(row[key]) for key in ("saving_s", "bound_saving_s")),
+            *("" if row[key] is None else f"{1e3 * row[key]:.6g}" for key in ("saving_s", "bound_saving_s")),
             _gap(row),
             row["status"],
             row["level"],
-            escape(row["found_by"]),
+            row["found_by"],
         )
-    console().print(table)
+        for row in rows
+    ]
+    headers = ("instance", "size", *NUMBERS, "status", "level", "found by")
+    print_table(headers, cells, NUMBERS, f"library {library.index.release}, {len(rows)} instances")
 
 
 @app.command()
@@ -107,7 +98,7 @@ def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
     history = [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history]
     facts = {**described(entry), "history": history}
     lines = {key: ", ".join(value) if isinstance(value, list) else value for key, value in facts.items()}
-    print_result(facts if as_json else lines, as_json)
+    print_facts(facts if as_json else lines, as_json)
 
 
 @app.command()
@@ -260,10 +251,6 @@ def _gap(row: Mapping[str, Any]) -> str:
     if row["gap"] is None:
         return "unknown"
     return "0 %" if row["status"] == "optimal" else f"{100 * row['gap']:.2g} %"
-
-
-def _milliseconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{1e3 * seconds:.6g}"
 
 
 def _tell(contradictions: Sequence[str]) -> None:

@@ -26,7 +26,6 @@ SECTIONS: Final = {
 }  # fmt: skip
 """Sections of the help: each command, and the module of this package that defines it."""
 MODULES: Final = {name: module for section in SECTIONS.values() for name, module in section.items()}
-EXAMPLES: Final = "Examples\n--------\n"  # of a docstring: lines that end the help
 
 
 def summary(name: str) -> str:
@@ -62,11 +61,11 @@ class CommandGroup(TyperGroup):
 
 
 def loaded(name: str) -> Any:
-    """Import a command, or a group of commands, as click takes it."""
+    """Import a command, or a group of commands, as click takes it; ``$`` begins an example in a docstring."""
     module = import_module(f"slimbench.bench.cli.{MODULES[name]}")
     function = getattr(module, name.replace("-", "_"))
-    text, _, examples = (inspect.getdoc(function) or "").partition(EXAMPLES)
-    epilog = f"Examples:\n{examples}".replace("\n", "\n\n") if examples else None
+    text, *examples = (inspect.getdoc(function) or "").split("\n$ ")
+    epilog = "\n\n".join(["Examples:", *examples]) if examples else None
     group = getattr(module, "app", None)
     if group is None:
         group = typer.Typer(add_completion=False)

@@ -27,9 +27,7 @@ def record(
 ) -> None:
     """Record which experts a Hugging Face Mixture-of-Experts model calls while it reads texts.
 
-    Examples
-    --------
-    slimbench record models/olmoe ann.txt bob.txt --out trace.parquet
+    $ slimbench record models/olmoe ann.txt bob.txt --out trace.parquet
     """
     if missing := [library for library in NEEDED if find_spec(library) is None]:
         raise InstanceError(

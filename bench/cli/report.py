@@ -8,19 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from slimbench.bench.cli.options import FAILED, RunFolder, console
+from slimbench.bench.cli.options import FAILED, RunFolder, print_table
 from slimbench.bench.execution.verification import verify_run
 from slimbench.bench.results.references import standing
 from slimbench.bench.results.results import load_results
 
 
 def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) -> int:
-    """Write the report, to ``out`` if given, and print what a reader wants to know first.
-
-    Broken promises, the ratio table, why runs failed, and where the report lies.
+    """Write the report, and print broken promises, reasons of failures, the ratio table and the page.
 
     Returns
     -------
@@ -43,22 +39,22 @@ def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) 
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
     optima = Counter(standing(row) for row in results.references.to_dict("records"))
     known = ", ".join(f"{optima[name]} {name}" for name in ("proven", "claimed", "open") if optima[name])
-    table = Table(title=f"saving / optimal saving; an interval where the optimum is open (optima: {known})")
-    table.add_column("solver", no_wrap=True)
-    for header in (*aggregates, "optimal", "ok / planned", "lowest on"):
-        table.add_column(header, justify="left" if header == "lowest on" else "right")
-    for row in ratio_table(results).to_dict("records"):
-        table.add_row(
-            escape(row["solver"]),
+    numbers = (*aggregates, "optimal", "ok / planned")
+    rows = [
+        (
+            row["solver"],
             *(
                 ratio_text(row[f"{name}_low"], row[f"{name}_high"]).replace(DASH, f" {DASH} ").strip()
                 for name in aggregates.values()  # spaces let a narrow terminal break the line
             ),
             share_text(row["optimal_low"], row["optimal_high"]),
             f"{row['n_ok']} / {row['n_planned']}",
-            escape(str(row["worst_instance"])),
+            str(row["worst_instance"]),
         )
-    console().print(table)
+        for row in ratio_table(results).to_dict("records")
+    ]
+    title = f"saving / optimal saving; an interval where the optimum is open (optima: {known})"
+    print_table(("solver", *numbers, "lowest on"), rows, numbers, title)
     print(f"report: {page}")
     return FAILED if broken else 0
 
@@ -71,9 +67,7 @@ def report(
 ) -> None:
     """Write the report of a run, finished or not; exit 1 if a promise is broken.
 
-    Examples
-    --------
-    slimbench report runs/mine
+    $ slimbench report runs/mine
     """
     raise SystemExit(print_report(folder, out))
 
@@ -81,9 +75,7 @@ def report(
 def verify(folder: RunFolder) -> None:
     """Check every stored placement and reference of a run once more.
 
-    Examples
-    --------
-    slimbench verify runs/mine
+    $ slimbench verify runs/mine
     """
     faults = verify_run(folder)
     for fault in faults:

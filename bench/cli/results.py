@@ -31,9 +31,7 @@ def export(
 ) -> None:
     """Write a run's tables as Parquet and CSV; docs/RESULTS.md lists their columns.
 
-    Examples
-    --------
-    slimbench export runs/mine --out tables
+    $ slimbench export runs/mine --out tables
     """
     for path in export_run(folder, out):
         print(path)
@@ -48,9 +46,7 @@ def merge(
 ) -> None:
     """Make one run folder of several, of other machines or parts of a suite.
 
-    Examples
-    --------
-    slimbench merge runs/laptop runs/server --out runs/both
+    $ slimbench merge runs/laptop runs/server --out runs/both
     """
     merge_runs(folders, out, keep)
     with contextlib.closing(Store.snapshot(out)) as store:
@@ -80,9 +76,7 @@ def compare(
 ) -> None:
     """Say what is better or worse in AFTER than in BEFORE; code 3 if anything is worse.
 
-    Examples
-    --------
-    slimbench compare runs/before runs/after --factor 1.1
+    $ slimbench compare runs/before runs/after --factor 1.1
     """
     if not (factor >= 1 and quality_factor >= 1 and 0 < alpha < 1):  # nor any of them NaN
         raise typer.BadParameter("factors are at least 1, alpha is between 0 and 1")

@@ -103,11 +103,9 @@ def run(
 ) -> None:
     """Run a suite, write its report, and print the ratio table.
 
-    Examples
-    --------
-    slimbench run quick -k "single and not k4" -r 3
-    slimbench run mine.toml -s slim-dp --timeout 10m --dry-run
-    slimbench run mine.toml --out runs/mine --resume -f slim-dp
+    $ slimbench run quick -k "single and not k4" -r 3
+    $ slimbench run mine.toml -s slim-dp --timeout 10m --dry-run
+    $ slimbench run mine.toml --out runs/mine --resume -f slim-dp
     """
     if force and not resume:
         raise typer.BadParameter("goes with --resume", param_hint="--force")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from slimbench.bench.cli.options import CALL_HELP, FAILED, InstanceFile, Json, Plugins, print_result
+from slimbench.bench.cli.options import CALL_HELP, FAILED, InstanceFile, Json, Plugins, print_facts
 from slimbench.bench.execution.verification import verified
 from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.workers import run_alone
@@ -33,9 +33,7 @@ def solve(
 ) -> None:
     """Run one solver on one instance, isolated and verified as in a suite.
 
-    Examples
-    --------
-    slimbench solve cells.json.gz --solver exact --json
+    $ slimbench solve cells.json.gz --solver exact --json
     """
     problem = read_instance(instance)
     call = parse_call(solver, find_solvers(plugin or []))
@@ -64,7 +62,7 @@ def solve(
     for column in ("status", "termination"):
         head[column] = result.pop(column)
     result = {**head, "level": _level(head["termination"], call.solver.name), **result, "figures": figures}
-    print_result(result, as_json)
+    print_facts(result, as_json)
     if result["status"] in {"crashed", "error"} and log:
         print(log, file=sys.stderr, end="")
     raise SystemExit(0 if result["status"] == "ok" else FAILED)

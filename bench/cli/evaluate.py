@@ -1,4 +1,4 @@
-"""``slimbench evaluate``: what a placement is worth."""
+"""``slimbench evaluate``: latency, saving and feasibility of a placement."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""``slimbench inspect``: look inside placements of an instance. It may look up to ``reports``."""
+"""``slimbench inspect``: compare placements of an instance by user, server and layer."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,40 +71,35 @@ def inspect(
 
 
 def _read(paths: Sequence[Path], instance: Instance) -> dict[str, Placement]:
-    """Placements by the shortest names that tell them apart."""
-    stems = Counter(_stem(path) for path in paths)
+    """Read placements, named by the stem of the file if no other file has it, else by the path."""
+    stems = [path.name.removesuffix(".gz").removesuffix(".json") for path in paths]
     found: dict[str, Placement] = {}
-    for path in paths:
-        name = _stem(path) if stems[_stem(path)] == 1 else str(path)
+    for path, stem in zip(paths, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else str(path)
         if name in found:
             raise InstanceError("PLACEMENT", f"is {path} twice, expected different files")
         found[name] = read_placement(path, instance)
     return found
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".json")
-
-
 def _object(seen: inspection.Inspection) -> dict[str, Any]:
-    """Everything, for programs."""
-    instance = seen.instance
-    places = inspection.places(instance)
-    return {
-        "instance": facts_of(instance),
-        "baseline": next(iter(seen.placements), None),
-        "latency": _records(inspection.overall(seen)),
-        "users": _records(inspection.by_user(seen)),
-        "storage": _records(inspection.storage(seen)),
-        "differences_by_server": _records(inspection.differences_by_server(seen)),
-        "differences_by_layer": _records(inspection.differences_by_layer(seen)),
-        "demand": _records(inspection.demand(instance)),
-        "places": _records(places),
+    """Return all tables as JSON."""
+    frames = {
+        "latency": inspection.overall(seen),
+        "users": inspection.by_user(seen),
+        "storage": inspection.storage(seen),
+        "differences_by_server": inspection.differences_by_server(seen),
+        "differences_by_layer": inspection.differences_by_layer(seen),
+        "demand": inspection.demand(seen.instance),
+        "places": inspection.places(seen.instance),
     }
+    baseline = next(iter(seen.placements), None)
+    tables = {name: _records(frame) for name, frame in frames.items()}
+    return {"instance": facts_of(seen.instance), "baseline": baseline, **tables}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON can hold them, to the last bit; null for what is not a number."""
+    """Return rows as JSON can hold them, to the last bit; null for missing values."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [
         {str(key): value.item() if isinstance(value, np.generic) else value for key, value in row.items()}

@@ -1,4 +1,4 @@
-"""``slimbench instance``: make instances from scenarios and traces, look at them, draw them."""
+"""``slimbench instance``: make instances from scenarios and traces, describe and draw them."""
 
 from __future__ import annotations
 
@@ -66,8 +66,7 @@ def new(
 @app.command()
 def scenarios(as_json: Json = False) -> None:
     """List the scenarios that ship, each with what it is."""
-    found = {name: read_scenario(name).description for name in shipped_scenarios()}
-    print_facts(found, as_json)
+    print_facts({name: read_scenario(name).description for name in shipped_scenarios()}, as_json)
 
 
 @app.command(name="from-trace")
@@ -94,25 +93,21 @@ def from_trace(
 def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None) -> None:
     """Say what an instance is: sizes, capacities, latencies, hash."""
     read = read_instance(instance)
-    facts = facts_of(read)
-    if picture is not None:
-        _draw(read, None, picture)
-        facts["picture"] = str(picture)
-    print_facts(facts, as_json)
+    print_facts({**facts_of(read), **_drawn(read, None, picture)}, as_json)
 
 
 def _write_new(fields: Mapping[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:
     recipe = read_recipe(fields)
     instance, note = make_instance(recipe, data)
     write_instance(instance, out)
-    facts = {"file": str(out), **facts_of(instance), "note": note}
-    if picture is not None:
-        _draw(instance, wires_of(recipe), picture)
-        facts["picture"] = str(picture)
-    print_facts(facts)
+    drawn = _drawn(instance, wires_of(recipe), picture)
+    print_facts({"file": str(out), **facts_of(instance), "note": note, **drawn})
 
 
-def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
+def _drawn(instance: Instance, wires: WiredGraph | None, picture: Path | None) -> dict[str, str]:
+    """Draw the instance if a file is given, and return the line that says so."""
+    if picture is None:
+        return {}
     from slimbench.reports.charts.chart import renderings
     from slimbench.reports.placement.network_map import network_map
 
@@ -123,10 +118,11 @@ def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
         )
     with naming_file(picture):
         write_atomically(picture, renderings(chart)[picture.suffix.removeprefix(".")])
+    return {"picture": str(picture)}
 
 
 def with_settings(fields: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
-    """The fields of a recipe with those of ``--set`` put into them.
+    """Put the values of ``--set`` into the fields of a recipe.
 
     Raises
     ------
@@ -143,17 +139,14 @@ def with_settings(fields: dict[str, Any], settings: list[str] | None) -> dict[st
             table = table.setdefault(step, {})
             if not isinstance(table, dict):
                 raise InstanceError("--set", f"is {setting!r}, but {step} has no fields")
-        table[name] = [value] if name == "models" and not value.startswith("[") else _toml_value(value)
+        try:
+            table[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:  # a text without quotes
+            table[name] = value
+        if name == "models" and not value.startswith("["):
+            table[name] = [value]
     return fields
 
 
 def _stem(file: Path) -> str:
     return file.name.split(".")[0]
-
-
-def _toml_value(text: str) -> Any:
-    """A TOML value, or the text itself where it is none."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

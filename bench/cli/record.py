@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,21 +42,20 @@ def record(
     loaded, tokenizer = load_model(model, device)
     column: Literal["user", "task"] = "task" if task else "user"
     made = record_trace(loaded, tokenizer, name, users, out, window=window, max_tokens=tokens, column=column)
-    print_facts({"file": str(out), **_summary(made)})
-
-
-def _summary(made: Any) -> dict[str, object]:
     facts = made.facts
     shares = made.calls.max(axis=1) / made.calls.sum(axis=1)
-    return {
-        "model": f"{facts.name} ({facts.note})",
-        "MoE layers": facts.moe_layers,
-        "experts a layer": f"{facts.experts_per_layer}, top {facts.top_k}, shared {facts.shared_experts}",
-        "expert": f"{facts.params_per_expert} parameters, {facts.bytes_per_expert_bf16} bytes in bf16",
-        "tokens": ", ".join(f"{user} {count}" for user, count in made.tokens.items()),
-        "rows": made.rows,
-        "dropped": f"{made.dropped} calls beyond capacity, without a row",
-        "most called expert": "share of calls by layer: "
-        + " ".join(f"{share:.3f}" for share in shares)
-        + f" (uniform {1 / facts.experts_per_layer:.3f})",
-    }
+    print_facts(
+        {
+            "file": out,
+            "model": f"{facts.name} ({facts.note})",
+            "MoE layers": facts.moe_layers,
+            "experts a layer": f"{facts.experts_per_layer}, top {facts.top_k}, shared {facts.shared_experts}",
+            "expert": f"{facts.params_per_expert} parameters, {facts.bytes_per_expert_bf16} bytes in bf16",
+            "tokens": ", ".join(f"{user} {count}" for user, count in made.tokens.items()),
+            "rows": made.rows,
+            "dropped": f"{made.dropped} calls beyond capacity, without a row",
+            "most called expert": "share of calls by layer: "
+            + " ".join(f"{share:.3f}" for share in shares)
+            + f" (uniform {1 / facts.experts_per_layer:.3f})",
+        }
+    )

@@ -1,4 +1,4 @@
-"""``slimbench report`` and ``verify``. It may look up to ``reports``."""
+"""``slimbench report`` and ``verify``: the report of a run folder, and checks of its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``slimbench export``, ``merge``, ``compare``: what to do with run folders that are there."""
+"""``slimbench export``, ``merge`` and ``compare``: tables, union and comparison of run folders."""
 
 from __future__ import annotations
 
@@ -15,14 +15,8 @@ from slimbench.bench.results.export import export_run
 from slimbench.bench.results.merge import merge_runs
 from slimbench.bench.results.results import load_results
 from slimbench.bench.store.store import Store
-from slimbench.reports.tables.compared_runs import (
-    SORTS,
-    as_json,
-    as_markdown,
-    as_table,
-    further_lines,
-    shown_rows,
-)
+from slimbench.reports.tables import compared_runs as tables
+from slimbench.reports.tables.compared_runs import SORTS
 
 
 def export(
@@ -84,23 +78,18 @@ def compare(
         raise typer.BadParameter(f"{sort!r}: expected one of {', '.join(SORTS)}", param_hint="--sort")
     if markdown and json:
         raise typer.BadParameter("one of them", param_hint="--markdown, --json")
-    comparison = compare_runs(
-        load_results(before),
-        load_results(after),
-        factor=factor,
-        quality_factor=quality_factor,
-        alpha=alpha,
-    )
+    runs = (load_results(before), load_results(after))
+    comparison = compare_runs(*runs, factor=factor, quality_factor=quality_factor, alpha=alpha)
     for contradiction in comparison.contradictions:
         print(f"slimbench: contradiction: {contradiction}", file=sys.stderr)
-    rows = shown_rows(comparison, sort, only_changed)
+    rows = tables.shown_rows(comparison, sort, only_changed)
     if json:
-        print(as_json(comparison, rows))
+        print(tables.as_json(comparison, rows))
     elif markdown:
-        print(as_markdown(comparison, rows))
+        print(tables.as_markdown(comparison, rows))
     else:
-        console().print(as_table(comparison, rows))
-        print(*further_lines(comparison), sep="\n")
+        console().print(tables.as_table(comparison, rows))
+        print(*tables.further_lines(comparison), sep="\n")
     if comparison.cells.empty:
         print("slimbench: no solver has measured any instance in both", file=sys.stderr)
         raise SystemExit(NOTHING_MEASURED)

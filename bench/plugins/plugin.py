@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -71,15 +71,6 @@ class Guarantee:
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A keyword parameter of a plugin."""
-
-    name: str
-    type: Any
-    default: Any
-
-
-@dataclass(frozen=True)
 class Plugin(Generic[Subject]):
     """A solver of an instance, or a policy for an observation: a function and what is declared of it.
 
@@ -87,8 +78,8 @@ class Plugin(Generic[Subject]):
     ----------
     summary : str
         First line of the function's docstring.
-    parameters : mapping of Parameter
-        By name, in the order of the signature.
+    parameters : mapping of inspect.Parameter
+        Keyword parameters by name, in the order of the signature; annotations are types, not text.
     exact : bool
         It proves optima: its bounds are proofs that references may use, and close if given the time.
     bounds : bool
@@ -99,7 +90,7 @@ class Plugin(Generic[Subject]):
     name: str
     function: Callable[..., Placement]
     summary: str
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, inspect.Parameter]
     exact: bool
     bounds: bool
 
@@ -170,7 +161,7 @@ def solver(
 
 def described(
     kind: Kind, name: str, function: Callable[..., Placement], subject: str
-) -> tuple[str, Callable[..., Placement], str, Mapping[str, Parameter]]:
+) -> tuple[str, Callable[..., Placement], str, Mapping[str, inspect.Parameter]]:
     """Return name, function, summary and parameters of a plugin.
 
     Parameters
@@ -185,22 +176,19 @@ def described(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise PluginError(f"{kind} name {name!r}: expected letters, digits, dots and dashes")
-    signature = list(inspect.signature(function).parameters.values())
+    try:
+        signature = list(inspect.signature(function, eval_str=True).parameters.values())
+    except NameError as error:
+        raise PluginError(f"{kind} {name}: {error} in the types of its parameters") from error
     if len(signature) < 2 or any(p.kind is not p.KEYWORD_ONLY for p in signature[2:]):
         raise PluginError(
             f"{kind} {name}: expected a function ({subject}, context, *, parameter: type = default)"
         )
-    try:
-        hints = get_type_hints(function, include_extras=True)  # limits of values stand in them
-    except NameError as error:
-        raise PluginError(f"{kind} {name}: {error} in the types of its parameters") from error
-    parameters = {}
     for p in signature[2:]:
-        if p.default is p.empty or p.name not in hints:
+        if p.default is p.empty or p.annotation is p.empty:
             raise PluginError(f"{kind} {name}: parameter {p.name}: expected a type and a default")
-        parameters[p.name] = Parameter(p.name, hints[p.name], p.default)
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
-    return name, function, summary, MappingProxyType(parameters)
+    return name, function, summary, MappingProxyType({p.name: p for p in signature[2:]})
 
 
 @dataclass(frozen=True)
@@ -259,16 +247,16 @@ def read_call(kind: Kind, text: str, known: Mapping[str, P]) -> tuple[P, Paramet
     return plugin, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else "")
 
 
-def _converted(plugin: str, parameter: Parameter, value: str) -> Any:
+def _converted(plugin: str, parameter: inspect.Parameter, value: str) -> Any:
     if value == "none":
         with contextlib.suppress(msgspec.ValidationError):  # it may be a word, as in Literal["all", "none"]
-            return msgspec.convert(None, parameter.type)
+            return msgspec.convert(None, parameter.annotation)
     try:
-        return msgspec.convert(value, parameter.type, strict=False)
+        return msgspec.convert(value, parameter.annotation, strict=False)
     except msgspec.ValidationError as error:
         problem = str(error).replace("`", "")
-        if get_origin(parameter.type) is Literal:
-            problem = f"expected one of {', '.join(map(str, get_args(parameter.type)))}"
+        if get_origin(parameter.annotation) is Literal:
+            problem = f"expected one of {', '.join(map(str, get_args(parameter.annotation)))}"
         raise PluginError(f"{plugin}: parameter {parameter.name}: is {value!r}: {problem}") from None
 
 

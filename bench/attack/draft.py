@@ -105,6 +105,8 @@ class Draft:
     edge_latency_s : (U, N, M) float64, inf = unreachable
     cloud_latency_s : (U, M) float64
     activations : (A,) Activation
+    history : tuple of str
+        Its origin, and the names of the changes since.
     """
 
     dispatch: Dispatch
@@ -113,6 +115,7 @@ class Draft:
     edge_latency_s: FloatArray
     cloud_latency_s: FloatArray
     activations: list[Activation]
+    history: tuple[str, ...]
 
     def copy(self) -> Self:
         """Return a deep copy."""

@@ -44,24 +44,22 @@ class Fault:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a solver fared on one instance.
+    """The result of a solver on one instance.
 
     Attributes
     ----------
     row : dict
-        Columns of the verified run; the status ``no_solution`` is the solver's way to decline.
-    fault : Fault or None
+        Columns of the verified run; with the status ``no_solution`` the solver declines.
     reference : Reference
-        Best saving and bound; without a closed one there is no ratio.
+        Best saving and bound; if it is not closed, there is no ratio.
     reference_solver : str
-        That proved it.
+        The solver that proved it.
     ratio : float or None
         saving / upper bound; 1 where nothing can be saved.
     guarantee : float or None
-        What the solver guarantees for this very run.
+        The ratio that the solver guarantees for this run.
     placement : Placement or None
-        As the solver returned it, feasible or not; None where it returned none of this instance's shape.
-    optimum : Placement or None
+        As the solver returned it, feasible or not; None if it has another shape than the instance.
     """
 
     instance: Instance
@@ -76,14 +74,14 @@ class Verdict:
 
     @property
     def margin(self) -> float | None:
-        """Ratio minus guarantee, where there are both."""
+        """Ratio minus guarantee, if there are both."""
         return None if self.ratio is None or self.guarantee is None else self.ratio - self.guarantee
 
 
 class Evaluator:
-    """Runs a solver and a reference on one instance after another, each in a process of its own.
+    """Runs a solver and a reference on one instance after another, each in its own process.
 
-    One at a time: a solver that kills the process that starts workers takes no other run with it.
+    One run at a time: a solver that kills the fork server stops no other run.
     """
 
     def __init__(
@@ -102,18 +100,17 @@ class Evaluator:
         self._shipped = find_solvers()
 
     def evaluate(self, instance: Instance) -> Verdict:
-        """Run both on an instance and hold what the solver says against the optimum."""
+        """Run both on an instance, and compare the results of the solver with the optimum."""
         file = self._folder / "instance.npz"
         write_instance(instance, file)
         reference_call = self._reference_call(instance)
         # plugins take no part in the proof
         proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
         outcome = self._run(file, instance, self._call, self._plugin_files, self._time_limit_s)
-        proof_row = verified(instance, proof)
         row = verified(instance, outcome)
-        # Of the solver only the placement counts here, so that its own bound proves nothing.
+        # Of the solver only the placement counts here: its own bound proves nothing.
         rows = [
-            _as_run(instance, reference_call, proof_row),
+            _as_run(instance, reference_call, verified(instance, proof)),
             {**_as_run(instance, self._call, row), "exact": False, "bounds": False},
         ]
         contradiction = None
@@ -125,7 +122,9 @@ class Evaluator:
         saving, ratio = row["saving_s"], None
         if reference.closed and saving is not None and row["status"] == "ok":
             ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
-        guarantee = self._guarantee(row)
+        declared = self._call.solver.guarantee
+        # A guarantee in the mean over seeds is not checked on single runs.
+        guarantee = None if declared is None or declared.expected else row["guarantee_ratio"]
         fault = contradiction or _fault(row, outcome, reference, guarantee)
         return Verdict(
             instance=instance,
@@ -142,11 +141,6 @@ class Evaluator:
     def _reference_call(self, instance: Instance) -> Call:
         few = placement_count(instance, ENUMERATED_PLACEMENTS) is not None
         return parse_call(ENUMERATION if few else "exact", self._shipped)
-
-    def _guarantee(self, row: Mapping[str, Any]) -> float | None:
-        """The ratio that is guaranteed for this run; one in the mean over seeds is not held against a run."""
-        declared = self._call.solver.guarantee
-        return None if declared is None or declared.expected else row["guarantee_ratio"]
 
     def _run(
         self,
@@ -174,7 +168,7 @@ class Evaluator:
 
 
 def _as_run(instance: Instance, call: Call, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row as ``reference_of`` reads it; only a run that ended well counts."""
+    """Return a row as ``reference_of`` reads it; the bound counts if the run ended well."""
     good = row["status"] == "ok"
     return {
         "instance": instance.name,
@@ -210,7 +204,7 @@ def _fault(
 
 
 def _unpacked(instance: Instance, outcome: Outcome) -> Placement | None:
-    """The placement of a run if it is one of this instance's shape."""
+    """Return the placement of a run if it has the shape of the instance."""
     if outcome.placement is None or outcome.placement.shape != (instance.n_servers, instance.n_experts):
         return None
     with contextlib.suppress(InstanceError):

@@ -104,6 +104,6 @@ def _finding(
         "placement": None if verdict.placement is None else f"{kinds[0]}.placement.json",
         "optimum": None if verdict.optimum is None else f"{kinds[0]}.optimum.json",
         "round": candidate.round,
-        "history": list(candidate.history),
+        "history": list(candidate.draft.history),
         "reproduce": shlex.join(command),
     }

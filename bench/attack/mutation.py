@@ -20,8 +20,8 @@ Change = Callable[[Draft, np.random.Generator], None]
 """Changes a draft in place; the result may be beyond the limits, or the same draft."""
 
 
-def mutated(draft: Draft, limits: Limits, rng: np.random.Generator) -> tuple[Draft, str]:
-    """Return a copy with one change that stays within the limits, and the name of the change.
+def mutated(draft: Draft, limits: Limits, rng: np.random.Generator) -> Draft:
+    """Return a copy with one change that stays within the limits; its name is added to the history.
 
     If no such change is found in ``TRIES`` draws, the copy is unchanged and the name is empty.
     """
@@ -32,8 +32,8 @@ def mutated(draft: Draft, limits: Limits, rng: np.random.Generator) -> tuple[Dra
         changed.capacities_bytes = [min(room, changed.total_bytes) for room in changed.capacities_bytes]
         fields = zip(vars(changed).values(), vars(draft).values(), strict=True)
         if limits.admit(changed) and not all(np.array_equal(new, old) for new, old in fields):
-            return changed, name
-    return draft.copy(), ""
+            return replace(changed, history=(*draft.history, name))
+    return replace(draft.copy(), history=(*draft.history, ""))
 
 
 # Numbers

@@ -36,9 +36,6 @@ KINDS: Final[tuple[Kind, ...]] = (
 """Of findings, broken promises first."""
 AIMS: Final[tuple[Kind, ...]] = ("lowest-ratio", "smallest-margin")
 
-Made = tuple[Draft, tuple[str, ...]]
-"""Draft and history of a candidate that is still to be evaluated."""
-
 
 @dataclass(frozen=True)
 class AttackSettings:
@@ -73,18 +70,9 @@ class AttackSettings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An instance of the search, its origin and its evaluation.
-
-    Attributes
-    ----------
-    number : int
-        Of the candidate, from 0.
-    history : tuple of str
-        Its origin, and the names of the changes since.
-    """
+    """An instance of the search and its evaluation; candidates are numbered from 0."""
 
     draft: Draft
-    history: tuple[str, ...]
     round: int
     number: int
     verdict: Verdict
@@ -152,14 +140,14 @@ class Attack:
                 Path(folder),
             )
             for number in range(settings.rounds + 1):
-                for draft, history in self._generation(number, rng):
+                for draft in self._generation(number, rng):
                     if stop is not None and time.monotonic() >= stop:
                         self.ended = "timeout"
                         return
                     count = self.counts["candidates"]
                     name = f"{settings.call.solver.name}-{settings.dispatch}-{count}"
                     verdict = evaluator.evaluate(draft.instance(name))
-                    self._judge(Candidate(draft, history, number, count, verdict))
+                    self._judge(Candidate(draft, number, count, verdict))
                     if self.counts["hang"] >= HANGS:
                         self.ended = f"{HANGS} hangs"
                         return
@@ -167,34 +155,30 @@ class Attack:
                 on_round(self)
         self.ended = "all rounds done"
 
-    def _generation(self, number: int, rng: np.random.Generator) -> Iterator[Made]:
+    def _generation(self, number: int, rng: np.random.Generator) -> Iterator[Draft]:
         """Yield the candidates of a round, none of which was evaluated before."""
         settings = self.settings
         if number == 0:
-            starts = first_starts(settings.dispatch, settings.limits, rng, FIRST_DRAWN)
-            made: list[Made] = [(draft, (origin,)) for draft, origin in starts]
-        else:  # from the parents as they stand before the round
-            made = [self._child(AIMS[i % len(AIMS)], rng) for i in range(CHILDREN)]
-        for draft, history in made:
+            drafts = first_starts(settings.dispatch, settings.limits, rng, FIRST_DRAWN)
+        else:  # all children before any is evaluated, from the parents of the last round
+            drafts = [self._child(AIMS[i % len(AIMS)], rng) for i in range(CHILDREN)]
+        for draft in drafts:
             content = draft.instance("content").sha256
             if content not in self._seen:
                 self._seen.add(content)
-                yield draft, history
+                yield draft
 
-    def _child(self, aim: Kind, rng: np.random.Generator) -> Made:
+    def _child(self, aim: Kind, rng: np.random.Generator) -> Draft:
         settings = self.settings
         pool = self._pools.get(aim) or self._pools.get("lowest-ratio")
         if not pool or rng.random() < FRESH_SHARE:
-            draft, origin = drawn_start(settings.dispatch, settings.limits, rng)
-            return draft, (origin,)
+            return drawn_start(settings.dispatch, settings.limits, rng)
         ranked = sorted(pool.values(), key=lambda candidate: _fitness(aim, candidate))
         parent = ranked[int(rng.integers(len(ranked), size=2).min())]  # the better of two
-        draft, name = mutated(parent.draft, settings.limits, rng)
-        names = [name]
+        draft = mutated(parent.draft, settings.limits, rng)
         while rng.random() < MORE_CHANGES:
-            draft, name = mutated(draft, settings.limits, rng)
-            names.append(name)
-        return draft, (*parent.history, *names)
+            draft = mutated(draft, settings.limits, rng)
+        return draft
 
     def _judge(self, candidate: Candidate) -> None:
         verdict = candidate.verdict

@@ -95,6 +95,7 @@ def cut_down(instance: Instance, limits: Limits) -> Draft:
         _in_range(instance.edge_latency_s[:u, :n, :m]),
         _in_range(instance.cloud_latency_s[:u, :m]),
         _cut_calls(instance, models, limits),
+        ("recipe",),
     )
     shares = instance.capacities_bytes[:n] / instance.expert_bytes.sum()
     draft.capacities_bytes = [math.floor(share * draft.total_bytes) for share in shares]
@@ -144,7 +145,7 @@ def scattered(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> D
         )
         for rate in rates
     ]
-    draft = Draft(dispatch, [], models, edge, np.full((u, m), LATENCIES_S[1]), calls)
+    draft = Draft(dispatch, [], models, edge, np.full((u, m), LATENCIES_S[1]), calls, ("scattered",))
     draft.capacities_bytes = rng.integers(draft.total_bytes // 2, size=n, endpoint=True).tolist()
     return draft
 
@@ -158,22 +159,19 @@ def _spread(ends: tuple[float, float], shape: tuple[int, ...], rng: np.random.Ge
 # The first generation
 
 
-def first_starts(
-    dispatch: Dispatch, limits: Limits, rng: np.random.Generator, count: int
-) -> list[tuple[Draft, str]]:
-    """Return the traps and ``count`` drawn instances, each with its origin."""
-    starts = [(draft, f"trap: {name}") for name, draft in traps(dispatch, limits)]
-    return starts + [drawn_start(dispatch, limits, rng) for _ in range(count)]
+def first_starts(dispatch: Dispatch, limits: Limits, rng: np.random.Generator, count: int) -> list[Draft]:
+    """Return the traps and ``count`` drawn instances."""
+    return [*traps(dispatch, limits), *(drawn_start(dispatch, limits, rng) for _ in range(count))]
 
 
-def drawn_start(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> tuple[Draft, str]:
+def drawn_start(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> Draft:
     """Draw an instance of a recipe, cut down to the limits, or a scattered one.
 
     Half and half: on networks as they are, heuristics that fill servers in turn are nearly always optimal.
     """
     if rng.random() < SCATTERED_SHARE:
-        return scattered(dispatch, limits, rng), "scattered"
+        return scattered(dispatch, limits, rng)
     while True:
         draft = cut_down(make_instance(drawn_recipe(dispatch, limits, rng))[0], limits)
         if limits.admit(draft):
-            return draft, "recipe"
+            return draft

@@ -15,14 +15,14 @@ NEAR_S, FAR_S, CLOUD_S = 0.01, 0.02, 0.1
 NEARLY: Final = 0.999  # of another rate or saving, so that no tie decides which call a solver prefers
 
 
-def traps(dispatch: Dispatch, limits: Limits) -> Iterator[tuple[str, Draft]]:
-    """Yield the traps that the limits admit, with their names."""
+def traps(dispatch: Dispatch, limits: Limits) -> Iterator[Draft]:
+    """Yield the traps that the limits admit."""
     for name, capacities, models, edge_latency_s, calls in _traps(limits):
         edge = np.array(edge_latency_s)
         cloud = np.full((len(edge), len(models)), CLOUD_S)
-        draft = Draft(dispatch, capacities, models, edge, cloud, calls)
+        draft = Draft(dispatch, capacities, models, edge, cloud, calls, (f"trap: {name}",))
         if limits.admit(draft):
-            yield name, draft
+            yield draft
 
 
 _Trap = tuple[str, list[int], list[Model], list[list[list[float]]], list[Activation]]

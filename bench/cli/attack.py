@@ -1,4 +1,4 @@
-"""``slimbench attack``: search for the instances on which a solver does worst."""
+"""``slimbench attack``: adversarial search for the instances on which a solver does worst."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.instances import Dispatch
 
-Most = Annotated[int, typer.Option(min=1)]
+Most = Annotated[int, typer.Option(min=1, help="Largest number.")]
 
 
 def attack(
     solver: Annotated[str, typer.Argument(help=CALL_HELP)],
     dispatch: Dispatch = "single",
-    rounds: Annotated[int, typer.Option(min=0, help="Of a dozen instances each.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Equal seeds find the same.")] = 0,
+    rounds: Annotated[int, typer.Option(min=0, help="Number of rounds, of a dozen instances each.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal findings.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder; default attacks/SOLVER-DISPATCH-TIME.")] = None,
-    time_limit: Annotated[float, typer.Option(min=0.0, help="Seconds, of each run of the solver.")] = 5.0,
+    time_limit: Annotated[float, typer.Option(min=0.0, help="Seconds for each run of the solver.")] = 5.0,
     memory_limit: Annotated[float, typer.Option(min=1.0, help="MiB of resident memory.")] = 4096.0,
-    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds, of the whole search.")] = None,
-    servers: Annotated[int, typer.Option(min=1, help="At most, as all that follow.")] = Limits.servers,
+    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds for the whole search.")] = None,
+    servers: Most = Limits.servers,
     users: Most = Limits.users,
     models: Most = Limits.models,
-    layers: Annotated[int, typer.Option(min=1, help="Of each model.")] = Limits.layers,
-    experts: Annotated[int, typer.Option(min=1, help="Of each layer.")] = Limits.experts,
-    top_k: Annotated[int, typer.Option(min=1, help="Experts of a group.")] = Limits.top_k,
+    layers: Annotated[int, typer.Option(min=1, help="Largest number of each model.")] = Limits.layers,
+    experts: Annotated[int, typer.Option(min=1, help="Largest number of each layer.")] = Limits.experts,
+    top_k: Annotated[int, typer.Option(min=1, help="Largest group of experts.")] = Limits.top_k,
     activations: Most = Limits.activations,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Search small instances for a solver's lowest certified ratio and smallest margin over its guarantee.
+    """Search small instances for a solver's lowest proven ratio and smallest margin over its guarantee.
 
     $ slimbench attack slim-dp --rounds 5 --out worst
     """
@@ -71,7 +71,7 @@ def attack(
     search, interrupted = Attack(settings), False
     try:
         _search_with_progress(search)
-    except KeyboardInterrupt:  # what was found so far is kept
+    except KeyboardInterrupt:  # findings so far are kept
         interrupted = True
     table = described(search, folder)
     write_findings(search, table, folder)

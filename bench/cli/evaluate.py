@@ -17,7 +17,7 @@ def evaluate(
     placement: Annotated[Path, typer.Argument(help="Placement file.")],
     as_json: Json = False,
 ) -> None:
-    """Say what a placement is worth and whether it fits.
+    """Evaluate a placement: latency, saving, and whether it fits.
 
     $ slimbench evaluate cells.json.gz placement.json
     """

@@ -33,14 +33,14 @@ def inspect(
     html: Annotated[Path | None, typer.Option(help="Write the same as a page that works offline.")] = None,
     as_json: Json = False,
     instance_name: Annotated[
-        str | None, typer.Option("--instance", help="Of a run's folder: name or hash of the instance.")
+        str | None, typer.Option("--instance", help="Name or hash of the instance in a run's folder.")
     ] = None,
     solver: Annotated[
         list[str] | None,
-        typer.Option("--solver", "-s", help="Of a run's folder: its best placement, beside the best known."),
+        typer.Option("--solver", "-s", help="In a run's folder: show its best placement too."),
     ] = None,
 ) -> None:
-    """Look inside placements: who pays, what lies where, where two differ; without any, at the demand.
+    """Show latency by user, storage by server and differences of placements; without any, the demand.
 
     $ slimbench inspect cells.json.gz optimum.json placement.json --html inside.html
     $ slimbench inspect runs/mine --instance cells -s slim-dp

@@ -50,7 +50,7 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
 
 
 def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugins = None) -> None:
-    """Run a plugin against the conformance kit and say what fails.
+    """Run the conformance kit on a plugin, and print what fails.
 
     $ slimbench check busiest-first --plugin busiest.py
     """
@@ -69,7 +69,7 @@ def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugin
 
 
 def sys_info() -> None:
-    """Say what machine, interpreter and versions a run here would be made with.
+    """Print the machine, interpreter and versions that a run would have here.
 
     $ slimbench sys-info
     """

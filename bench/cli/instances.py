@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 def instance() -> None:
-    """Make and look at instances."""
+    """Make, describe and draw instances."""
 
 
 def _drawable(picture: Path | None) -> Path | None:
@@ -65,7 +65,7 @@ def new(
 
 @app.command()
 def scenarios(as_json: Json = False) -> None:
-    """List the scenarios that ship, each with what it is."""
+    """List the shipped scenarios with their descriptions."""
     print_facts({name: read_scenario(name).description for name in shipped_scenarios()}, as_json)
 
 
@@ -91,7 +91,7 @@ def from_trace(
 
 @app.command()
 def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None) -> None:
-    """Say what an instance is: sizes, capacities, latencies, hash."""
+    """Print sizes, capacities, latencies and hash of an instance."""
     read = read_instance(instance)
     print_facts({**facts_of(read), **_drawn(read, None, picture)}, as_json)
 

@@ -93,7 +93,7 @@ def list_instances(
 
 @app.command()
 def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
-    """Say all that is known of an instance."""
+    """Print facts, records and history of an instance."""
     entry = read_library(folder).entry(name)
     history = [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history]
     facts = {**described(entry), "history": history}
@@ -135,7 +135,7 @@ def verify(
     ] = False,
     folder: Folder = SHIPPED,
 ) -> None:
-    """Make instances anew, check hashes, evaluate the placements and hold them against the bounds."""
+    """Make instances again, check their hashes, and compare placements with records and bounds."""
     library = read_library(folder)
     entries = _chosen(library, patterns)
     verifies = True
@@ -154,7 +154,7 @@ def submit(
     by: Annotated[str, typer.Option("--by", help="Who found it.")],
     folder: Folder = SHIPPED,
 ) -> None:
-    """Offer a better placement: it counts if it fits and saves more than the best known one."""
+    """Submit a placement: it is kept if it fits and saves more than the best known one."""
     library = read_library(folder)
     entry = library.entry(name)
     instance = library.instance(entry)
@@ -169,7 +169,7 @@ def submit(
             placement,
         )
     print(f"{name}: {best.saving_s:.9g} s by {by} is the best known saving")
-    _tell(refutations(before, after))
+    _print_contradictions(refutations(before, after))
 
 
 @app.command(name="update")
@@ -179,13 +179,16 @@ def improve(
         list[str] | None, typer.Option("--solver", "-s", help=f"{CALL_HELP}; repeatable; default exact.")
     ] = None,
     time: Annotated[
-        float, typer.Option("--time", parser=duration_s, metavar="TIME", help="Of each run: 90, 10m, 1h.")
+        float,
+        typer.Option(
+            "--time", parser=duration_s, metavar="TIME", help="Time limit of each run: 90, 10m, 1h."
+        ),
     ] = 60.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plugin: Plugins = None,
     folder: Folder = SHIPPED,
 ) -> None:
-    """Run solvers and keep what improves placements and bounds; several exact ones check each other."""
+    """Run solvers and keep better placements and bounds; several exact solvers check each other."""
     found = find_solvers(plugin or [])
     calls = [parse_call(text, found) for text in solver or ["exact"]]
     library = read_library(folder)
@@ -200,12 +203,12 @@ def improve(
             flush=True,
         )
         contradictions += refutations(attempt.before, attempt.after)
-    _tell(contradictions)
+    _print_contradictions(contradictions)
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="Of the new instance.")],
+    name: Annotated[str, typer.Argument(help="Name of the new instance.")],
     size: Annotated[Size, typer.Option()],
     settings: Settings = None,
     file: Annotated[
@@ -235,7 +238,7 @@ def page(folder: Folder = SHIPPED) -> None:
 
 
 def _chosen(library: Library, patterns: Sequence[str] | None) -> list[Entry]:
-    """The instances that any of the patterns matches, in the order of the library."""
+    """Return the instances that match any of the patterns, in the order of the library."""
     if not patterns:
         return list(library.index.instances)
     wanted: set[str] = set()
@@ -253,8 +256,8 @@ def _gap(row: Mapping[str, Any]) -> str:
     return "0 %" if row["status"] == "optimal" else f"{100 * row['gap']:.2g} %"
 
 
-def _tell(contradictions: Sequence[str]) -> None:
-    """Say what contradicts what; exit code 1 if anything does."""
+def _print_contradictions(contradictions: Sequence[str]) -> None:
+    """Print contradictions, and exit with code 1 if there are any."""
     for line in contradictions:
         print(f"slimbench: contradiction: {line}; the bound does not count any more", file=sys.stderr)
     if contradictions:

@@ -29,14 +29,14 @@ MODULES: Final = {name: module for section in SECTIONS.values() for name, module
 
 
 def summary(name: str) -> str:
-    """First line of the docstring of a command's function, read from the text: nothing is imported."""
+    """Return the first line of the docstring of a command's function, read from its text."""
     text = Path(__file__).with_name(f"{MODULES[name]}.py").read_text("utf-8")
     found = re.search(rf'^def {name.replace("-", "_")}\(.*?"""(.*?)("""|\n)', text, re.DOTALL | re.MULTILINE)
     return found[1] if found else ""
 
 
 class CommandGroup(TyperGroup):
-    """The commands, known by name and summary until one is called: ``--help`` imports none of them."""
+    """The commands by name and summary; only a command that is called is imported."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -61,7 +61,7 @@ class CommandGroup(TyperGroup):
 
 
 def loaded(name: str) -> Any:
-    """Import a command, or a group of commands, as click takes it; ``$`` begins an example in a docstring."""
+    """Import a command or a group of commands; lines of its docstring that begin with ``$`` are examples."""
     module = import_module(f"slimbench.bench.cli.{MODULES[name]}")
     function = getattr(module, name.replace("-", "_"))
     text, *examples = (inspect.getdoc(function) or "").split("\n$ ")
@@ -74,7 +74,7 @@ def loaded(name: str) -> Any:
         group.callback(help=text, epilog=epilog)(function)
     made = typer.main.get_command(group)
     made.name = name
-    gc.freeze()  # what is imported stays: no collection looks at it
+    gc.freeze()  # imported modules stay: no collection need look at them
     gc.enable()
     return made
 
@@ -84,7 +84,7 @@ app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enab
 
 @app.callback()
 def slimbench() -> None:
-    """Benchmark of Mixture-of-Experts placement: exact references, certified approximation ratios."""
+    """Benchmark of Mixture-of-Experts placement: exact references, proven approximation ratios."""
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def _refusal(error: Exception) -> tuple[str, int]:
-    """What to say of an error that is the user's to mend, and the exit code; 0 for a fault of ours."""
+    """Return message and exit code of an error in the input; exit code 0 of a bug."""
     from slimbench.bench.cli.options import BAD_INPUT, FAILED
     from slimbench.bench.execution.errors import ExecutorError
     from slimbench.bench.plugins.plugin import PluginError

@@ -19,9 +19,11 @@ def record(
     model: Annotated[str, typer.Argument(help="Folder of the model, or its name on the Hugging Face hub.")],
     texts: Annotated[list[Path], typer.Argument(help="UTF-8 texts; each is a user, named by its stem.")],
     out: Annotated[Path, typer.Option("--out", help="Trace to write: .parquet.")],
-    name: Annotated[str, typer.Option("--name", help="Of the model in the trace; else of its folder.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the model in the trace; default: its folder.")
+    ] = "",
     window: Annotated[int, typer.Option(min=1, help="Tokens that the model sees at once.")] = 512,
-    tokens: Annotated[int | None, typer.Option(min=1, help="At most so many of each text.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Largest number of each text.")] = None,
     task: Annotated[bool, typer.Option("--task", help="The texts are tasks instead of users.")] = False,
     device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
 ) -> None:

@@ -65,7 +65,7 @@ def report(
         Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
     ] = None,
 ) -> None:
-    """Write the report of a run, finished or not; exit 1 if a promise is broken.
+    """Write the report of a run, finished or not; exit code 1 if a promise is broken.
 
     $ slimbench report runs/mine
     """
@@ -73,7 +73,7 @@ def report(
 
 
 def verify(folder: RunFolder) -> None:
-    """Check every stored placement and reference of a run once more.
+    """Verify every stored placement and reference of a run.
 
     $ slimbench verify runs/mine
     """

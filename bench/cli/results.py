@@ -35,10 +35,10 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of at least two runs.")],
     out: Annotated[Path, typer.Option("--out", "--output", help="Run folder to make.")],
     keep: Annotated[
-        str, typer.Option(help="Of what several have measured: the last run, or all, as repeats.")
+        str, typer.Option(help="Runs to keep if several measured the same: last, or all as repeats.")
     ] = "last",
 ) -> None:
-    """Make one run folder of several, of other machines or parts of a suite.
+    """Merge run folders of several machines, or of parts of a suite, into one.
 
     $ slimbench merge runs/laptop runs/server --out runs/both
     """
@@ -68,7 +68,7 @@ def compare(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is better or worse in AFTER than in BEFORE; code 3 if anything is worse.
+    """Compare two runs: what is better or worse in AFTER; exit code 3 if anything is worse.
 
     $ slimbench compare runs/before runs/after --factor 1.1
     """

@@ -69,7 +69,7 @@ def solve(
 
 
 def _level(termination: str, solver: str) -> Level:
-    """How far an optimum of this one run is to be trusted."""
+    """Return the level of a reference that stands on this run alone."""
     if termination != "optimal":
         return "none"
     return "certified" if solver == ENUMERATION else "claimed"

@@ -33,7 +33,12 @@ from slimbench.instances.library.library import SHIPPED, Library, read_library
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-NUMBERS: Final = ("servers", "users", "layers", "K", "activations", "saving ms", "bound ms", "gap")
+COLUMNS: Final = {
+    "instance": "name", "size": "size", "servers": "servers", "users": "users", "layers": "layers",
+    "K": "top_k", "activations": "activations", "saving ms": "saving_s", "bound ms": "bound_saving_s",
+    "gap": "gap", "status": "status", "level": "level", "found by": "found_by",
+}  # fmt: skip
+NUMBERS: Final = tuple(COLUMNS)[2:10]
 
 Folder = Annotated[
     Path, typer.Option("--library", help="Folder of a library; default: the shipped one.", show_default=False)
@@ -74,21 +79,8 @@ def list_instances(
     if as_json:
         print(json.dumps({"release": library.index.release, "instances": rows}))
         return
-    cells = [
-        (
-            row["name"],
-            row["size"],
-            *(str(row[key]) for key in ("servers", "users", "layers", "top_k", "activations")),
-            *("" if row[key] is None else f"{1e3 * row[key]:.6g}" for key in ("saving_s", "bound_saving_s")),
-            _gap(row),
-            row["status"],
-            row["level"],
-            row["found_by"],
-        )
-        for row in rows
-    ]
-    headers = ("instance", "size", *NUMBERS, "status", "level", "found by")
-    print_table(headers, cells, NUMBERS, f"library {library.index.release}, {len(rows)} instances")
+    cells = [[_cell(row, key) for key in COLUMNS.values()] for row in rows]
+    print_table(tuple(COLUMNS), cells, NUMBERS, f"library {library.index.release}, {len(rows)} instances")
 
 
 @app.command()
@@ -248,6 +240,12 @@ def _chosen(library: Library, patterns: Sequence[str] | None) -> list[Entry]:
             raise InstanceError("library", f"nothing matches {pattern!r}, expected a name or a pattern")
         wanted |= matching
     return [entry for entry in library.index.instances if entry.name in wanted]
+
+
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    if key in {"saving_s", "bound_saving_s"}:
+        return "" if row[key] is None else f"{1e3 * row[key]:.6g}"
+    return _gap(row) if key == "gap" else str(row[key])
 
 
 def _gap(row: Mapping[str, Any]) -> str:

@@ -52,16 +52,20 @@ def solve(
         )
         outcome = run_alone(job)
         log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
-    result = verified(problem, outcome)
-    placed = result.pop("placement") is not None
-    del result["trajectory"]  # pages of numbers; a suite keeps them
-    if out is not None and placed and outcome.placement is not None:
+    row = verified(problem, outcome)
+    if out is not None and row["placement"] is not None and outcome.placement is not None:
         write_placement(outcome.placement.unpack(), problem, out)
-    figures = json.loads(result.pop("figures"))
-    head = {"instance": problem.name, "instance_hash": problem.sha256, "solver": call.label}
-    for column in ("status", "termination"):
-        head[column] = result.pop(column)
-    result = {**head, "level": _level(head["termination"], call.solver.name), **result, "figures": figures}
+    first = {
+        "instance": problem.name,
+        "instance_hash": problem.sha256,
+        "solver": call.label,
+        "status": row["status"],
+        "termination": row["termination"],
+        "level": _level(row["termination"], call.solver.name),
+    }
+    left_out = {*first, "placement", "trajectory", "figures"}  # a suite keeps placement and trajectory
+    rest = {column: value for column, value in row.items() if column not in left_out}
+    result = {**first, **rest, "figures": json.loads(row["figures"])}
     print_facts(result, as_json)
     if result["status"] in {"crashed", "error"} and log:
         print(log, file=sys.stderr, end="")

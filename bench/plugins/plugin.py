@@ -234,7 +234,7 @@ def read_call(kind: Kind, text: str, known: Mapping[str, P]) -> tuple[P, Paramet
     plugin = known[name]
     declared = plugin.parameters
     given: dict[str, Any] = {}
-    for part in _split_top_level(arguments):
+    for part in _split_top_level(kind, arguments):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or key in given:
             raise PluginError(f"{kind} {text!r}: {part.strip()!r}, expected each parameter=value once")
@@ -264,7 +264,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def _split_top_level(text: str) -> list[str]:
+def _split_top_level(kind: Kind, text: str) -> list[str]:
     """Split at the commas outside brackets."""
     parts, depth, start = [], 0, 0
     for i, character in enumerate(text):
@@ -275,5 +275,5 @@ def _split_top_level(text: str) -> list[str]:
             parts.append(text[start:i])
             start = i + 1
     if depth:
-        raise PluginError(f"solver parameters [{text}]: brackets do not match")
+        raise PluginError(f"{kind} parameters [{text}]: brackets do not match")
     return [*parts, text[start:]] if text.strip() else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from slimbench.bench.attack.draft import Limits
 from slimbench.bench.execution.verification import verified
 from slimbench.bench.isolation.messages import Job, Status
 from slimbench.bench.isolation.outcome import Outcome
@@ -20,7 +21,7 @@ from slimbench.bench.results.references import ENUMERATION, Reference, reference
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.brute_force import placement_count
 from slimbench.formulations.tolerances import exceeds, share_of
-from slimbench.instances import Instance, InstanceError, Placement, write_instance
+from slimbench.instances import Dispatch, Instance, InstanceError, Placement, write_instance
 
 FaultKind = Literal["infeasible", "crash", "hang", "memory", "claim", "guarantee", "contradiction"]
 ENUMERATED_PLACEMENTS: Final = 200  # more are left to ``exact``, which then takes less time
@@ -32,6 +33,37 @@ FAULTS_OF_STATUS: Final[Mapping[Status, FaultKind]] = {
     "time_limit": "hang",
     "memory_limit": "memory",
 }
+
+
+@dataclass(frozen=True)
+class AttackSettings:
+    """The solver that is attacked, and the limits of the attack.
+
+    Attributes
+    ----------
+    call : Call
+        The solver.
+    plugin_files : tuple of Path
+        Loaded in the process of every run.
+    rounds : int
+        After the first generation.
+    seed : int
+        Of the search, and of every run of the solver.
+    time_limit_s, memory_limit_mb : float
+        Of each run of the solver.
+    timeout_s : float or None
+        Of the whole search, which then ends after the current candidate.
+    """
+
+    call: Call
+    plugin_files: tuple[Path, ...]
+    dispatch: Dispatch
+    limits: Limits
+    rounds: int
+    seed: int
+    time_limit_s: float
+    memory_limit_mb: float
+    timeout_s: float | None
 
 
 @dataclass(frozen=True)
@@ -84,34 +116,25 @@ class Evaluator:
     One run at a time: a solver that kills the fork server stops no other run.
     """
 
-    def __init__(
-        self,
-        call: Call,
-        plugin_files: tuple[str, ...],
-        seed: int,
-        time_limit_s: float,
-        memory_limit_mb: float,
-        workers: Workers,
-        folder: Path,
-    ) -> None:
-        self._call, self._plugin_files, self._seed = call, plugin_files, seed
-        self._time_limit_s, self._memory_limit_mb = time_limit_s, memory_limit_mb
-        self._workers, self._folder = workers, folder
+    def __init__(self, settings: AttackSettings, workers: Workers, folder: Path) -> None:
+        self._settings, self._workers, self._folder = settings, workers, folder
         self._shipped = find_solvers()
 
     def evaluate(self, instance: Instance) -> Verdict:
         """Run both on an instance, and compare the results of the solver with the optimum."""
+        settings, call = self._settings, self._settings.call
         file = self._folder / "instance.npz"
         write_instance(instance, file)
         reference_call = self._reference_call(instance)
+        plugin_files = tuple(str(path.resolve()) for path in settings.plugin_files)
         # plugins take no part in the proof
         proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
-        outcome = self._run(file, instance, self._call, self._plugin_files, self._time_limit_s)
+        outcome = self._run(file, instance, call, plugin_files, settings.time_limit_s)
         row = verified(instance, outcome)
         # Of the solver only the placement counts here: its own bound proves nothing.
         rows = [
             _as_run(instance, reference_call, verified(instance, proof)),
-            {**_as_run(instance, self._call, row), "exact": False, "bounds": False},
+            {**_as_run(instance, call, row), "exact": False, "bounds": False},
         ]
         contradiction = None
         try:
@@ -122,7 +145,7 @@ class Evaluator:
         saving, ratio = row["saving_s"], None
         if reference.closed and saving is not None and row["status"] == "ok":
             ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
-        declared = self._call.solver.guarantee
+        declared = call.solver.guarantee
         # A guarantee in the mean over seeds is not checked on single runs.
         guarantee = None if declared is None or declared.expected else row["guarantee_ratio"]
         fault = contradiction or _fault(row, outcome, reference, guarantee)
@@ -157,9 +180,9 @@ class Evaluator:
                 shape=Shape.of(instance),
                 solver=call.label,
                 plugin_files=plugin_files,
-                seed=self._seed,
+                seed=self._settings.seed,
                 time_limit_s=time_limit_s,
-                memory_limit_mb=self._memory_limit_mb,
+                memory_limit_mb=self._settings.memory_limit_mb,
                 threads=1,
                 log_file=str(self._folder / "log"),
             )

@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from slimbench.bench.attack.search import Attack, AttackSettings, Candidate, Kind
+from slimbench.bench.attack.evaluator import AttackSettings
+from slimbench.bench.attack.search import Attack, Candidate, Kind
 from slimbench.bench.store.store import StoreError
 from slimbench.instances import write_instance, write_placement
 from slimbench.instances.files.files import write_atomically

@@ -12,13 +12,11 @@ from typing import Final, Literal
 
 import numpy as np
 
-from slimbench.bench.attack.draft import Draft, Limits
-from slimbench.bench.attack.evaluator import Evaluator, FaultKind, Verdict
+from slimbench.bench.attack.draft import Draft
+from slimbench.bench.attack.evaluator import AttackSettings, Evaluator, FaultKind, Verdict
 from slimbench.bench.attack.mutation import mutated
 from slimbench.bench.attack.starts import drawn_start, first_starts
 from slimbench.bench.isolation.workers import Workers
-from slimbench.bench.plugins.plugin import Call
-from slimbench.instances import Dispatch
 
 FIRST_DRAWN: Final = 12  # instances from recipes that the search starts from, beside the traps
 CHILDREN: Final = 12  # a round
@@ -35,37 +33,6 @@ KINDS: Final[tuple[Kind, ...]] = (
 )  # fmt: skip
 """Of findings, broken promises first."""
 AIMS: Final[tuple[Kind, ...]] = ("lowest-ratio", "smallest-margin")
-
-
-@dataclass(frozen=True)
-class AttackSettings:
-    """The solver that is attacked, and the limits of the attack.
-
-    Attributes
-    ----------
-    call : Call
-        The solver.
-    plugin_files : tuple of Path
-        Loaded in the process of every run.
-    rounds : int
-        After the first generation.
-    seed : int
-        Of the search, and of every run of the solver.
-    time_limit_s, memory_limit_mb : float
-        Of each run of the solver.
-    timeout_s : float or None
-        Of the whole search, which then ends after the current candidate.
-    """
-
-    call: Call
-    plugin_files: tuple[Path, ...]
-    dispatch: Dispatch
-    limits: Limits
-    rounds: int
-    seed: int
-    time_limit_s: float
-    memory_limit_mb: float
-    timeout_s: float | None
 
 
 @dataclass(frozen=True)
@@ -130,15 +97,7 @@ class Attack:
         rng = np.random.default_rng(settings.seed)
         stop = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
         with tempfile.TemporaryDirectory() as folder:
-            evaluator = Evaluator(
-                settings.call,
-                tuple(str(path.resolve()) for path in settings.plugin_files),
-                settings.seed,
-                settings.time_limit_s,
-                settings.memory_limit_mb,
-                workers,
-                Path(folder),
-            )
+            evaluator = Evaluator(settings, workers, Path(folder))
             for number in range(settings.rounds + 1):
                 for draft in self._generation(number, rng):
                     if stop is not None and time.monotonic() >= stop:

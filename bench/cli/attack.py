@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slimbench.bench.attack.draft import Limits
+from slimbench.bench.attack.evaluator import AttackSettings
 from slimbench.bench.attack.findings import FILE_NAME, described, refuse_findings, write_findings
-from slimbench.bench.attack.search import AIMS, Attack, AttackSettings
+from slimbench.bench.attack.search import AIMS, Attack
 from slimbench.bench.cli.options import (
     CALL_HELP,
     FAILED,

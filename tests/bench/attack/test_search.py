@@ -7,9 +7,9 @@ from oracles import brute_force, plain_saving
 
 from slimbench.bench.attack import search, starts
 from slimbench.bench.attack.draft import Limits
-from slimbench.bench.attack.evaluator import Evaluator
+from slimbench.bench.attack.evaluator import AttackSettings, Evaluator
 from slimbench.bench.attack.findings import described
-from slimbench.bench.attack.search import HANGS, Attack, AttackSettings
+from slimbench.bench.attack.search import HANGS, Attack
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 

@@ -40,7 +40,13 @@ class CommandGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = {name: TyperCommand(name, help=summary(name)) for name in MODULES}
+        self.commands = {name: TyperCommand(name) for name in MODULES}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, whose summaries completion then shows."""
+        for name, command in self.commands.items():
+            command.help = summary(name)
+        return super().list_commands(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that the arguments call."""
@@ -57,7 +63,7 @@ class CommandGroup(TyperGroup):
         """Write the commands section by section."""
         for title, names in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, self.commands[name].help) for name in names])
+                formatter.write_dl([(name, summary(name)) for name in names])
 
 
 def loaded(name: str) -> Any:

@@ -130,11 +130,18 @@ class Evaluator:
         # plugins take no part in the proof
         proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
         outcome = self._run(file, instance, call, plugin_files, settings.time_limit_s)
-        row = verified(instance, outcome)
-        # Of the solver only the placement counts here: its own bound proves nothing.
+        row, solved = verified(instance, outcome), verified(instance, proof)
+        head = {"instance": instance.name, "time_limit_s": math.nan}
+        solver = reference_call.solver
         rows = [
-            _as_run(instance, reference_call, verified(instance, proof)),
-            {**_as_run(instance, call, row), "exact": False, "bounds": False},
+            {
+                **solved,
+                **head,
+                "solver": reference_call.label,
+                "exact": solver.proves and solved["status"] == "ok",
+                "library": solver.library(reference_call.parameters),
+            },
+            {**row, **head, "solver": call.label, "exact": False},  # its own bound proves nothing here
         ]
         contradiction = None
         try:
@@ -188,24 +195,6 @@ class Evaluator:
             )
         )
         return next(iter(self._workers.collect()))
-
-
-def _as_run(instance: Instance, call: Call, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row as ``reference_of`` reads it; the bound counts if the run ended well."""
-    good = row["status"] == "ok"
-    return {
-        "instance": instance.name,
-        "solver": call.label,
-        "exact": call.solver.exact,
-        "bounds": call.solver.bounds,
-        "library": call.solver.library(call.parameters),
-        "termination": row["termination"] if good else "none",
-        "saving_s": row["saving_s"],
-        "bound_saving_s": row["bound_saving_s"] if good else None,
-        "latency_none_s": row["latency_none_s"],
-        "runtime_s": row["runtime_s"],
-        "time_limit_s": math.nan,
-    }
 
 
 def _fault(

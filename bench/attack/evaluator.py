@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from slimbench.bench.attack.draft import Limits
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Status
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.messages import Status
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call, parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import ENUMERATION, Reference, reference_of
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.brute_force import placement_count
@@ -123,14 +122,12 @@ class Evaluator:
     def evaluate(self, instance: Instance) -> Verdict:
         """Run both on an instance, and compare the results of the solver with the optimum."""
         settings, call = self._settings, self._settings.call
-        file = self._folder / "instance.npz"
-        write_instance(instance, file)
+        write_instance(instance, self._folder / "instance.npz")
         reference_call = self._reference_call(instance)
         plugin_files = tuple(str(path.resolve()) for path in settings.plugin_files)
         # plugins take no part in the proof
-        proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
-        outcome = self._run(file, instance, call, plugin_files, settings.time_limit_s)
-        row, solved = verified(instance, outcome), verified(instance, proof)
+        solved, proof = self._run(instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
+        row, outcome = self._run(instance, call, plugin_files, settings.time_limit_s)
         head = {"instance": instance.name, "time_limit_s": math.nan}
         solver = reference_call.solver
         rows = [
@@ -173,28 +170,19 @@ class Evaluator:
         return parse_call(ENUMERATION if few else "exact", self._shipped)
 
     def _run(
-        self,
-        file: Path,
-        instance: Instance,
-        call: Call,
-        plugin_files: tuple[str, ...],
-        time_limit_s: float,
-    ) -> Outcome:
-        self._workers.submit(
-            Job(
-                key=0,
-                instance_file=str(file),
-                shape=Shape.of(instance),
-                solver=call.label,
-                plugin_files=plugin_files,
-                seed=self._settings.seed,
-                time_limit_s=time_limit_s,
-                memory_limit_mb=self._settings.memory_limit_mb,
-                threads=1,
-                log_file=str(self._folder / "log"),
-            )
+        self, instance: Instance, call: Call, plugin_files: tuple[str, ...], time_limit_s: float
+    ) -> tuple[dict[str, Any], Outcome]:
+        return run_once(
+            self._workers,
+            self._folder,
+            instance,
+            call,
+            time_limit_s=time_limit_s,
+            memory_limit_mb=self._settings.memory_limit_mb,
+            seed=self._settings.seed,
+            plugin_files=plugin_files,
+            instance_file=self._folder / "instance.npz",
         )
-        return next(iter(self._workers.collect()))
 
 
 def _fault(

@@ -11,12 +11,10 @@ from typing import Annotated
 import typer
 
 from slimbench.bench.cli.options import CALL_HELP, FAILED, InstanceFile, Json, Plugins, print_facts
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job
-from slimbench.bench.isolation.workers import run_alone
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import ENUMERATION, Level
 from slimbench.instances import read_instance, write_placement
 
@@ -37,22 +35,19 @@ def solve(
     """
     problem = read_instance(instance)
     call = parse_call(solver, find_solvers(plugin or []))
-    with tempfile.TemporaryDirectory() as folder:
-        job = Job(
-            key=0,
-            instance_file=str(instance),
-            shape=Shape.of(problem),
-            solver=call.label,
-            plugin_files=tuple(str(path) for path in plugin or []),
-            seed=seed,
+    with tempfile.TemporaryDirectory() as folder, Workers(forked=True) as workers:
+        row, outcome = run_once(
+            workers,
+            Path(folder),
+            problem,
+            call,
             time_limit_s=time_limit,
             memory_limit_mb=memory_limit,
-            threads=1,
-            log_file=str(Path(folder, "log")),
+            seed=seed,
+            plugin_files=plugin or (),
+            instance_file=instance,
         )
-        outcome = run_alone(job)
         log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
-    row = verified(problem, outcome)
     if out is not None and row["placement"] is not None and outcome.placement is not None:
         write_placement(outcome.placement.unpack(), problem, out)
     first = {

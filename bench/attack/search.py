@@ -18,13 +18,13 @@ from slimbench.bench.attack.mutation import mutated
 from slimbench.bench.attack.starts import drawn_start, first_starts
 from slimbench.bench.isolation.workers import Workers
 
-FIRST_DRAWN: Final = 12  # instances from recipes that the search starts from, beside the traps
-CHILDREN: Final = 12  # a round
-PARENTS: Final = 8  # that are kept for each of the two aims
-FRESH_SHARE: Final = 0.1  # of the children: drawn anew, against being stuck
+FIRST_DRAWN: Final = 12  # drawn instances of the first generation, beside the traps
+CHILDREN: Final = 12  # of a round
+PARENTS: Final = 8  # kept for each of the two aims
+FRESH_SHARE: Final = 0.1  # of the children: drawn without a parent
 MORE_CHANGES: Final = 0.4  # probability of one more change to a child
-HANGS: Final = 3  # that end a search: each costs its whole time limit
-DECIMALS: Final = 9  # in which ratios count as different
+HANGS: Final = 3  # that end a search: each takes its whole time limit
+DECIMALS: Final = 9  # to which ratios are compared
 
 Kind = FaultKind | Literal["lowest-ratio", "smallest-margin"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -47,7 +47,11 @@ class Candidate:
 
 @dataclass
 class Attack:
-    """A search under way, or one that has ended.
+    """An evolutionary search for the lowest ratio and the smallest margin of a solver.
+
+    The best candidates of each aim are the parents of the next round, whose children differ from them by
+    one or more mutations. A candidate takes one run of the solver and one exact solve; the ratios found are
+    upper bounds of the solver's worst case.
 
     Attributes
     ----------
@@ -57,9 +61,14 @@ class Attack:
         ``candidates``, those ``rated`` with a ratio, those whose optimum is ``open``, those ``declined`` by
         the solver, and every kind of fault.
     rounds : int
-        Finished, the first generation not counted.
+        Finished rounds, without the first generation.
     ended : str
-        Why.
+        Why the search ended.
+
+    References
+    ----------
+    J. I. van Hemert, Evolving combinatorial problem instances that are difficult to solve, Evolutionary
+    Computation 14 (2006) 433-462.
     """
 
     settings: AttackSettings
@@ -106,7 +115,7 @@ class Attack:
                     count = self.counts["candidates"]
                     name = f"{settings.call.solver.name}-{settings.dispatch}-{count}"
                     verdict = evaluator.evaluate(draft.instance(name))
-                    self._judge(Candidate(draft, number, count, verdict))
+                    self._record(Candidate(draft, number, count, verdict))
                     if self.counts["hang"] >= HANGS:
                         self.ended = f"{HANGS} hangs"
                         return
@@ -139,7 +148,7 @@ class Attack:
             draft = mutated(draft, settings.limits, rng)
         return draft
 
-    def _judge(self, candidate: Candidate) -> None:
+    def _record(self, candidate: Candidate) -> None:
         verdict = candidate.verdict
         self.counts["candidates"] += 1
         self.counts["rated"] += verdict.ratio is not None

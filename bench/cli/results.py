@@ -16,7 +16,6 @@ from slimbench.bench.results.merge import merge_runs
 from slimbench.bench.results.results import load_results
 from slimbench.bench.store.store import Store
 from slimbench.reports.tables import compared_runs as tables
-from slimbench.reports.tables.compared_runs import SORTS
 
 
 def export(
@@ -63,7 +62,7 @@ def compare(
         bool, typer.Option("--only-changed", help="Leave out what is the same or cannot be tested.")
     ] = False,
     sort: Annotated[
-        str, typer.Option(help=f"By {', '.join(SORTS)}.", autocompletion=lambda: sorted(SORTS))
+        str, typer.Option(help=f"By {', '.join(tables.SORTS)}.", autocompletion=lambda: sorted(tables.SORTS))
     ] = "verdict",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -74,8 +73,8 @@ def compare(
     """
     if not (factor >= 1 and quality_factor >= 1 and 0 < alpha < 1):  # nor any of them NaN
         raise typer.BadParameter("factors are at least 1, alpha is between 0 and 1")
-    if sort not in SORTS:
-        raise typer.BadParameter(f"{sort!r}: expected one of {', '.join(SORTS)}", param_hint="--sort")
+    if sort not in tables.SORTS:
+        raise typer.BadParameter(f"{sort!r}: expected one of {', '.join(tables.SORTS)}", param_hint="--sort")
     if markdown and json:
         raise typer.BadParameter("one of them", param_hint="--markdown, --json")
     runs = (load_results(before), load_results(after))

@@ -131,7 +131,7 @@ def with_best(entry: Entry, best: Best) -> Entry:
             return entry
         found = Found(saving_s=before.saving_s, by=before.by, version=before.version, date=before.date)
         history = (*history, found)
-    bounds = tuple(_judged(bound, best) for bound in entry.bounds)
+    bounds = tuple(_marked(bound, best) for bound in entry.bounds)
     return msgspec.structs.replace(entry, best=best, history=history, bounds=bounds)
 
 
@@ -140,7 +140,7 @@ def with_bound(entry: Entry, bound: Bound) -> Entry:
 
     Bounds above the least one are dropped; refuted bounds are kept.
     """
-    bound = _judged(bound, entry.best)
+    bound = _marked(bound, entry.best)
     same = next((b for b in entry.bounds if b.by == bound.by and not b.refuted), None)
     if bound in entry.bounds or (same is not None and same.saving_s <= bound.saving_s):
         return entry
@@ -175,7 +175,7 @@ def record_fault(entry: Entry, instance: Instance, placement: Placement | None) 
     return None
 
 
-def _judged(bound: Bound, best: Best | None) -> Bound:
+def _marked(bound: Bound, best: Best | None) -> Bound:
     """Return the bound, marked as refuted if the best verified placement saves more."""
     if bound.refuted or best is None or not exceeds(best.saving_s, bound.saving_s, _latency_none_s(best)):
         return bound

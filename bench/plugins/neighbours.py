@@ -38,11 +38,9 @@ def importable_beside(file: Path) -> Iterator[None]:
         yield
     finally:
         sys.path += others  # for what their plugins import when they are called
-        new = {name: sys.modules[name] for name in sys.modules.keys() - before}
         if is_added:
-            _loaded.update(
-                {name: module for name, module in new.items() if _is_in(file.parent, name, module)}
-            )
+            new = {name: sys.modules[name] for name in sys.modules.keys() - before}
+            _loaded.update({name: new[name] for name in new if _is_in(file.parent, name, new[name])})
         _files[file] = frozenset(Path(str(module.__file__)) for module in _loaded.values() if module.__file__)
 
 

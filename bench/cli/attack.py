@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slimbench.bench.attack.draft import Limits
 from slimbench.bench.attack.evaluator import AttackSettings
@@ -22,6 +20,7 @@ from slimbench.bench.cli.options import (
     Json,
     Plugins,
     print_facts,
+    progress_bar,
 )
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
@@ -85,17 +84,13 @@ def attack(
 
 
 def _search_with_progress(search: Attack) -> None:
-    columns = (
-        TextColumn("[bold]{task.description}", markup=True), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TextColumn("{task.fields[lowest]}", markup=False),
-    )  # fmt: skip
-    with Workers() as workers, Progress(*columns, console=Console(stderr=True)) as progress:
+    with Workers() as workers, progress_bar() as progress:
         name, total = search.settings.call.solver.name, search.settings.rounds + 1
-        task = progress.add_task(name, total=total, lowest="")
+        task = progress.add_task(name, total=total, last="")
 
         def on_round(now: Attack) -> None:
             best = now.best.get("lowest-ratio")
-            progress.update(task, advance=1, lowest=f"lowest ratio {best.verdict.ratio:.4f}" if best else "")
+            progress.update(task, advance=1, last=f"lowest ratio {best.verdict.ratio:.4f}" if best else "")
 
         search.run(workers, on_round)
 

@@ -1,15 +1,24 @@
-"""``slimbench solvers``, ``check``, ``sys-info`` and ``schema``: solvers, machine and suite format."""
+"""``slimbench solvers``, ``policies``, ``check``, ``sys-info``, ``schema``: plugins, machine and suites."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
-from slimbench.bench.cli.options import CALL_HELP, FAILED, Json, Plugins, print_facts, print_table
+from slimbench.bench.cli.options import (
+    CALL_HELP,
+    FAILED,
+    Json,
+    Plugins,
+    PolicyPlugins,
+    print_facts,
+    print_table,
+)
 from slimbench.bench.plugins.plugin import parse_call
-from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.plugins.registry import find_policies, find_solvers
 
 
 def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
@@ -17,7 +26,6 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
 
     $ slimbench solvers --plugin busiest.py
     """
-    found = find_solvers(plugin or [])
     rows = [
         {
             "solver": name,
@@ -29,24 +37,39 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
             "bounds": s.bounds,
             "summary": s.summary,
         }
-        for name, s in found.items()
+        for name, s in find_solvers(plugin or []).items()
     ]
+    _print_plugins(rows, ("solver", "parameters", "guarantee", "summary"), as_json)
+
+
+def policies(plugin: PolicyPlugins = None, as_json: Json = False) -> None:
+    """List the policies of ``slimbench adapt`` with what they see and their parameters.
+
+    $ slimbench policies --plugin mine.py
+    """
+    rows = [
+        {
+            "policy": name,
+            "sees": p.sees,
+            "parameters": {q.name: q.default for q in p.parameters.values()},
+            "exact": p.exact,
+            "bounds": p.bounds,
+            "summary": p.summary,
+        }
+        for name, p in find_policies(plugin or []).items()
+    ]
+    _print_plugins(rows, ("policy", "sees", "parameters", "summary"), as_json)
+
+
+def _print_plugins(rows: Sequence[dict[str, Any]], headers: Sequence[str], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    print_table(
-        ("solver", "parameters", "guarantee", "summary"),
-        [
-            (
-                name,
-                ", ".join(f"{p.name}={p.default}" for p in s.parameters.values()),
-                s.guarantee.claim if s.guarantee
-                else "exact" if s.exact else "its own bound" if s.bounds else "none",
-                s.summary,
-            )
-            for name, s in found.items()
-        ],
-    )  # fmt: skip
+    for row in rows:
+        row["parameters"] = ", ".join(f"{name}={value}" for name, value in row["parameters"].items())
+        own = "exact" if row["exact"] else "its own bound" if row["bounds"] else "none"
+        row["guarantee"] = row.get("guarantee") or own
+    print_table(headers, [[row[header] for header in headers] for row in rows])
 
 
 def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugins = None) -> None:

@@ -20,7 +20,7 @@ SECTIONS: Final = {
         "export": "results", "schema": "installed",
     },
     "One instance": {"solve": "solve", "evaluate": "evaluate", "inspect": "inspect"},
-    "Plugins": {"solvers": "installed", "policies": "adapt", "check": "installed"},
+    "Plugins": {"solvers": "installed", "policies": "installed", "check": "installed"},
     "Instances": {"instance": "instances", "library": "library", "record": "record"},
     "Study": {"attack": "attack", "adapt": "adapt", "sys-info": "installed"},
 }  # fmt: skip

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 FAILED: Final = 1  # a run failed, a placement does not fit, a promise is broken, something does not verify
 BAD_INPUT: Final = 2
@@ -26,6 +27,9 @@ InstanceFile = Annotated[Path, typer.Argument(help="Instance file: .json, .json.
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file with solvers; repeatable.")
+]
+PolicyPlugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A Python file with policies; repeatable.")
 ]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, such as network.servers=5.")]
@@ -49,6 +53,16 @@ def console(columns: int = WIDE_ENOUGH) -> Console:
     from rich.console import Console
 
     return Console(width=None if Console().is_terminal else columns, highlight=False)
+
+
+def progress_bar(quiet: bool = False) -> Progress:
+    """Return a progress bar on stderr; the field ``last`` of its tasks is text at the end of the line."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    name, last = TextColumn("[bold]{task.description}"), TextColumn("{task.fields[last]}", markup=False)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), last)
+    return Progress(*columns, console=Console(stderr=True, quiet=quiet))
 
 
 def print_table(

@@ -96,12 +96,8 @@ def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
 @app.command()
 def make(
     name: Name,
-    out: Annotated[
-        Path | None, typer.Argument(help="File to write: .json, .json.gz or .npz; default NAME.npz.")
-    ] = None,
-    placement: Annotated[
-        Path | None, typer.Option(help="Write the best placement known here: .json or .json.gz.")
-    ] = None,
+    out: Annotated[Path | None, typer.Argument(help=".json, .json.gz or .npz; default NAME.npz.")] = None,
+    placement: Annotated[Path | None, typer.Option(help="Write the best known placement here.")] = None,
     folder: Folder = SHIPPED,
 ) -> None:
     """Make an instance, check its hash and write it as a file."""
@@ -122,9 +118,7 @@ def make(
 @app.command()
 def verify(
     patterns: Names = None,
-    solve: Annotated[
-        bool, typer.Option("--solve", help="Solve small instances again; their optimum must be the record.")
-    ] = False,
+    solve: Annotated[bool, typer.Option("--solve", help="Solve small instances again and compare.")] = False,
     folder: Folder = SHIPPED,
 ) -> None:
     """Make instances again, check their hashes, and compare placements with records and bounds."""
@@ -172,9 +166,7 @@ def improve(
     ] = None,
     time: Annotated[
         float,
-        typer.Option(
-            "--time", parser=duration_s, metavar="TIME", help="Time limit of each run: 90, 10m, 1h."
-        ),
+        typer.Option(parser=duration_s, metavar="TIME", help="Of each run: 90, 10m, 1h."),
     ] = 60.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plugin: Plugins = None,
@@ -203,12 +195,8 @@ def add(
     name: Annotated[str, typer.Argument(help="Name of the new instance.")],
     size: Annotated[Size, typer.Option()],
     settings: Settings = None,
-    file: Annotated[
-        str | None, typer.Option(help="A file of the library's folder, in place of a recipe by --set.")
-    ] = None,
-    release: Annotated[
-        str | None, typer.Option(help="Make a new library of this release in an empty --library folder.")
-    ] = None,
+    file: Annotated[str | None, typer.Option(help="File in the library's folder, instead of --set.")] = None,
+    release: Annotated[str | None, typer.Option(help="New library of this release, in --library.")] = None,
     folder: Folder = SHIPPED,
 ) -> None:
     """Add an instance: a recipe, as for slimbench instance new, or a file."""

@@ -61,9 +61,7 @@ def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) 
 
 def report(
     folder: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "--output", help="Default: the run's folder.")] = None,
 ) -> None:
     """Write the report of a run, finished or not; exit code 1 if a promise is broken.
 

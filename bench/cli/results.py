@@ -33,9 +33,7 @@ def export(
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of at least two runs.")],
     out: Annotated[Path, typer.Option("--out", "--output", help="Run folder to make.")],
-    keep: Annotated[
-        str, typer.Option(help="Runs to keep if several measured the same: last, or all as repeats.")
-    ] = "last",
+    keep: Annotated[str, typer.Option(help="Of equal runs: the last, or all as repeats.")] = "last",
 ) -> None:
     """Merge run folders of several machines, or of parts of a suite, into one.
 
@@ -51,16 +49,10 @@ def merge(
 def compare(
     before: RunFolder,
     after: RunFolder,
-    factor: Annotated[
-        float, typer.Option(min=1, help="Runtimes that differ by less count as the same.")
-    ] = FACTOR,
-    quality_factor: Annotated[
-        float, typer.Option(min=1, help="Saving ratios that differ by less count as the same.")
-    ] = QUALITY_FACTOR,
+    factor: Annotated[float, typer.Option(min=1, help="Runtimes within this factor are equal.")] = FACTOR,
+    quality_factor: Annotated[float, typer.Option(min=1, help="The same for ratios.")] = QUALITY_FACTOR,
     alpha: Annotated[float, typer.Option(help="Level of the paired test over instances.")] = ALPHA,
-    only_changed: Annotated[
-        bool, typer.Option("--only-changed", help="Leave out what is the same or cannot be tested.")
-    ] = False,
+    only_changed: Annotated[bool, typer.Option("--only-changed", help="Hide equal and untested.")] = False,
     sort: Annotated[
         str, typer.Option(help=f"By {', '.join(tables.SORTS)}.", autocompletion=lambda: sorted(tables.SORTS))
     ] = "verdict",

@@ -59,7 +59,9 @@ def new(
     if scenario.endswith(SUFFIXES):
         raise InstanceError("SCENARIO", f"is {scenario}, expected such as: random --out {scenario}")
     file = out or Path(f"{scenario}.json.gz")
-    with recipe_fields(with_settings({"scenario": scenario, "name": _stem(file)}, settings)) as fields:
+    with recipe_fields(
+        with_settings({"scenario": scenario, "name": file.name.split(".")[0]}, settings)
+    ) as fields:
         _write_new(fields, data, file, picture)
 
 
@@ -85,7 +87,8 @@ def from_trace(
 ) -> None:
     """Make an instance from a routing trace and a radio network (--set network.servers=5)."""
     routing = {"kind": "trace", "path": str(trace)}
-    fields = {"name": _stem(out), "dispatch": "single", "models": model or [], "routing": routing}
+    name = out.name.split(".")[0]
+    fields = {"name": name, "dispatch": "single", "models": model or [], "routing": routing}
     _write_new(with_settings(fields, settings), None, out, picture)
 
 
@@ -146,7 +149,3 @@ def with_settings(fields: dict[str, Any], settings: list[str] | None) -> dict[st
         if name == "models" and not value.startswith("["):
             table[name] = [value]
     return fields
-
-
-def _stem(file: Path) -> str:
-    return file.name.split(".")[0]

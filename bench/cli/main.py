@@ -101,28 +101,21 @@ def main() -> None:
     try:
         app(prog_name="slimbench")
     except Exception as error:
-        message, code = _refusal(error)
-        if code == 0:
-            raise
-        print(f"slimbench: {message}", file=sys.stderr)
-        raise SystemExit(code) from None
+        from slimbench.bench.cli.options import BAD_INPUT, FAILED
+        from slimbench.bench.execution.errors import ExecutorError
+        from slimbench.bench.plugins.plugin import PluginError
+        from slimbench.bench.store.store import StoreError
+        from slimbench.bench.suites.suite import SuiteError
+        from slimbench.formulations import ContradictionError
+        from slimbench.instances import InstanceError
 
-
-def _refusal(error: Exception) -> tuple[str, int]:
-    """Return message and exit code of an error in the input; exit code 0 of a bug."""
-    from slimbench.bench.cli.options import BAD_INPUT, FAILED
-    from slimbench.bench.execution.errors import ExecutorError
-    from slimbench.bench.plugins.plugin import PluginError
-    from slimbench.bench.store.store import StoreError
-    from slimbench.bench.suites.suite import SuiteError
-    from slimbench.formulations import ContradictionError
-    from slimbench.instances import InstanceError
-
-    if isinstance(error, InstanceError | SuiteError | PluginError | StoreError | ExecutorError):
-        return str(error), BAD_INPUT
-    if isinstance(error, ContradictionError):
-        return f"contradiction: {error}", FAILED
-    return "", 0
+        if isinstance(error, ContradictionError):
+            print(f"slimbench: contradiction: {error}", file=sys.stderr)
+            raise SystemExit(FAILED) from None
+        if isinstance(error, InstanceError | SuiteError | PluginError | StoreError | ExecutorError):
+            print(f"slimbench: {error}", file=sys.stderr)
+            raise SystemExit(BAD_INPUT) from None
+        raise
 
 
 if __name__ == "__main__":

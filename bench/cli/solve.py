@@ -15,7 +15,7 @@ from slimbench.bench.execution.run_once import run_once
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.results.references import ENUMERATION, Level
+from slimbench.bench.results.references import ENUMERATION
 from slimbench.instances import read_instance, write_placement
 
 
@@ -50,13 +50,14 @@ def solve(
         log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
     if out is not None and row["placement"] is not None and outcome.placement is not None:
         write_placement(outcome.placement.unpack(), problem, out)
+    claimed = "certified" if call.solver.name == ENUMERATION else "claimed"
     first = {
         "instance": problem.name,
         "instance_hash": problem.sha256,
         "solver": call.label,
         "status": row["status"],
         "termination": row["termination"],
-        "level": _level(row["termination"], call.solver.name),
+        "level": claimed if row["termination"] == "optimal" else "none",
     }
     left_out = {*first, "placement", "trajectory", "figures"}  # a suite keeps placement and trajectory
     rest = {column: value for column, value in row.items() if column not in left_out}
@@ -65,10 +66,3 @@ def solve(
     if result["status"] in {"crashed", "error"} and log:
         print(log, file=sys.stderr, end="")
     raise SystemExit(0 if result["status"] == "ok" else FAILED)
-
-
-def _level(termination: str, solver: str) -> Level:
-    """Return the level of a reference that stands on this run alone."""
-    if termination != "optimal":
-        return "none"
-    return "certified" if solver == ENUMERATION else "claimed"

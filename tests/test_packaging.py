@@ -59,7 +59,8 @@ def test_the_public_names_of_instances():
 def test_the_public_names_of_bench():
     assert sorted(slimbench.bench.__all__) == [
         "Guarantee", "NoSolutionError", "Observation", "PluginError", "Policy", "Results", "SolveContext",
-        "Solver", "compare_runs", "export_run", "load_results", "merge_runs", "policy", "run", "solver",
+        "Solver", "compare_runs", "export_run", "find_policies", "find_solvers", "load_results",
+        "merge_runs", "parse_call", "policy", "run", "solver",
     ]  # fmt: skip
     assert all(
         getattr(slimbench.bench, name).__module__.startswith("slimbench.") for name in slimbench.bench.__all__

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Status
+from slimbench.bench.attack.draft import Limits
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.messages import Status
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call, parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import ENUMERATION, Reference, reference_of
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.brute_force import placement_count
 from slimbench.formulations.tolerances import exceeds, share_of
-from slimbench.instances import Instance, InstanceError, Placement, write_instance
+from slimbench.instances import Dispatch, Instance, InstanceError, Placement, write_instance
 
 FaultKind = Literal["infeasible", "crash", "hang", "memory", "claim", "guarantee", "contradiction"]
 ENUMERATED_PLACEMENTS: Final = 200  # more are left to ``exact``, which then takes less time
@@ -35,6 +35,37 @@ FAULTS_OF_STATUS: Final[Mapping[Status, FaultKind]] = {
 
 
 @dataclass(frozen=True)
+class AttackSettings:
+    """The solver that is attacked, and the limits of the attack.
+
+    Attributes
+    ----------
+    call : Call
+        The solver.
+    plugin_files : tuple of Path
+        Loaded in the process of every run.
+    rounds : int
+        After the first generation.
+    seed : int
+        Of the search, and of every run of the solver.
+    time_limit_s, memory_limit_mb : float
+        Of each run of the solver.
+    timeout_s : float or None
+        Of the whole search, which then ends after the current candidate.
+    """
+
+    call: Call
+    plugin_files: tuple[Path, ...]
+    dispatch: Dispatch
+    limits: Limits
+    rounds: int
+    seed: int
+    time_limit_s: float
+    memory_limit_mb: float
+    timeout_s: float | None
+
+
+@dataclass(frozen=True)
 class Fault:
     """A promise that was broken."""
 
@@ -44,24 +75,22 @@ class Fault:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a solver fared on one instance.
+    """The result of a solver on one instance.
 
     Attributes
     ----------
     row : dict
-        Columns of the verified run; the status ``no_solution`` is the solver's way to decline.
-    fault : Fault or None
+        Columns of the verified run; with the status ``no_solution`` the solver declines.
     reference : Reference
-        Best saving and bound; without a closed one there is no ratio.
+        Best saving and bound; if it is not closed, there is no ratio.
     reference_solver : str
-        That proved it.
+        The solver that proved it.
     ratio : float or None
         saving / upper bound; 1 where nothing can be saved.
     guarantee : float or None
-        What the solver guarantees for this very run.
+        The ratio that the solver guarantees for this run.
     placement : Placement or None
-        As the solver returned it, feasible or not; None where it returned none of this instance's shape.
-    optimum : Placement or None
+        As the solver returned it, feasible or not; None if it has another shape than the instance.
     """
 
     instance: Instance
@@ -76,45 +105,40 @@ class Verdict:
 
     @property
     def margin(self) -> float | None:
-        """Ratio minus guarantee, where there are both."""
+        """Ratio minus guarantee, if there are both."""
         return None if self.ratio is None or self.guarantee is None else self.ratio - self.guarantee
 
 
 class Evaluator:
-    """Runs a solver and a reference on one instance after another, each in a process of its own.
+    """Runs a solver and a reference on one instance after another, each in its own process.
 
-    One at a time: a solver that kills the process that starts workers takes no other run with it.
+    One run at a time: a solver that kills the fork server stops no other run.
     """
 
-    def __init__(
-        self,
-        call: Call,
-        plugin_files: tuple[str, ...],
-        seed: int,
-        time_limit_s: float,
-        memory_limit_mb: float,
-        workers: Workers,
-        folder: Path,
-    ) -> None:
-        self._call, self._plugin_files, self._seed = call, plugin_files, seed
-        self._time_limit_s, self._memory_limit_mb = time_limit_s, memory_limit_mb
-        self._workers, self._folder = workers, folder
+    def __init__(self, settings: AttackSettings, workers: Workers, folder: Path) -> None:
+        self._settings, self._workers, self._folder = settings, workers, folder
         self._shipped = find_solvers()
 
     def evaluate(self, instance: Instance) -> Verdict:
-        """Run both on an instance and hold what the solver says against the optimum."""
-        file = self._folder / "instance.npz"
-        write_instance(instance, file)
+        """Run both on an instance, and compare the results of the solver with the optimum."""
+        settings, call = self._settings, self._settings.call
+        write_instance(instance, self._folder / "instance.npz")
         reference_call = self._reference_call(instance)
+        plugin_files = tuple(str(path.resolve()) for path in settings.plugin_files)
         # plugins take no part in the proof
-        proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
-        outcome = self._run(file, instance, self._call, self._plugin_files, self._time_limit_s)
-        proof_row = verified(instance, proof)
-        row = verified(instance, outcome)
-        # Of the solver only the placement counts here, so that its own bound proves nothing.
+        solved, proof = self._run(instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
+        row, outcome = self._run(instance, call, plugin_files, settings.time_limit_s)
+        head = {"instance": instance.name, "time_limit_s": math.nan}
+        solver = reference_call.solver
         rows = [
-            _as_run(instance, reference_call, proof_row),
-            {**_as_run(instance, self._call, row), "exact": False, "bounds": False},
+            {
+                **solved,
+                **head,
+                "solver": reference_call.label,
+                "exact": solver.proves and solved["status"] == "ok",
+                "library": solver.library(reference_call.parameters),
+            },
+            {**row, **head, "solver": call.label, "exact": False},  # its own bound proves nothing here
         ]
         contradiction = None
         try:
@@ -125,7 +149,9 @@ class Evaluator:
         saving, ratio = row["saving_s"], None
         if reference.closed and saving is not None and row["status"] == "ok":
             ratio = share_of(saving, reference.bound_saving_s, reference.latency_none_s)
-        guarantee = self._guarantee(row)
+        declared = call.solver.guarantee
+        # A guarantee in the mean over seeds is not checked on single runs.
+        guarantee = None if declared is None or declared.expected else row["guarantee_ratio"]
         fault = contradiction or _fault(row, outcome, reference, guarantee)
         return Verdict(
             instance=instance,
@@ -143,52 +169,20 @@ class Evaluator:
         few = placement_count(instance, ENUMERATED_PLACEMENTS) is not None
         return parse_call(ENUMERATION if few else "exact", self._shipped)
 
-    def _guarantee(self, row: Mapping[str, Any]) -> float | None:
-        """The ratio that is guaranteed for this run; one in the mean over seeds is not held against a run."""
-        declared = self._call.solver.guarantee
-        return None if declared is None or declared.expected else row["guarantee_ratio"]
-
     def _run(
-        self,
-        file: Path,
-        instance: Instance,
-        call: Call,
-        plugin_files: tuple[str, ...],
-        time_limit_s: float,
-    ) -> Outcome:
-        self._workers.submit(
-            Job(
-                key=0,
-                instance_file=str(file),
-                shape=Shape.of(instance),
-                solver=call.label,
-                plugin_files=plugin_files,
-                seed=self._seed,
-                time_limit_s=time_limit_s,
-                memory_limit_mb=self._memory_limit_mb,
-                threads=1,
-                log_file=str(self._folder / "log"),
-            )
+        self, instance: Instance, call: Call, plugin_files: tuple[str, ...], time_limit_s: float
+    ) -> tuple[dict[str, Any], Outcome]:
+        return run_once(
+            self._workers,
+            self._folder,
+            instance,
+            call,
+            time_limit_s=time_limit_s,
+            memory_limit_mb=self._settings.memory_limit_mb,
+            seed=self._settings.seed,
+            plugin_files=plugin_files,
+            instance_file=self._folder / "instance.npz",
         )
-        return next(iter(self._workers.collect()))
-
-
-def _as_run(instance: Instance, call: Call, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row as ``reference_of`` reads it; only a run that ended well counts."""
-    good = row["status"] == "ok"
-    return {
-        "instance": instance.name,
-        "solver": call.label,
-        "exact": call.solver.exact,
-        "bounds": call.solver.bounds,
-        "library": call.solver.library(call.parameters),
-        "termination": row["termination"] if good else "none",
-        "saving_s": row["saving_s"],
-        "bound_saving_s": row["bound_saving_s"] if good else None,
-        "latency_none_s": row["latency_none_s"],
-        "runtime_s": row["runtime_s"],
-        "time_limit_s": math.nan,
-    }
 
 
 def _fault(
@@ -210,7 +204,7 @@ def _fault(
 
 
 def _unpacked(instance: Instance, outcome: Outcome) -> Placement | None:
-    """The placement of a run if it is one of this instance's shape."""
+    """Return the placement of a run if it has the shape of the instance."""
     if outcome.placement is None or outcome.placement.shape != (instance.n_servers, instance.n_experts):
         return None
     with contextlib.suppress(InstanceError):

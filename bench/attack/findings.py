@@ -6,12 +6,11 @@ import json
 import secrets
 import shlex
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from slimbench.bench.attack.evaluator import AttackSettings
 from slimbench.bench.attack.search import Attack, Candidate, Kind
-from slimbench.bench.plugins.plugin import Call
 from slimbench.bench.store.store import StoreError
 from slimbench.instances import write_instance, write_placement
 from slimbench.instances.files.files import write_atomically
@@ -30,24 +29,14 @@ def refuse_findings(folder: Path) -> None:
         raise StoreError(f"{folder}: cannot be made a folder of findings ({error.strerror})") from None
 
 
-def described(attack: Attack, call: Call, folder: Path, plugin_files: Sequence[Path]) -> dict[str, Any]:
-    """The table of findings, as ``findings.json`` has it.
-
-    Parameters
-    ----------
-    attack : Attack
-    call : Call
-        The solver that was attacked.
-    folder : Path
-        Where the files are to lie.
-    plugin_files : sequence of Path
-    """
-    settings, guarantee = attack.settings, call.solver.guarantee
+def described(attack: Attack, folder: Path) -> dict[str, Any]:
+    """Return the content of ``findings.json``; ``folder`` is where its files are to be written."""
+    settings, guarantee = attack.settings, attack.settings.call.solver.guarantee
     return {
         "format": FORMAT,
         "version": VERSION,
-        "solver": call.label,
-        "parameters": dict(call.parameters),
+        "solver": settings.call.label,
+        "parameters": dict(settings.call.parameters),
         "dispatch": settings.dispatch,
         "seed": settings.seed,
         "rounds": attack.rounds,
@@ -58,20 +47,17 @@ def described(attack: Attack, call: Call, folder: Path, plugin_files: Sequence[P
         "guarantee": guarantee
         and {name: getattr(guarantee, name) for name in ("claim", "conditions", "source", "expected")},
         "broken": attack.broken,
-        "findings": [
-            _finding(kinds, candidate, attack, call, folder, plugin_files)
-            for kinds, candidate in attack.findings()
-        ],
+        "findings": [_finding(kinds, candidate, settings, folder) for kinds, candidate in attack.findings()],
     }
 
 
 def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
-    """Write the folder, whole or not at all.
+    """Write the folder of findings, whole or not at all.
 
     Raises
     ------
     StoreError, InstanceError
-        If it, or a file in it, cannot be written; nothing is left of it then.
+        If the folder or a file in it cannot be written.
     """
     target = folder.resolve()
     draft = target.parent / f".{target.name}.{secrets.token_hex(4)}"
@@ -80,10 +66,9 @@ def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
         for kinds, candidate in attack.findings():
             verdict = candidate.verdict
             write_instance(verdict.instance, draft / f"{kinds[0]}.json")
-            if verdict.placement is not None:
-                write_placement(verdict.placement, verdict.instance, draft / f"{kinds[0]}.placement.json")
-            if verdict.optimum is not None:
-                write_placement(verdict.optimum, verdict.instance, draft / f"{kinds[0]}.optimum.json")
+            for name in ("placement", "optimum"):
+                if (placement := getattr(verdict, name)) is not None:
+                    write_placement(placement, verdict.instance, draft / f"{kinds[0]}.{name}.json")
         write_atomically(draft / FILE_NAME, json.dumps(table, indent=1).encode() + b"\n")
         draft.replace(target)
     except BaseException as error:
@@ -94,20 +79,14 @@ def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
 
 
 def _finding(
-    kinds: list[Kind],
-    candidate: Candidate,
-    attack: Attack,
-    call: Call,
-    folder: Path,
-    plugin_files: Sequence[Path],
+    kinds: list[Kind], candidate: Candidate, settings: AttackSettings, folder: Path
 ) -> dict[str, Any]:
-    verdict, settings = candidate.verdict, attack.settings
-    reference = verdict.reference
+    verdict, reference = candidate.verdict, candidate.verdict.reference
     file = folder / f"{kinds[0]}.json"
     command = [
-        "slimbench", "solve", str(file), "--solver", call.label, "--seed", str(settings.seed),
+        "slimbench", "solve", str(file), "--solver", settings.call.label, "--seed", str(settings.seed),
         "--time-limit", f"{settings.time_limit_s:g}", "--memory-limit", f"{settings.memory_limit_mb:g}",
-        *(part for path in plugin_files for part in ("--plugin", str(path))),
+        *(part for path in settings.plugin_files for part in ("--plugin", str(path))),
     ]  # fmt: skip
     return {
         "kinds": list(kinds),
@@ -126,6 +105,6 @@ def _finding(
         "placement": None if verdict.placement is None else f"{kinds[0]}.placement.json",
         "optimum": None if verdict.optimum is None else f"{kinds[0]}.optimum.json",
         "round": candidate.round,
-        "history": list(candidate.history),
+        "history": list(candidate.draft.history),
         "reproduce": shlex.join(command),
     }

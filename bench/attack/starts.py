@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 
-from slimbench.bench.attack.draft import EXPERT_BYTES, LATENCIES_S, RATES, Activation, Draft, Limits, rounded
+from slimbench.bench.attack.draft import (
+    EXPERT_BYTES,
+    LATENCIES_S,
+    RATES,
+    Activation,
+    Draft,
+    Limits,
+    pick,
+    rounded,
+)
 from slimbench.bench.attack.traps import traps
 from slimbench.instances import Dispatch, Instance, Model
 from slimbench.instances.generators.generate import Recipe, make_instance
@@ -19,66 +27,63 @@ from slimbench.instances.routing.recipe import ZipfRouting
 
 SCATTERED_SHARE: Final = 0.5
 UNREACHABLE: Final = 0.3  # probability that a user of a scattered instance cannot reach a server
-CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
-    "models": (
-        ("mixtral-8x7b",), ("switch-base-8",), ("moe-llava-phi2-2.7b-4e",), ("mixtral-8x7b", "switch-base-8"),
-    ),
-    "layers": (1, 2),
-    "network.area_side_m": (200.0, 400.0, 800.0),
-    "network.coverage_radius_m": (100.0, 200.0, 400.0),
-    "network.backhaul_delay_s": (1e-3, 2e-3, 1e-2, math.inf),
-    "network.cloud_round_trip_s": (0.01, 0.05, 0.09),
-    "network.capacity_share": (0.1, 0.25, 0.4, 0.6),
-    "network.capacity_spread": (0.0, 0.2, 1.0),
-    "routing.zipf_exponent": (0.0, 0.65, 1.5, 3.0),
-    "routing.user_taste": (0.0, 0.3, 1.0),
-    "routing.tokens": (2, 4, 16),
-    "routing.device_experts": (0, 1),
-}  # fmt: skip
-"""Parameters of generators that vary, and their values; servers, users and the seed vary freely."""
+MODELS: Final = (
+    ("mixtral-8x7b",), ("switch-base-8",), ("moe-llava-phi2-2.7b-4e",), ("mixtral-8x7b", "switch-base-8"),
+)  # fmt: skip
+NETWORKS: Final[Mapping[str, Sequence[float]]] = {
+    "area_side_m": (200.0, 400.0, 800.0),
+    "coverage_radius_m": (100.0, 200.0, 400.0),
+    "backhaul_delay_s": (1e-3, 2e-3, 1e-2, math.inf),
+    "cloud_round_trip_s": (0.01, 0.05, 0.09),
+    "capacity_share": (0.1, 0.25, 0.4, 0.6),
+    "capacity_spread": (0.0, 0.2, 1.0),
+}
+ROUTINGS: Final[Mapping[str, Sequence[float]]] = {
+    "zipf_exponent": (0.0, 0.65, 1.5, 3.0),
+    "user_taste": (0.0, 0.3, 1.0),
+    "tokens": (2, 4, 16),
+    "device_experts": (0, 1),
+}
+"""Parameters of the generators and the values that they take; servers, users and the seed vary freely."""
 
 
 # Recipes
 
 
 def drawn_recipe(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> Recipe:
-    """A recipe with all parameters drawn."""
-    recipe = Recipe(name="drawn", dispatch=dispatch)
-    for name in (*CHOICES, "network.servers", "network.users", "seed"):
-        recipe = _with(recipe, name, _drawn_value(name, limits, rng))
-    return recipe
-
-
-def _drawn_value(name: str, limits: Limits, rng: np.random.Generator) -> Any:
-    if name in CHOICES:
-        values = CHOICES[name]
-        return values[int(rng.integers(len(values)))]
-    most = {"network.servers": limits.servers, "network.users": limits.users, "seed": 2**16}[name]
-    return int(rng.integers(1, most, endpoint=True))
-
-
-def _with(recipe: Recipe, name: str, value: Any) -> Recipe:
-    table, _, field = name.rpartition(".")
-    if not table:
-        return msgspec.structs.replace(recipe, **{field: value})
-    part: Network | ZipfRouting = getattr(recipe, table)
-    return msgspec.structs.replace(recipe, **{table: msgspec.structs.replace(part, **{field: value})})
+    """Draw all parameters of a recipe."""
+    models, layers = pick(MODELS, rng), pick((1, 2), rng)
+    network: dict[str, Any] = {name: pick(values, rng) for name, values in NETWORKS.items()}
+    routing: dict[str, Any] = {name: pick(values, rng) for name, values in ROUTINGS.items()}
+    servers, users, seed = (
+        int(rng.integers(1, most, endpoint=True)) for most in (limits.servers, limits.users, 2**16)
+    )
+    return Recipe(
+        name="drawn",
+        dispatch=dispatch,
+        seed=seed,
+        models=models,
+        layers=layers,
+        network=Network(**network, servers=servers, users=users),
+        routing=ZipfRouting(**routing),
+    )
 
 
 def cut_down(instance: Instance, limits: Limits) -> Draft:
-    """The first servers, users, models, layers and experts, and the calls of the highest rates.
+    """Keep the first servers, users, models, layers and experts, and the calls of the highest rates.
 
     Groups lose the experts that are left out. Sizes become small integers, capacities keep their share of
-    all bytes, and other numbers are moved into their ranges.
+    all bytes, and other numbers are clipped to their ranges.
     """
     unit = min(model.expert_bytes for model in instance.models)
+    low, high = EXPERT_BYTES
     models = [
         Model(
             model.name,
             min(model.layers, limits.layers),
             min(model.experts_per_layer, limits.experts),
             min(model.experts_per_layer, limits.top_k),
-            min(max(round(model.expert_bytes / unit), EXPERT_BYTES[0]), EXPERT_BYTES[1]),
+            min(max(round(model.expert_bytes / unit), low), high),
         )
         for model in instance.models[: limits.models]
     ]
@@ -90,6 +95,7 @@ def cut_down(instance: Instance, limits: Limits) -> Draft:
         _in_range(instance.edge_latency_s[:u, :n, :m]),
         _in_range(instance.cloud_latency_s[:u, :m]),
         _cut_calls(instance, models, limits),
+        ("recipe",),
     )
     shares = instance.capacities_bytes[:n] / instance.expert_bytes.sum()
     draft.capacities_bytes = [math.floor(share * draft.total_bytes) for share in shares]
@@ -119,7 +125,7 @@ def _in_range(latencies_s: FloatArray) -> FloatArray:
 
 
 def scattered(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> Draft:
-    """An instance as large as the limits allow; rates and latencies are uniform in their logarithms."""
+    """Draw an instance as large as the limits allow, with log-uniform rates and latencies."""
     n, u, m = limits.servers, limits.users, int(rng.integers(1, limits.models, endpoint=True))
     low, high = EXPERT_BYTES
     models = [
@@ -139,7 +145,7 @@ def scattered(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> D
         )
         for rate in rates
     ]
-    draft = Draft(dispatch, [], models, edge, np.full((u, m), LATENCIES_S[1]), calls)
+    draft = Draft(dispatch, [], models, edge, np.full((u, m), LATENCIES_S[1]), calls, ("scattered",))
     draft.capacities_bytes = rng.integers(draft.total_bytes // 2, size=n, endpoint=True).tolist()
     return draft
 
@@ -153,22 +159,19 @@ def _spread(ends: tuple[float, float], shape: tuple[int, ...], rng: np.random.Ge
 # The first generation
 
 
-def first_starts(
-    dispatch: Dispatch, limits: Limits, rng: np.random.Generator, count: int
-) -> list[tuple[Draft, str]]:
-    """The traps, and ``count`` drawn instances, each with its origin."""
-    starts = [(draft, f"trap: {name}") for name, draft in traps(dispatch, limits)]
-    return starts + [drawn_start(dispatch, limits, rng) for _ in range(count)]
+def first_starts(dispatch: Dispatch, limits: Limits, rng: np.random.Generator, count: int) -> list[Draft]:
+    """Return the traps and ``count`` drawn instances."""
+    return [*traps(dispatch, limits), *(drawn_start(dispatch, limits, rng) for _ in range(count))]
 
 
-def drawn_start(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> tuple[Draft, str]:
-    """An instance of a drawn recipe that leaves something within the limits, or a scattered one.
+def drawn_start(dispatch: Dispatch, limits: Limits, rng: np.random.Generator) -> Draft:
+    """Draw an instance of a recipe, cut down to the limits, or a scattered one.
 
     Half and half: on networks as they are, heuristics that fill servers in turn are nearly always optimal.
     """
     if rng.random() < SCATTERED_SHARE:
-        return scattered(dispatch, limits, rng), "scattered"
+        return scattered(dispatch, limits, rng)
     while True:
         draft = cut_down(make_instance(drawn_recipe(dispatch, limits, rng))[0], limits)
         if limits.admit(draft):
-            return draft, "recipe"
+            return draft

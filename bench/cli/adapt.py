@@ -1,8 +1,7 @@
-"""``slimbench adapt`` and ``policies``: adaptive placement. It may look up to ``reports``."""
+"""``slimbench adapt``: adaptive placement by policies on sequences of instances."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,16 +16,12 @@ from slimbench.bench.adaptive.course import Course
 from slimbench.bench.adaptive.results import AdaptiveResults, refuse_adaptive_results
 from slimbench.bench.adaptive.run import AdaptiveRun
 from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite
-from slimbench.bench.cli.options import FAILED, INTERRUPTED, Data, Json
+from slimbench.bench.cli.options import FAILED, INTERRUPTED, Data, PolicyPlugins
 from slimbench.bench.plugins.registry import find_policies
 from slimbench.bench.store.run_folder import new_folder
 from slimbench.bench.suites.suite import shipped_suites
 
 WIDE_ENOUGH = 150  # columns, for the table in a file or a pipe
-
-Policies = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A Python file with policies; repeatable.")
-]
 
 
 def adapt(
@@ -53,10 +48,14 @@ def adapt(
         Path | None, typer.Option("--out", "--output", help="Folder; default adaptive/SUITE-TIME.")
     ] = None,
     data: Data = None,
-    plugin: Policies = None,
+    plugin: PolicyPlugins = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
 ) -> None:
-    """Send policies through sequences of instances, against the offline optimum, and write a report."""
+    """Send policies through sequences of instances, against the offline optimum, and write a report.
+
+    $ slimbench adapt adaptive
+    $ slimbench adapt adaptive -d "drift-*" -p static -p "pay-off[lookahead=5]" --out drift
+    """
     run = AdaptiveRun(read_adaptive_suite(suite), policy or (), dataset or (), plugin or (), data)
     if out:
         refuse_adaptive_results(out)
@@ -71,30 +70,6 @@ def adapt(
         _print_table(results)
         print(f"report: {page}")
     raise SystemExit(FAILED if results.policies["periods_failed"].any() else 0)
-
-
-def policies(plugin: Policies = None, as_json: Json = False) -> None:
-    """List the policies of ``slimbench adapt`` with what they see and their parameters."""
-    found = find_policies(plugin or [])
-    if as_json:
-        rows = [
-            {
-                "policy": name,
-                "sees": p.sees,
-                "parameters": {q.name: q.default for q in p.parameters.values()},
-                "exact": p.exact,
-                "bounds": p.bounds,
-                "summary": p.summary,
-            }
-            for name, p in found.items()
-        ]
-        print(json.dumps(rows))
-        return
-    table = Table("policy", "sees", "parameters", "summary")
-    for name, p in found.items():
-        parameters = ", ".join(f"{q.name}={q.default}" for q in p.parameters.values())
-        table.add_row(name, *map(escape, (p.sees, parameters, p.summary)))
-    Console().print(table)
 
 
 def _report(results: AdaptiveResults, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""``slimbench evaluate``: what a placement is worth."""
+"""``slimbench evaluate``: latency, saving and feasibility of a placement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slimbench.bench.cli.options import FAILED, InstanceFile, Json, print_result
+from slimbench.bench.cli.options import FAILED, InstanceFile, Json, print_facts
 from slimbench.instances import evaluate as evaluated
 from slimbench.instances import read_instance, read_placement
 
@@ -17,7 +17,10 @@ def evaluate(
     placement: Annotated[Path, typer.Argument(help="Placement file.")],
     as_json: Json = False,
 ) -> None:
-    """Say what a placement is worth and whether it fits."""
+    """Evaluate a placement: latency, saving, and whether it fits.
+
+    $ slimbench evaluate cells.json.gz placement.json
+    """
     problem = read_instance(instance)
     cached = read_placement(placement, problem)
     worth, violation = evaluated(problem, cached), cached.violation(problem)
@@ -28,5 +31,5 @@ def evaluate(
         "feasible": violation is None,
         "violation": violation,
     }
-    print_result(facts, as_json)
+    print_facts(facts, as_json)
     raise SystemExit(FAILED if violation else 0)

@@ -3,7 +3,8 @@
 import pytest
 from samples import TWO_CELLS_OPTIMA_S, random_instance, two_cells
 
-from slimbench.bench.attack.evaluator import Evaluator
+from slimbench.bench.attack.draft import Limits
+from slimbench.bench.attack.evaluator import AttackSettings, Evaluator
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.instances import DISPATCHES
@@ -17,8 +18,9 @@ def tried(workers, tmp_path):
     """Return what runs a solver on an instance: ``tried("slim-dp", instance)``."""
 
     def run(call, instance, *files, time_limit_s=5.0):
-        parsed, names = parse_call(call, find_solvers(files)), tuple(map(str, files))
-        return Evaluator(parsed, names, 0, time_limit_s, 4096.0, workers, tmp_path).evaluate(instance)
+        parsed = parse_call(call, find_solvers(files))
+        settings = AttackSettings(parsed, files, "single", Limits(), 0, 0, time_limit_s, 4096.0, None)
+        return Evaluator(settings, workers, tmp_path).evaluate(instance)
 
     return run
 
@@ -116,4 +118,4 @@ def test_a_placement_above_the_references_bound_is_a_contradiction(tried, plugin
 
 def _with_plugin(run, file):
     """Every run with a plugin loaded; the reference takes none otherwise."""
-    return lambda self, path, instance, call, _, limit: run(self, path, instance, call, (file,), limit)
+    return lambda self, instance, call, _, limit: run(self, instance, call, (file,), limit)

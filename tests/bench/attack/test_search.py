@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from oracles import brute_force, plain_saving
 
-from slimbench.bench.attack import search, traps
+from slimbench.bench.attack import search, starts
 from slimbench.bench.attack.draft import Limits
-from slimbench.bench.attack.evaluator import Evaluator
+from slimbench.bench.attack.evaluator import AttackSettings, Evaluator
 from slimbench.bench.attack.findings import described
-from slimbench.bench.attack.search import HANGS, Attack, AttackSettings
+from slimbench.bench.attack.search import HANGS, Attack
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 
@@ -32,10 +32,11 @@ def attacked(workers):
     """Return what attacks a solver: a finished attack and its table."""
 
     def run(call, *files, rounds=1, seed=0, limits=SMALL, time_limit_s=5.0, on_round=lambda _: None):
-        settings = AttackSettings("single", limits, rounds, seed, time_limit_s, 4096.0, None)
-        attack, parsed = Attack(settings), parse_call(call, find_solvers(files))
-        attack.run(parsed, files, workers, on_round)
-        return attack, described(attack, parsed, Path("found"), files)
+        parsed = parse_call(call, find_solvers(files))
+        settings = AttackSettings(parsed, files, "single", limits, rounds, seed, time_limit_s, 4096.0, None)
+        attack = Attack(settings)
+        attack.run(workers, on_round)
+        return attack, described(attack, Path("found"))
 
     return run
 
@@ -130,7 +131,7 @@ def test_rounds_add_candidates_and_lower_the_ratio_or_leave_it(attacked):
 
 @pytest.mark.slow
 def test_the_search_itself_gets_far_below_where_it_started_without_any_trap(attacked, monkeypatch):
-    monkeypatch.setattr(traps, "TRAPS", {})
+    monkeypatch.setattr(starts, "traps", lambda *_: [])
     first, last = [], []
     for seed in range(4):
         ratios = []

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from slimbench.instances.kernels import compiled
+from typing import Final
 
-UNIT = 2.0**-53  # one rounding changes a number by at most this, relatively
+UNIT: Final = 2.0**-53  # one rounding changes a number by at most this, relatively
 
 
-@compiled
 def slack(operations: int) -> float:
     """What n roundings of each summand change a sum by at most, relative to its summands' absolute values."""
     return 2.0 * (operations + 2) * UNIT
 
 
-@compiled
 def raised(value: float, magnitude: float, operations: int) -> float:
     """A number that the true value of a computed sum does not exceed.
 

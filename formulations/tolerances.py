@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 AGREEMENT: Final = 1e-6  # relative; optima of two exact methods agree to this
+PROOF_GAP: Final = AGREEMENT / 2  # relative; a bound this near to the incumbent proves it optimal
 ZERO_SAVING: Final = 1e-9  # of the latency without caches; solvers cannot tell less from nothing
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import solver
-from slimbench.formulations.heuristics.primal_dual import BracketSearch
+from slimbench.formulations.heuristics.primal_dual import PrimalDualSearch
 from slimbench.instances import Instance, Placement
 
 
@@ -16,9 +16,9 @@ def lns(
 
     Repair is exact dynamic programming on two servers, or on one where layers are too large for two.
     """
-    search = BracketSearch(
+    search = PrimalDualSearch(
         instance, exact_experts=exact_experts, expired=context.expired, report=context.report
     )
     search.fill()
-    context.record(iterations=search.look_around(search.neighbours(context.rng), patience=patience))
+    context.record(iterations=search.run_neighbourhoods(search.neighbours(context.rng), patience=patience))
     return search.placement

@@ -6,7 +6,7 @@ from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Parameters, solver
 from slimbench.bench.plugins.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, load_backend, solve_milp
-from slimbench.formulations.heuristics.primal_dual import BracketSearch, rounded
+from slimbench.formulations.heuristics.primal_dual import PrimalDualSearch, rounded
 from slimbench.formulations.milp.build import build_milp
 from slimbench.instances import Instance, Placement
 
@@ -25,7 +25,7 @@ def lp_rounding(
 
     The bound is that of the relaxation's multipliers (``dual_bound``), whose proof needs no trust in HiGHS.
     """
-    search = BracketSearch(
+    search = PrimalDualSearch(
         instance, exact_experts=exact_experts, expired=context.expired, report=context.report
     )
     search.fill()
@@ -36,7 +36,7 @@ def lp_rounding(
         raw_status=result.raw_status, columns=model.n_columns, rows=model.rows.shape[0], **result.figures
     )
     if result.bound is not None:
-        search.lower(result.bound * model.seconds_per_unit)
+        search.update_bound(result.bound * model.seconds_per_unit)
     if result.values is None or result.termination != "optimal":
         return search.placement
     shares = model.shares(result.values)

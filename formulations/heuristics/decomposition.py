@@ -58,8 +58,8 @@ def sweep_servers(
     instance: Instance,
     start: Placement,
     best_cache: BestCache,
-    on_improvement: Callable[[Placement], None],
-    expired: Callable[[], bool],
+    on_improvement: Callable[[Placement], None] = lambda _: None,
+    expired: Callable[[], bool] = lambda: False,
     servers: Sequence[int] | None = None,
     prices: FloatArray | None = None,
 ) -> Placement:

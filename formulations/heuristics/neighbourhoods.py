@@ -66,7 +66,7 @@ def shaken(
     free = np.isin(np.arange(instance.n_layers), layers)
     swapped = layers[: rng.integers(1, MAX_SHUFFLED + 1)]
     shuffled = _shuffled(instance, placement.holds, swapped, free, rng)
-    return sweep_pairs(moves, Placement(shuffled), lambda _: None, expired, rng, free)
+    return sweep_pairs(moves, Placement(shuffled), expired=expired, rng=rng, layers=free)
 
 
 def refilled(
@@ -88,7 +88,7 @@ def refilled(
         if not expired():
             terms = and_terms(instance, holds, n)
             holds[n] = fill(instance, terms, int(instance.capacities_bytes[n])).cached
-    return sweep_servers(instance, Placement(holds), fill, lambda _: None, expired, chosen.tolist())
+    return sweep_servers(instance, Placement(holds), fill, expired=expired, servers=chosen.tolist())
 
 
 def _shuffled(

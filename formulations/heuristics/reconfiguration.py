@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.heuristics.decomposition import sweep_servers
+from slimbench.formulations.heuristics.fill import fill_in_order
 from slimbench.formulations.single_server.solve import best_cache
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.problem.arrays import BoolArray, FloatArray
@@ -44,7 +45,7 @@ def best_moves(
     candidates = [
         stays,
         *(
-            sweep_servers(instance, start, fill, lambda _: None, expired, prices=prices)
+            sweep_servers(instance, start, fill, expired=expired, prices=prices)
             for start in (stays, *targets)
         ),
     ]
@@ -99,9 +100,7 @@ def with_room_filled(instance: Instance, holds: BoolArray, held: BoolArray) -> B
     """``holds`` and as much of ``held`` as has room beside it, smallest experts first, ties by number."""
     order = np.argsort(instance.expert_bytes, kind="stable")
     filled = holds.copy()
-    room = instance.capacities_bytes - holds @ instance.expert_bytes
-    for n in range(len(holds)):
-        more = order[held[n, order] & ~holds[n, order]]
-        fits = np.cumsum(instance.expert_bytes[more]) <= room[n]
-        filled[n, more[fits]] = True
+    rooms = instance.capacities_bytes - holds @ instance.expert_bytes
+    for n, room in enumerate(rooms.tolist()):
+        fill_in_order(instance, filled[n], order[held[n, order] & ~holds[n, order]], room)
     return filled

@@ -32,7 +32,7 @@ class ModelCounts(NamedTuple):
     bound_s: float
 
 
-def best_counts(curves: Sequence[FloatArray], sizes: Sequence[int], capacity: int) -> ModelCounts:
+def model_knapsack(curves: Sequence[FloatArray], sizes: Sequence[int], capacity: int) -> ModelCounts:
     """Maximise the sum of never-falling curves under a capacity.
 
     Model after model, every undominated pair (bytes, saving) is kept, so no size is rounded. Where a model

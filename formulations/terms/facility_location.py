@@ -47,6 +47,11 @@ class FacilityLocation(NamedTuple):
     consecutive: BoolArray
 
 
+def is_facility_location(instance: Instance) -> bool:
+    """Whether every call of an expert is served alone, so that the saving is submodular: fact 1."""
+    return instance.dispatch == "serial" or instance.max_group_size <= 1
+
+
 def facility_location(instance: Instance) -> FacilityLocation:
     """The calls of an instance, in order of (expert, activation); only right for K = 1 or ``serial``."""
     offsets = offsets_of(np.bincount(instance.group_experts, minlength=instance.n_experts))

@@ -10,9 +10,9 @@ from oracles import brute_force, plain_fits, plain_saving
 from samples import build
 
 from slimbench.formulations.backends import MilpResult, SolveOptions, solve_milp
-from slimbench.formulations.lagrangian.cut_milp import priced_milp
-from slimbench.formulations.lagrangian.relaxation import coupling
-from slimbench.formulations.lagrangian.subgradient import PricedCoupling
+from slimbench.formulations.lagrangian.cut_milp import cut_milp
+from slimbench.formulations.lagrangian.relaxation import relaxation
+from slimbench.formulations.lagrangian.subgradient import LagrangianDual
 from slimbench.formulations.milp.build import FORMULATIONS, applies, build_milp
 from slimbench.formulations.milp.model import Milp
 from slimbench.formulations.status import FREE
@@ -85,9 +85,9 @@ def model_of(instance: Instance, name: str) -> Milp:
     """A model by its name."""
     if name != PRICED:
         return build_milp(instance, name)
-    rows = coupling(instance)
+    rows = relaxation(instance)
     free = np.full((instance.n_servers, instance.n_experts), FREE)
-    return priced_milp(instance, PricedCoupling(instance, rows, 16), rows.first_prices, free, cuts=True)
+    return cut_milp(instance, LagrangianDual(instance, rows, 16), rows.first_multipliers, free, cuts=True)
 
 
 def fault_of(instance: Instance, milp: Milp, result: MilpResult, optimum: float) -> str | None:

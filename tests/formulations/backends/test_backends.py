@@ -13,8 +13,8 @@ from oracles import plain_saving
 from samples import random_instance, two_cells, with_fields
 from scipy import sparse
 
-from slimbench.formulations import SolverError, backends
-from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, Start, libraries, load_backend
+from slimbench.formulations import SolverError, backends, libraries
+from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, Start, load_backend
 from slimbench.formulations.backends.progress import Progress
 from slimbench.formulations.backends.result import RELATIVE_GAP
 from slimbench.formulations.milp.build import build_milp

@@ -5,12 +5,13 @@ from __future__ import annotations
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import solver
 from slimbench.formulations.heuristics.primal_dual import PrimalDualSearch
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 
 
 @solver("lns", compiled=True)
 def lns(
-    instance: Instance, context: SolveContext, *, patience: int = 50, exact_experts: int = 16
+    instance: Instance, context: SolveContext, *, patience: int = 50, exact_experts: int = EXACT_EXPERTS
 ) -> Placement:
     """Fill servers in turn and by pairs; destroy a part and repair it until ``patience`` tries are in vain.
 

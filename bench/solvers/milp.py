@@ -23,12 +23,11 @@ from slimbench.formulations.backends import (
 from slimbench.formulations.heuristics.decomposition import fill_servers, sweep_servers
 from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
 from slimbench.formulations.single_server.solve import best_cache
-from slimbench.formulations.tolerances import tolerance
+from slimbench.formulations.tolerances import EXACT_EXPERTS, tolerance
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.problem.arrays import FloatArray
 
 ALL_BUT: Final = "all-but-"
-EXACT_EXPERTS: Final = 16  # layers with more named experts are split, as by ``slim-sweep``
 
 
 def _library(parameters: Parameters) -> str:

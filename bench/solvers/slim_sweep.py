@@ -9,6 +9,7 @@ from slimbench.bench.plugins.plugin import Guarantee, solver
 from slimbench.bench.solvers.slim_dp import exact_cache, ratio_from_alpha, refuse_large_layers
 from slimbench.bench.solvers.slim_maxconv import fast_cache
 from slimbench.formulations.heuristics.decomposition import fill_servers, sweep_servers
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 
 
@@ -27,7 +28,7 @@ def slim_sweep(
     context: SolveContext,
     *,
     start: Literal["slim-maxconv", "slim-dp"] = "slim-maxconv",
-    exact_experts: int = 16,
+    exact_experts: int = EXACT_EXPERTS,
 ) -> Placement:
     """Fill servers as ``start`` does, then re-optimise them in turn until nothing improves."""
     if start == "slim-dp":

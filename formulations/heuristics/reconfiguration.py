@@ -11,10 +11,10 @@ import numpy as np
 from slimbench.formulations.heuristics.decomposition import sweep_servers
 from slimbench.formulations.heuristics.fill import fill_in_order
 from slimbench.formulations.single_server.solve import best_cache
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.problem.arrays import BoolArray, FloatArray
 
-EXACT_EXPERTS: Final = 16  # layers with more named experts are split
 PRICES_TRIED: Final = 30  # of a byte, by bisection: the last differ by 1e-9 of the largest
 
 

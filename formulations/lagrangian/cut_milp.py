@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slimbench.formulations.lagrangian.subgradient import LagrangianDual
-from slimbench.formulations.milp.model import Milp, MilpBuilder
+from slimbench.formulations.milp.model import MilpBuilder, MilpModel
 from slimbench.formulations.status import FREE
 from slimbench.instances import Instance
 from slimbench.instances.problem.arrays import FloatArray, IntArray
@@ -14,7 +14,7 @@ from slimbench.instances.problem.evaluation import latencies_without_cache
 
 def cut_milp(
     instance: Instance, dual: LagrangianDual, multipliers: FloatArray, fixed: IntArray, *, cuts: bool
-) -> Milp:
+) -> MilpModel:
     """The exact model with experts fixed and, for every subproblem, the row that its optimum proves.
 
     Under the multipliers no set within the capacity of subproblem b saves more than V_b, so for every

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.lagrangian.relaxation import Subproblem
-from slimbench.formulations.rounding import slack
 from slimbench.formulations.single_server.forced_experts import forced_values
 from slimbench.formulations.single_server.layer_dp import (
     NO_SET,
@@ -20,8 +19,9 @@ from slimbench.formulations.single_server.layer_dp import (
 )
 from slimbench.formulations.single_server.max_plus import EVERY_PAIR_LAST, join_layers, unwound
 from slimbench.formulations.single_server.model_knapsack import model_knapsack
-from slimbench.formulations.single_server.splitting import SPLIT_SWEEPS, SPLIT_TOLERANCE, min_norm_split
+from slimbench.formulations.single_server.splitting import SPLIT_SWEEPS, min_norm_split
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.tolerances import SPLIT_MOVE, slack
 from slimbench.instances import Instance
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray, csr_rows, offsets_of
@@ -177,7 +177,7 @@ def best_under_multipliers(
     subgradient: FloatArray,
     cached: BoolArray,
 ) -> float:
-    """``SubproblemSolver.best`` for experts of one size, of which ``room`` fit; see ``rounding.raised``."""
+    """``SubproblemSolver.best`` for experts of one size, of which ``room`` fit; see ``tolerances.raised``."""
     weights, costs = under_multipliers(subproblem, multipliers)
     saving = best_of_one_size(weights, layers, all_layers, status, room, cached)
     if saving > NO_SET:
@@ -235,7 +235,7 @@ class _Split:
             self._n_named,
             self._shares,
             self._sweeps,
-            SPLIT_TOLERANCE,
+            SPLIT_MOVE,
         )
         self._sweeps = MORE_SWEEPS
         return np.asarray(np.concatenate([weights, totals])[self._source])

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.milp.model import OBJECTIVE_UNITS, Milp
+from slimbench.formulations.milp.model import OBJECTIVE_UNITS, MilpModel
 from slimbench.instances import Placement
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 from slimbench.instances.sequences.sequence import Sequence
@@ -35,7 +35,7 @@ def unstacked(placement: Placement, n_periods: int) -> list[Placement]:
     return [Placement(rows) for rows in np.split(placement.holds, n_periods)]
 
 
-def build_horizon(sequence: Sequence, formulation: str = "cover") -> Milp:
+def build_horizon(sequence: Sequence, formulation: str = "cover") -> MilpModel:
     """Build the exact model of a sequence, whose placement rows are those of ``stacked`` placements.
 
     Maximise  sum over t of tokens_t saving_t(x_t) - sum over t, n, e of bytes_e (cloud c + neighbour b),
@@ -73,7 +73,7 @@ def build_horizon(sequence: Sequence, formulation: str = "cover") -> Milp:
     continuous = np.zeros(moves.n_columns - int(starts[-1]), np.bool_)
     objective = np.concatenate([*gains_s, -moves.prices_s])
     objective[: starts[-1]] -= moves.first_prices_s
-    return Milp(
+    return MilpModel(
         objective=objective / unit,
         rows=scipy.sparse.csr_array(scipy.sparse.vstack([rows, moves.rows()], format="csr")),
         row_upper=np.concatenate([*(model.row_upper for model in models), np.zeros(moves.n_rows)]),

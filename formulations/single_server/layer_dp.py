@@ -7,7 +7,7 @@ experts are sorted, O(k log k). ``join_layers`` then joins the layers of a model
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from slimbench.formulations.terms.and_terms import AndTerms
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IndexArray, IntArray
 
-MAX_EXACT_EXPERTS: Final = 20  # 2^20 sums of 8 bytes: 8 MB a layer
 NO_SET = -np.inf  # what a layer saves with a number of experts that its status does not allow
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.rounding import raised
+from slimbench.formulations.tolerances import raised
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 MAX_PAIRS: Final = 2**22  # (bytes, saving) of which the undominated are kept, all exactly: 200 MB

@@ -21,11 +21,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.tolerances import SPLIT_MOVE
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import FloatArray, IndexArray, IntArray
 
 SPLIT_SWEEPS: Final = 100  # the bound holds after any number; more sweeps tighten it
-SPLIT_TOLERANCE: Final = 1e-9  # stop when no expert's share moves by more, relative to the largest share
 
 
 @compiled
@@ -223,7 +223,7 @@ def split_profile(terms: AndTerms) -> SplitProfile:
     experts, places = np.unique(terms.members, return_inverse=True)
     local, k = places.astype(np.int32), len(experts)
     untouched = np.zeros(len(local))
-    shares = min_norm_split(terms.weights, terms.offsets, local, k, untouched, SPLIT_SWEEPS, SPLIT_TOLERANCE)
+    shares = min_norm_split(terms.weights, terms.offsets, local, k, untouched, SPLIT_SWEEPS, SPLIT_MOVE)
     shares_first = np.argsort(-shares, kind="stable")
     by_family, orders = nested_sets(terms.weights, terms.offsets, local, k, shares_first)
     savings = by_family.max(axis=0)

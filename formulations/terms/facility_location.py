@@ -9,15 +9,14 @@ monotone and submodular in the set of elements (server, expert) (docs/MODEL.md, 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from slimbench.formulations.tolerances import UNIT
 from slimbench.instances import Instance
 from slimbench.instances.kernels import compiled, compiled_sums
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IndexArray, IntArray, offsets_of
-
-ROUNDING: Final = 2.0**-50  # a term: eight unit roundoffs, where two would do
 
 
 class FacilityLocation(NamedTuple):
@@ -128,7 +127,11 @@ def marginal_bound(calls: FacilityLocation, current_s: FloatArray, server: int, 
     """An upper bound on ``marginal_saving``, above it by rounding alone, in a third to a half of its time.
 
     The same terms, none negative, in another order: of n, two sums differ by at most 2 n times the unit
-    roundoff, relatively (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2).
+    roundoff, relatively; 8 n times it is added.
+
+    References
+    ----------
+    Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002, section 4.2.
     """
     start, stop = calls.offsets[expert], calls.offsets[expert + 1]
     edge_s = calls.edge_s[calls.models[expert], server]
@@ -142,7 +145,7 @@ def marginal_bound(calls: FacilityLocation, current_s: FloatArray, server: int, 
     else:
         for i in range(len(users)):
             saving += rates[i] * max(now_s[i] - edge_s[users[i]], 0.0)
-    return saving * (1.0 + (len(users) + 1) * ROUNDING)
+    return saving * (1.0 + (len(users) + 1) * 8 * UNIT)
 
 
 @compiled

@@ -16,7 +16,7 @@ from slimbench.formulations.backends import BACKENDS, row_ranges
 from slimbench.formulations.backends.row_ranges import TINY, in_range
 from slimbench.formulations.backends.small_weights import LARGEST, small_weights
 from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.instances import Model, read_instance
 
 FIELD = Path(__file__).parents[1] / "field"
@@ -94,7 +94,7 @@ def test_sizes_without_small_weights_are_not_approximated():
 def model(rows, upper, integer):
     rows = sparse.csr_array(np.array(rows, float))
     v = rows.shape[1]
-    return Milp(
+    return MilpModel(
         objective=np.ones(v),
         rows=rows,
         row_upper=np.array(upper, float),

@@ -86,6 +86,17 @@ class MilpBuilder:
         self._n_columns += len(values)
         return numbers
 
+    def add(self, model: MilpModel, seconds: float) -> int:
+        """Add a model whose objective unit is worth ``seconds``; returns the number of its first column."""
+        first = self._n_columns
+        self._objective.append(seconds * model.objective)
+        self._implied.append(model.implied_integer)
+        self._n_columns += model.n_columns
+        columns = model.rows.indices.astype(np.int64) + first
+        self._entries.append((np.diff(model.rows.indptr), columns, model.rows.data))
+        self._row_upper.append(model.row_upper)
+        return first
+
     def reward(self, columns: IntArray, objective: FloatArray) -> None:
         """Add to the objective of existing columns, repeated ones too."""
         if (columns < 0).any():

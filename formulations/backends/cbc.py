@@ -14,12 +14,11 @@ from typing import Final
 import numpy as np
 import pulp
 
-from slimbench.formulations.backends.request import SolveOptions, Start, completed
-from slimbench.formulations.backends.result import MilpResult, finite, termination
+from slimbench.formulations.backends.request import SolveOptions
+from slimbench.formulations.backends.result import MilpResult, completed, finite, termination
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp.model import MilpModel
 from slimbench.formulations.tolerances import FEASIBILITY, RELATIVE_GAP
-from slimbench.instances.problem.arrays import FloatArray
 
 LOG_PRECISION: Final = 1e-2  # CBC prints bounds with few digits; a printed one is widened by this many units
 
@@ -33,10 +32,13 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     """
     end = time.monotonic() + options.time_limit_s
     problem, columns = _pulp_problem(milp)
-    started = options.start is not None and _set_initial_values(milp, columns, options, options.start)
-    text = _run(problem, options, end, warm_start=started)
+    start = completed(milp, options, solve)  # the whole of it: PuLP says 0 for columns without a value
+    if start is not None:
+        for column, value in zip(columns, start.clip(0.0, 1.0).tolist(), strict=True):
+            column.setInitialValue(value)
+    text = _run(problem, options, end, warm_start=start is not None)
     if "Pre-processing says infeasible" in text:  # a fault of CBC 2.10: caching nothing is feasible
-        text = _run(problem, options, end, "-preprocess", "off", warm_start=started)
+        text = _run(problem, options, end, "-preprocess", "off", warm_start=start is not None)
     ending = _last(r"^Result - (.*)$", text) or "no result line"
     if "infeasible" in ending.lower():
         raise SolverError(f"CBC ended with {ending!r}, although caching nothing is feasible")
@@ -102,22 +104,6 @@ def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str,
         problem.assignConsPi(multipliers)
         problem.assignStatus(status, sol_status)
         return log.read_text(errors="replace")
-
-
-def _set_initial_values(
-    milp: MilpModel, columns: list[pulp.LpVariable], options: SolveOptions, start: Start
-) -> bool:
-    """Set the whole solution that the start stands for: PuLP says 0 for columns without a value."""
-
-    def solved(rest: MilpModel) -> FloatArray | None:
-        return solve(rest, SolveOptions(options.time_limit_s, options.threads)).values
-
-    values = completed(milp, start, solved)
-    if values is None:
-        return False
-    for column, value in zip(columns, values.clip(0.0, 1.0).tolist(), strict=True):
-        column.setInitialValue(value)
-    return True
 
 
 def _pulp_problem(milp: MilpModel) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:

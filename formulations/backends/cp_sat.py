@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from ortools.sat.python import cp_model
 
-from slimbench.formulations.backends.request import SolveOptions, Start, completed
-from slimbench.formulations.backends.result import MilpResult, Progress, solver_log, termination
+from slimbench.formulations.backends.request import SolveOptions
+from slimbench.formulations.backends.result import MilpResult, Progress, completed, solver_log, termination
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.milp.model import MilpModel
 from slimbench.formulations.tolerances import raised
@@ -37,8 +37,11 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     columns = [model.new_int_var(0, int(s), "") for s in steps]
     _add_rows(model, columns, milp, steps)
     model.maximize(cp_model.LinearExpr.weighted_sum(columns, objective.tolist()))
-    if options.start is not None:
-        _add_hint(model, columns, milp, steps, options, options.start)
+    # The whole of the start: a hint at the placement alone is completed in any way (seen: a first incumbent,
+    # after 6 s, that saved nothing).
+    if (start := completed(milp, options, solve)) is not None:
+        for column, value in zip(columns, np.floor(start * steps + 1e-6).astype(int).tolist(), strict=True):
+            model.add_hint(column, value)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = options.threads
     solver.parameters.relative_gap_limit = 0.0
@@ -88,28 +91,6 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
 def _in_units(bound: float, per_unit: float) -> float:
     """A bound of CP-SAT, raised by what scaling the objective, and dividing it again, are rounded by."""
     return float(raised(bound / per_unit, OBJECTIVE_TOTAL / per_unit, 4))
-
-
-def _add_hint(
-    model: cp_model.CpModel,
-    columns: list[cp_model.IntVar],
-    milp: MilpModel,
-    steps: IntArray,
-    options: SolveOptions,
-    start: Start,
-) -> None:
-    """Hint at the whole solution that the start stands for: of a partial hint CP-SAT completes any way.
-
-    Seen: with the placement alone its first incumbent, after 6 s, saved nothing.
-    """
-
-    def solved(rest: MilpModel) -> FloatArray | None:
-        return solve(rest, SolveOptions(options.time_limit_s, options.threads)).values
-
-    values = completed(milp, start, solved)
-    if values is not None:
-        for column, value in zip(columns, np.floor(values * steps + 1e-6).astype(int).tolist(), strict=True):
-            model.add_hint(column, value)
 
 
 def _within_rows(milp: MilpModel, values: FloatArray) -> FloatArray:

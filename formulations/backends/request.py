@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -67,34 +67,6 @@ def _ordering(milp: MilpModel) -> IntArray:
     compares = np.bincount(row, other, minlength=rows.shape[0]) == 0
     balance = np.bincount(row, rows.data, minlength=rows.shape[0])
     return np.flatnonzero(compares & (balance == 0) & (milp.row_upper == 0))
-
-
-def completed(
-    milp: MilpModel, start: Start, solve: Callable[[MilpModel], FloatArray | None]
-) -> FloatArray | None:
-    """Column values (V,) of a start, or None if ``solve`` finds none for the columns it leaves open.
-
-    ``solve`` is given what is left of the model once the integer columns are fixed; it stands for no
-    placement.
-    """
-    values = np.zeros(milp.n_columns)
-    values[start.columns] = start.values
-    free = np.flatnonzero(~milp.integer)
-    rows = milp.rows[:, free]
-    kept = np.flatnonzero(np.diff(rows.indptr))
-    rest = replace(
-        milp,
-        objective=milp.objective[free],
-        rows=rows[kept],
-        row_upper=(milp.row_upper - milp.rows @ values)[kept],
-        integer=milp.integer[free],
-        implied_integer=milp.implied_integer[free],
-    )
-    found = solve(rest) if free.size else np.empty(0)
-    if found is None:
-        return None
-    values[free] = found
-    return values
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
+import numpy as np
+
 from slimbench.formulations.backends.request import SolveOptions
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.formulations.tolerances import BOUND_STEP
 from slimbench.instances.problem.arrays import FloatArray
 
@@ -174,3 +177,34 @@ def solver_log(file: Path | None) -> Iterator[WriteLines | None]:
                     stream.write(f"{line}\n")
 
         yield write
+
+
+def completed(
+    milp: MilpModel, options: SolveOptions, solve: Callable[[MilpModel, SolveOptions], MilpResult]
+) -> FloatArray | None:
+    """Column values (V,) of a start, for libraries that take whole solutions only; None without a solution.
+
+    Columns that the start leaves open are solved for, with the integer columns fixed; what is left of the
+    model stands for no placement.
+    """
+    if options.start is None:
+        return None
+    values = np.zeros(milp.n_columns)
+    values[options.start.columns] = options.start.values
+    free = np.flatnonzero(~milp.integer)
+    rows = milp.rows[:, free]
+    kept = np.flatnonzero(np.diff(rows.indptr))
+    rest = replace(
+        milp,
+        objective=milp.objective[free],
+        rows=rows[kept],
+        row_upper=(milp.row_upper - milp.rows @ values)[kept],
+        integer=milp.integer[free],
+        implied_integer=milp.implied_integer[free],
+    )
+    if free.size:
+        found = solve(rest, SolveOptions(options.time_limit_s, options.threads)).values
+        if found is None:
+            return None
+        values[free] = found
+    return values

@@ -1,9 +1,13 @@
 """Large neighbourhoods: a part of a placement is destroyed and filled again as well as possible.
 
-Iterated local search (Lourenco, Martin, Stuetzle 2003) whose perturbation destroys and whose descent repairs
-(Shaw 1998): ``shaken`` shuffles a few layers between servers and fills pairs of servers in them, exactly;
-``refilled`` empties a few neighbouring servers in part and fills one after another, for layers too large for
-pairs.
+Iterated local search whose perturbation destroys and whose descent repairs: ``shaken`` shuffles a few layers
+between servers and fills pairs of servers in them, exactly; ``refilled`` empties a few neighbouring servers
+in part and fills one after another, for layers too large for pairs. No guarantee beyond that of the start.
+
+References
+----------
+Lourenco, Martin, Stuetzle, Iterated local search, Handbook of Metaheuristics, 2003.
+Shaw, Using constraint programming and local search methods to solve vehicle routing problems, CP 1998.
 """
 
 from __future__ import annotations

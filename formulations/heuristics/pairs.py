@@ -8,7 +8,12 @@ where all groups have one. With every server but a and b fixed, what they save t
 
 each letter a sum over AND-terms: a group that either could serve counts in A, B and D; a group whose missing
 experts may come from both counts in U. Tables of all three over every set of a unit's experts give the most
-that any pair of sets saves by their sizes, and a knapsack over the units in two capacities joins them.
+that any pair of sets saves by their sizes, and a knapsack over the units in two capacities joins them: O(4^k)
+a unit of k experts, O(2^k k) a candidate set where k is larger, and C_a C_b k^2 a unit for the knapsack.
+
+References
+----------
+Kellerer, Pferschy, Pisinger, Knapsack Problems, 2004, chapter 9 (several capacities).
 """
 
 from __future__ import annotations

@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp.cover import build_cover
+from slimbench.formulations.milp.cover import build_cover, build_radius
 from slimbench.formulations.milp.expert_assignment import build_assignment
 from slimbench.formulations.milp.group_assignment import build_destination
 from slimbench.formulations.milp.levels import level_weights, levels
 from slimbench.formulations.milp.model import MilpBuilder, MilpModel
-from slimbench.formulations.milp.radius import build_radius
 from slimbench.formulations.milp.workload import REDUCTIONS, Workload, reduced_workload
 from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances import Instance

@@ -3,6 +3,10 @@
 One engine for the heuristics (``solve``: one server's best cache) and for the Lagrangian subproblems. Layers
 with groups are enumerated by a subset-sum (zeta) transform over their k experts, O(k 2^k); layers of single
 experts are sorted, O(k log k). ``join_layers`` then joins the layers of a model by number of experts.
+
+References
+----------
+Bjoerklund, Husfeldt, Kaski, Koivisto, Fourier meets Moebius: fast subset convolution, STOC 2007.
 """
 
 from __future__ import annotations

@@ -5,6 +5,10 @@ With K = 1, or ``serial``, the saving is
     saving(X) = sum over calls i of rate_i * (c_i - min(c_i, min over servers n holding e_i of t[u_i, n])),
 
 monotone and submodular in the set of elements (server, expert) (docs/MODEL.md, fact 1).
+
+References
+----------
+Cornuejols, Fisher, Nemhauser, Location of bank accounts to optimize float, Management Science 23, 1977.
 """
 
 from __future__ import annotations

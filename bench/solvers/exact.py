@@ -43,9 +43,7 @@ def exact(
     Multipliers bound the saving, and placements come from what servers choose under them. Branch and bound
     finishes, or a MILP in which the multipliers fix and cut what they can.
     """
-    search = PrimalDualSearch(
-        instance, exact_experts=EXACT_EXPERTS, expired=context.expired, report=context.report
-    )
+    search = PrimalDualSearch(instance, EXACT_EXPERTS, context.expired, context.report)
     search.fill()
     dual, root = search.run_subgradient(iterations, first_rounding)
     if root is not None and not search.proven and not context.expired():

@@ -17,9 +17,7 @@ def lns(
 
     Repair is exact dynamic programming on two servers, or on one where layers are too large for two.
     """
-    search = PrimalDualSearch(
-        instance, exact_experts=exact_experts, expired=context.expired, report=context.report
-    )
+    search = PrimalDualSearch(instance, exact_experts, context.expired, context.report)
     search.fill()
     context.record(iterations=search.run_neighbourhoods(search.neighbours(context.rng), patience=patience))
     return search.placement

@@ -26,9 +26,7 @@ def lp_rounding(
 
     The bound is that of the relaxation's multipliers (``dual_bound``), whose proof needs no trust in HiGHS.
     """
-    search = PrimalDualSearch(
-        instance, exact_experts=exact_experts, expired=context.expired, report=context.report
-    )
+    search = PrimalDualSearch(instance, exact_experts, context.expired, context.report)
     search.fill()
     model = build_milp(instance).relaxed()
     options = SolveOptions(context.time_left_s, context.threads, log_file=context.log_file)

@@ -44,17 +44,12 @@ def neighbours(
         Solves one server's subproblem where pairs of servers are out of reach.
     """
     instance = moves.instance
-
-    def by_layers(placement: Placement) -> Placement:
-        return shaken(moves, placement, rng, expired)
-
-    def by_servers(placement: Placement) -> Placement:
-        return refilled(instance, placement, fill, rng, expired)
-
     current, saving = start, evaluate(instance, start).saving_s
     while True:
-        pairs_reach = bool(moves.pairs) and (moves.narrow or rng.random() < 0.5)
-        found = by_layers(current) if pairs_reach else by_servers(current)
+        if moves.pairs and (moves.narrow or rng.random() < 0.5):
+            found = shaken(moves, current, rng, expired)
+        else:
+            found = refilled(instance, current, fill, rng, expired)
         reached = evaluate(instance, found).saving_s
         if reached > saving * (1 - WORSE * rng.random()):
             current, saving = found, reached

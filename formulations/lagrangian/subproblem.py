@@ -210,9 +210,11 @@ class _Split:
         of_terms = np.repeat(np.arange(n_layers), np.diff(terms.layer_offsets))
         of_named = np.repeat(np.arange(n_layers), np.diff(layers.firsts))
         self._wide = np.flatnonzero(layers.wide[of_terms])
-        self._wide_offsets = offsets_of(sizes[self._wide])
         self._wide_members = terms.members[np.repeat(layers.wide[of_terms], sizes)]
-        self._wide_positions = np.searchsorted(layers.named, self._wide_members).astype(np.int32)
+        positions = np.searchsorted(layers.named, self._wide_members).astype(np.int32)
+        self._wide_terms = AndTerms(
+            terms.weights[self._wide], offsets_of(sizes[self._wide]), positions, terms.layer_offsets
+        )
         self._shares, self._sweeps = np.zeros(len(self._wide_members)), SPLIT_SWEEPS
         self._n_named = len(layers.named)
         narrow, alone = np.flatnonzero(~layers.wide[of_terms]), np.flatnonzero(layers.wide[of_named])
@@ -228,15 +230,8 @@ class _Split:
 
     def weights(self, weights: FloatArray) -> FloatArray:
         """Weights of the terms that are left, by those of all terms (T,)."""
-        totals = min_norm_split(
-            weights[self._wide],
-            self._wide_offsets,
-            self._wide_positions,
-            self._n_named,
-            self._shares,
-            self._sweeps,
-            SPLIT_MOVE,
-        )
+        wide = self._wide_terms._replace(weights=weights[self._wide])
+        totals = min_norm_split(wide, self._n_named, self._shares, self._sweeps, SPLIT_MOVE)
         self._sweeps = MORE_SWEEPS
         return np.asarray(np.concatenate([weights, totals])[self._source])
 
@@ -245,7 +240,7 @@ class _Split:
 
         That is the subgradient of the bound while the proportions of the split stay.
         """
-        starts = self._wide_offsets[:-1]
+        starts = self._wide_terms.offsets[:-1]
         carried = np.add.reduceat(self._shares * cached[self._wide_members], starts)
         whole = np.add.reduceat(self._shares, starts)
         np.divide(carried, whole, where=whole > 0, out=carried)

@@ -6,8 +6,9 @@ from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Parameters, solver
 from slimbench.bench.plugins.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, load_backend, solve_milp
-from slimbench.formulations.heuristics.primal_dual import BracketSearch, rounded
+from slimbench.formulations.heuristics.primal_dual import PrimalDualSearch, rounded
 from slimbench.formulations.milp.build import build_milp
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 
 
@@ -19,15 +20,13 @@ def _prepare(parameters: Parameters) -> None:
 
 @solver("lp-rounding", bounds=True, library=lambda _: "highspy", prepare=_prepare)
 def lp_rounding(
-    instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = 16
+    instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = EXACT_EXPERTS
 ) -> Placement:
     """Round the relaxation of ``cover`` by share per byte, then at random; fill servers and pairs from there.
 
     The bound is that of the relaxation's multipliers (``dual_bound``), whose proof needs no trust in HiGHS.
     """
-    search = BracketSearch(
-        instance, exact_experts=exact_experts, expired=context.expired, report=context.report
-    )
+    search = PrimalDualSearch(instance, exact_experts, context.expired, context.report)
     search.fill()
     model = build_milp(instance).relaxed()
     options = SolveOptions(context.time_left_s, context.threads, log_file=context.log_file)
@@ -36,7 +35,7 @@ def lp_rounding(
         raw_status=result.raw_status, columns=model.n_columns, rows=model.rows.shape[0], **result.figures
     )
     if result.bound is not None:
-        search.lower(result.bound * model.seconds_per_unit)
+        search.update_bound(result.bound * model.seconds_per_unit)
     if result.values is None or result.termination != "optimal":
         return search.placement
     shares = model.shares(result.values)

@@ -6,6 +6,7 @@ import numpy as np
 
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import solver
+from slimbench.formulations.heuristics.fill import fill_in_order
 from slimbench.instances import Instance, Placement
 from slimbench.instances.problem.arrays import BoolArray, FloatArray
 
@@ -48,9 +49,5 @@ def _demand_by_server(instance: Instance) -> FloatArray:
 
 def _fill(instance: Instance, holds: BoolArray, demand: FloatArray, room: int) -> None:
     """Mark experts in order of demand while they fit; those without demand stay out."""
-    for e in np.argsort(-demand, kind="stable"):
-        if demand[e] <= 0:
-            break
-        if instance.expert_bytes[e] <= room:
-            holds[e] = True
-            room -= int(instance.expert_bytes[e])
+    order = np.argsort(-demand, kind="stable")
+    fill_in_order(instance, holds, order[demand[order] > 0], room)

@@ -11,21 +11,16 @@ from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Guarantee, Parameters, solver
 from slimbench.formulations import SolverError
 from slimbench.formulations.heuristics.decomposition import fill_servers
-from slimbench.formulations.single_server.profiles import MAX_EXACT_EXPERTS
 from slimbench.formulations.single_server.solve import ServerCache, best_cache
-from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.terms.and_terms import AndTerms, servers_share_groups
+from slimbench.formulations.tolerances import MAX_EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
-
-
-def decomposition_applies(instance: Instance) -> bool:
-    """Whether saving is submodular over whole server blocks (facts 1 and 4)."""
-    return instance.dispatch != "parallel" or instance.max_group_size <= 1
 
 
 def ratio_from_alpha(instance: Instance, parameters: Parameters, figures: Mapping[str, Any]) -> float | None:
     """The bound alpha / (1 + alpha) of a run; None where decomposition promises nothing."""
     alpha = figures.get("alpha")
-    if alpha is None or not decomposition_applies(instance):
+    if alpha is None or servers_share_groups(instance):
         return None
     return float(alpha / (1 + alpha))
 

@@ -15,7 +15,7 @@ from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Guarantee, Parameters, solver
 from slimbench.formulations.heuristics.lazy_greedy import LazyGreedy
 from slimbench.formulations.terms.and_terms import and_terms, marginal_savings
-from slimbench.formulations.terms.facility_location import facility_location
+from slimbench.formulations.terms.facility_location import facility_location, is_facility_location
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.problem.arrays import BoolArray, FloatArray
 
@@ -24,13 +24,8 @@ Run = Callable[[FloatArray, tuple[Element, ...], Callable[[], bool]], BoolArray]
 """One greedy run: (price of each expert, seed, whether to stop) -> what servers hold."""
 
 
-def is_submodular(instance: Instance) -> bool:
-    """Whether the saving is known to be submodular: ``serial``, or no group of two (fact 1)."""
-    return instance.dispatch == "serial" or instance.max_group_size <= 1
-
-
 def _greedy_ratio(instance: Instance, parameters: Parameters, figures: Mapping[str, Any]) -> float | None:
-    if not is_submodular(instance) or not figures.get("complete"):
+    if not is_facility_location(instance) or not figures.get("complete"):
         return None
     equal_sizes = len({model.expert_bytes for model in instance.models}) == 1
     if instance.n_servers == 1:
@@ -75,7 +70,7 @@ def slim_greedy(instance: Instance, context: SolveContext, *, enumerate: int = 0
 
 def _greedy_run(instance: Instance) -> Run:
     """Lazy where the saving is submodular, else with the layer that changed refreshed at once."""
-    if not is_submodular(instance):
+    if not is_facility_location(instance):
         return partial(_eager_greedy, instance)
     servers = np.arange(instance.n_servers)
     return LazyGreedy(

@@ -8,7 +8,12 @@ where all groups have one. With every server but a and b fixed, what they save t
 
 each letter a sum over AND-terms: a group that either could serve counts in A, B and D; a group whose missing
 experts may come from both counts in U. Tables of all three over every set of a unit's experts give the most
-that any pair of sets saves by their sizes, and a knapsack over the units in two capacities joins them.
+that any pair of sets saves by their sizes, and a knapsack over the units in two capacities joins them: O(4^k)
+a unit of k experts, O(2^k k) a candidate set where k is larger, and C_a C_b k^2 a unit for the knapsack.
+
+References
+----------
+Kellerer, Pferschy, Pisinger, Knapsack Problems, 2004, chapter 9 (several capacities).
 """
 
 from __future__ import annotations
@@ -21,18 +26,19 @@ import scipy
 
 from slimbench.formulations.heuristics.sweep import sweep
 from slimbench.formulations.heuristics.two_servers import EVERY_PAIR, Units, fill_two
-from slimbench.formulations.lagrangian.rewards import Rewards, merged_rewards, servers_share_groups
+from slimbench.formulations.milp.levels import Rewards, merged_rewards
+from slimbench.formulations.terms.and_terms import servers_share_groups
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 from slimbench.instances.problem.arrays import BoolArray, IntArray, offsets_of
 
-MAX_EXPERTS: Final = 16  # above, a unit keeps what it holds
 MAX_STEPS: Final = 3e7  # of the knapsack in two capacities; a few hundredths of a second
 
 
 class PairMoves:
     """Optimises two servers of an instance together.
 
-    Exact where no unit has more than ``EVERY_PAIR`` experts; in units of up to ``MAX_EXPERTS`` one of the
+    Exact where no unit has more than ``EVERY_PAIR`` experts; in units of up to ``EXACT_EXPERTS`` one of the
     two servers chooses among candidate sets and the other is optimised exactly for each; larger units keep
     what they hold.
 
@@ -49,10 +55,10 @@ class PairMoves:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         rewards = merged_rewards(instance)
-        self._named = np.unique(rewards.group_members)
+        self._named = np.unique(rewards.workload.group_experts)
         self._unit_of = _unit_of(rewards, self._named)
         counts = np.bincount(self._unit_of)
-        self._small = counts <= MAX_EXPERTS
+        self._small = counts <= EXACT_EXPERTS
         self.narrow = bool(self._small.all())
         by_unit = np.argsort(self._unit_of, kind="stable")
         self._bits = np.empty(len(by_unit), np.int64)
@@ -71,11 +77,12 @@ class PairMoves:
 
     def _rewarded(self, rewards: Rewards, counts: IntArray, sizes: IntArray) -> Units:
         """The units with their rewards in order."""
-        members = np.searchsorted(self._named, rewards.group_members)
-        units = self._unit_of[members[rewards.group_offsets[:-1]]]
+        offsets = rewards.workload.group_offsets
+        members = np.searchsorted(self._named, rewards.workload.group_experts)
+        units = self._unit_of[members[offsets[:-1]]]
         small = self._small[self._unit_of[members]]
         bits = np.where(small, np.left_shift(1, np.where(small, self._bits[members], 0)), 0)
-        sets = np.bitwise_or.reduceat(bits, rewards.group_offsets[:-1]) if len(bits) else bits
+        sets = np.bitwise_or.reduceat(bits, offsets[:-1]) if len(bits) else bits
         order = np.argsort(units[rewards.groups], kind="stable")
         starts = np.searchsorted(units[rewards.groups[order]], np.arange(len(counts) + 1))
         return Units(
@@ -83,7 +90,7 @@ class PairMoves:
             starts.astype(np.int64),
             sets[rewards.groups[order]],
             rewards.weights[order],
-            rewards.inside(self.instance.n_servers)[rewards.sets[order]],
+            rewards.levels.inside[rewards.sets[order]],
             counts,
             sizes,
         )
@@ -131,8 +138,9 @@ class PairMoves:
 
 def _unit_of(rewards: Rewards, named: IntArray) -> IntArray:
     """(named,) number of each expert's unit, in order of their first experts."""
-    members = np.searchsorted(named, rewards.group_members)
-    firsts = np.repeat(members[rewards.group_offsets[:-1]], rewards.group_sizes)
+    workload = rewards.workload
+    members = np.searchsorted(named, workload.group_experts)
+    firsts = np.repeat(members[workload.group_offsets[:-1]], workload.group_sizes)
     links = scipy.sparse.coo_array((np.ones(len(members)), (firsts, members)), shape=(len(named), len(named)))
     labels = scipy.sparse.csgraph.connected_components(links, directed=False)[1]
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -142,8 +150,8 @@ def _unit_of(rewards: Rewards, named: IntArray) -> IntArray:
 def sweep_pairs(
     moves: PairMoves,
     start: Placement,
-    on_improvement: Callable[[Placement], None],
-    expired: Callable[[], bool],
+    on_improvement: Callable[[Placement], None] = lambda _: None,
+    expired: Callable[[], bool] = lambda: False,
     rng: np.random.Generator | None = None,
     layers: BoolArray | None = None,
 ) -> Placement:

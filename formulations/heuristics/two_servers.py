@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.single_server.profiles import best_of_size, set_sizes, subset_sums
+from slimbench.formulations.single_server.layer_dp import set_sizes, subset_sums
+from slimbench.formulations.tolerances import IMPROVEMENT
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray
 
@@ -101,7 +102,7 @@ def fill_two(
         i, j = choice[unit, p, q] // (most + 1), choice[unit, p, q] % (most + 1)
         chosen[0, unit], chosen[1, unit] = args[0, unit, i, j], args[1, unit, i, j]
         p, q = p - i * sizes[unit], q - j * sizes[unit]
-    return curve[reach_a, reach_b] > now * (1 + 1e-12), chosen  # rounding is no improvement
+    return curve[reach_a, reach_b] > now * (1 + IMPROVEMENT), chosen
 
 
 @compiled
@@ -147,13 +148,16 @@ def _candidates(shared: bool, alone: FloatArray, joint: FloatArray, k: int, x: i
     """
     tried = np.zeros(1 << k, np.bool_)
     tried[x] = True
-    sums, best, arg = np.empty(1 << k), np.empty(k + 1), np.empty(k + 1, np.int64)
+    best, arg = np.empty(k + 1), np.empty(k + 1, np.int64)
     sizes = set_sizes(k)
     for beside in range(2):
         held = y if beside else 0
+        for size in range(k + 1):
+            best[size] = -np.inf
         for mask in range(1 << k):
-            sums[mask] = alone[mask] + joint[mask | held if shared else mask & held]
-        best_of_size(sums, sizes, best, arg)
+            saving = alone[mask] + joint[mask | held if shared else mask & held]
+            if saving > best[sizes[mask]]:
+                best[sizes[mask]], arg[sizes[mask]] = saving, mask
         for size in range(k + 1):
             tried[arg[size]] = True
     found, n = np.empty(1 << k, np.int64), 0

@@ -1,33 +1,37 @@
-"""What ties the servers together in the form ``cover``, as rows that prices can be put on.
+"""Lagrangian relaxation of the form ``cover``: the rows that tie servers together are relaxed.
 
-A *block* is a set of experts under one capacity: a server's cache, or the experts that a set P of servers
-holds together. Between blocks there are only rows, so that prices on the rows leave one subproblem a block.
+What is left falls apart into *subproblems*, each a set of experts under one capacity: a server's cache, or
+the experts that a set P of servers holds together.
+
+References
+----------
+Geoffrion, Lagrangean relaxation for integer programming, Mathematical Programming Study 2, 1974.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.lagrangian.rewards import Rewards, merged_rewards, servers_share_groups
-from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.milp.levels import Rewards, merged_rewards
+from slimbench.formulations.terms.and_terms import AndTerms, servers_share_groups
 from slimbench.instances import Instance
-from slimbench.instances.problem.arrays import FloatArray, IntArray, offsets_of
+from slimbench.instances.problem.arrays import FloatArray, IntArray, csr_rows, offsets_of
 
 
-@dataclass(frozen=True)
-class Block:
+class Subproblem(NamedTuple):
     """A set of experts under one capacity.
 
     Attributes
     ----------
     capacity_bytes : int
     terms : AndTerms
-        Sets of experts that the block is rewarded for; the weights are those that no price changes.
+        Sets of experts that are rewarded; the weights are those that no multiplier changes.
     rows, row_terms : (I,) int64
-        The price of row ``rows[i]`` is added to the weight of term ``row_terms[i]``, times ``sign``.
-    sign : int
+        The multiplier of row ``rows[i]`` is added to the weight of term ``row_terms[i]``, times ``sign``.
+    sign : float
         1 for a server, whose experts satisfy rows; -1 for a union of servers, which has to pay for them.
     """
 
@@ -35,35 +39,35 @@ class Block:
     terms: AndTerms
     rows: IntArray
     row_terms: IntArray
-    sign: int
+    sign: float
 
 
 @dataclass(frozen=True)
-class Coupling:
-    """The blocks and the rows between them.
+class Relaxation:
+    """The subproblems and the relaxed rows between them.
 
     Attributes
     ----------
-    blocks : one Block a server, then one a union of servers
+    subproblems : one Subproblem a server, then one a union of servers
     rewards : (R,) float64, seconds per token
-        W[P, g] of a row z[P, g] <= sum over n in P of p[n, g], to be had outside the blocks; 0 for a row
+        W[P, g] of a row z[P, g] <= sum over n in P of p[n, g], to be had outside the subproblems; 0 for a row
         y[P, e] <= sum over n in P of x[n, e].
-    ceilings : (R,) float64
-        Prices above these gain nothing.
-    first_prices : (R,) float64
+    multiplier_bounds : (R,) float64
+        Multipliers above these gain nothing.
+    first_multipliers : (R,) float64
     """
 
-    blocks: tuple[Block, ...]
+    subproblems: tuple[Subproblem, ...]
     rewards: FloatArray
-    ceilings: FloatArray
-    first_prices: FloatArray
+    multiplier_bounds: FloatArray
+    first_multipliers: FloatArray
 
 
-def coupling(instance: Instance) -> Coupling:
-    """Blocks and rows of an instance.
+def relaxation(instance: Instance) -> Relaxation:
+    """Subproblems and rows of an instance.
 
-    ``single``, ``serial`` and K = 1: a row for every (P, g) with several servers in P, a block a server.
-    ``parallel``: servers may share a group, so every P with several servers is a block of its own, which
+    ``single``, ``serial`` and K = 1: a row for every (P, g) with several servers in P, a subproblem a server.
+    ``parallel``: servers may share a group, so every P with several servers is a subproblem of its own, which
     holds what they hold together and has room for as much; a row for every (P, e) (docs/MODEL.md).
     """
     rewards = merged_rewards(instance)
@@ -72,92 +76,80 @@ def coupling(instance: Instance) -> Coupling:
     return _whole_groups(instance, rewards)
 
 
-def _whole_groups(instance: Instance, rewards: Rewards) -> Coupling:
-    set_sizes = rewards.set_sizes[rewards.sets]
-    tied = set_sizes > 1
+def _whole_groups(instance: Instance, rewards: Rewards) -> Relaxation:
+    levels, workload = rewards.levels, rewards.workload
+    tied = levels.set_sizes[rewards.sets] > 1
     row_of = np.cumsum(tied) - 1
-    pair = np.repeat(np.arange(len(rewards.sets)), set_sizes)
-    server = np.concatenate([rewards.servers[s] for s in rewards.sets]) if len(pair) else pair
-    blocks = []
+    subproblems = []
     for n, capacity in enumerate(instance.capacities_bytes.tolist()):
-        mine = pair[server == n]
-        fixed, priced = mine[~tied[mine]], mine[tied[mine]]
+        mine = np.flatnonzero(levels.inside[rewards.sets, n])
         groups, which = np.unique(rewards.groups[mine], return_inverse=True)
-        alone = which.ravel()[~tied[mine]]
-        weights = _sums(alone, rewards.weights[fixed], len(groups))
-        terms = _terms(instance, rewards, groups, weights)
-        blocks.append(Block(capacity, terms, row_of[priced], which.ravel()[tied[mine]], 1))
+        relaxed = tied[mine]
+        weights = _sums(which[~relaxed], rewards.weights[mine[~relaxed]], len(groups))
+        position, members = workload.members(groups)
+        offsets = offsets_of(np.bincount(position, minlength=len(groups)))
+        terms, _ = _by_layer(instance, weights, offsets, members)
+        subproblems.append(Subproblem(capacity, terms, row_of[mine[relaxed]], which[relaxed], 1.0))
     worth = rewards.weights[tied]
-    return Coupling(tuple(blocks), worth, worth, worth / set_sizes[tied])
+    return Relaxation(tuple(subproblems), worth, worth, worth / levels.set_sizes[rewards.sets[tied]])
 
 
-def _shared_groups(instance: Instance, rewards: Rewards) -> Coupling:
-    """Union blocks. An expert of a block that no group of it needs alone gets a term of weight 0."""
-    order = np.argsort(rewards.sets, kind="stable")
-    starts = np.searchsorted(rewards.sets[order], np.arange(len(rewards.servers) + 1))
-    total_bytes = int(instance.expert_bytes.sum())
-    own: list[IntArray] = [np.empty(0, np.int64)] * instance.n_servers
-    asked: list[list[tuple[IntArray, IntArray]]] = [[] for _ in range(instance.n_servers)]
-    unions: list[Block] = []
-    fair: list[FloatArray] = [np.empty(0)]
-    ceilings: list[FloatArray] = [np.empty(0)]
+def _shared_groups(instance: Instance, rewards: Rewards) -> Relaxation:
+    """Unions too. An expert of a subproblem that no group of it needs alone gets a term of weight 0."""
+    levels, workload = rewards.levels, rewards.workload
+    nothing = np.empty(0, np.int64)
+    own = [nothing] * instance.n_servers
+    asked: list[list[tuple[IntArray, IntArray]]] = [[(nothing, nothing)] for _ in own]
+    unions: list[Subproblem] = []
+    fair, bounds = [np.empty(0)], [np.empty(0)]
     n_rows = 0
-    for s, servers in enumerate(rewards.servers):
-        pairs = order[starts[s] : starts[s + 1]]
+    by_set = np.argsort(rewards.sets, kind="stable")
+    starts = np.searchsorted(rewards.sets[by_set], np.arange(1, len(levels.servers)))
+    for servers, pairs in zip(levels.servers, np.split(by_set, starts), strict=False):
         if len(servers) == 1:
             own[servers[0]] = pairs
             continue
-        sizes = rewards.group_sizes[rewards.groups[pairs]]
-        members = rewards.members(rewards.groups[pairs])
+        pair, members = workload.members(rewards.groups[pairs])
         experts, which = np.unique(members, return_inverse=True)
         rows = n_rows + np.arange(len(experts))
         n_rows += len(experts)
-        worth = np.repeat(rewards.weights[pairs], sizes)
-        ceilings.append(_sums(which, worth, len(experts)))
-        fair.append(_sums(which, worth / np.repeat(sizes, sizes), len(experts)))
-        room = min(total_bytes, sum(int(instance.capacities_bytes[n]) for n in servers))
-        unions.append(_priced_block(instance, rewards, pairs, room, rows, experts, -1))
+        worth = rewards.weights[pairs][pair]
+        bounds.append(_sums(which, worth, len(experts)))
+        sizes = workload.group_sizes[rewards.groups[pairs]]
+        fair.append(_sums(which, worth / sizes[pair], len(experts)))
+        room = min(int(instance.expert_bytes.sum()), sum(instance.capacities_bytes[servers].tolist()))
+        unions.append(_with_single_experts(instance, rewards, pairs, room, rows, experts, -1.0))
         for n in servers:
             asked[n].append((rows, experts))
     of_servers = []
     for n, capacity in enumerate(instance.capacities_bytes.tolist()):
-        rows = np.concatenate([np.empty(0, np.int64), *(r for r, _ in asked[n])])
-        experts = np.concatenate([np.empty(0, np.int64), *(e for _, e in asked[n])])
-        of_servers.append(_priced_block(instance, rewards, own[n], capacity, rows, experts, 1))
-    return Coupling((*of_servers, *unions), np.zeros(n_rows), np.concatenate(ceilings), np.concatenate(fair))
+        rows, experts = (np.concatenate(part) for part in zip(*asked[n], strict=True))
+        of_servers.append(_with_single_experts(instance, rewards, own[n], capacity, rows, experts, 1.0))
+    return Relaxation((*of_servers, *unions), np.zeros(n_rows), np.concatenate(bounds), np.concatenate(fair))
 
 
-def _priced_block(
+def _with_single_experts(
     instance: Instance,
     rewards: Rewards,
     pairs: IntArray,
     capacity: int,
     rows: IntArray,
     experts: IntArray,
-    sign: int,
-) -> Block:
-    """A block with the groups of ``pairs`` and the single experts that its rows name, merged."""
-    groups = rewards.groups[pairs]
-    sizes = rewards.group_sizes[groups]
-    alone = sizes == 1
+    sign: float,
+) -> Subproblem:
+    """A subproblem with the groups of ``pairs`` and the single experts that its rows name, merged."""
+    workload, groups = rewards.workload, rewards.groups[pairs]
+    alone = workload.group_sizes[groups] == 1
     single, which = np.unique(
-        np.concatenate([experts, rewards.group_members[rewards.group_offsets[groups[alone]]]]),
-        return_inverse=True,
+        np.concatenate([experts, workload.members(groups[alone])[1]]), return_inverse=True
     )
-    which = which.ravel()
     weights = _sums(which[len(experts) :], rewards.weights[pairs[alone]], len(single))
-    large = groups[~alone]
-    offsets = offsets_of(np.concatenate([np.ones(len(single), np.int64), sizes[~alone]]))
-    members = np.concatenate([single, rewards.members(large)])
+    large_sizes = workload.group_sizes[groups[~alone]]
+    offsets = offsets_of(np.concatenate([np.ones(len(single), np.int64), large_sizes]))
+    members = np.concatenate([single, workload.members(groups[~alone])[1]])
     all_weights = np.concatenate([weights, rewards.weights[pairs[~alone]]])
     terms, position = _by_layer(instance, all_weights, offsets, members)
-    return Block(capacity, terms, rows, position[which[: len(experts)]], sign)
-
-
-def _terms(instance: Instance, rewards: Rewards, groups: IntArray, weights: FloatArray) -> AndTerms:
-    """Groups in their order, which is that of their layers."""
-    offsets = offsets_of(rewards.group_sizes[groups])
-    return _by_layer(instance, weights, offsets, rewards.members(groups))[0]
+    return Subproblem(capacity, terms, rows, position[which[: len(experts)]], sign)
 
 
 def _by_layer(
@@ -168,13 +160,11 @@ def _by_layer(
     order = np.argsort(layers, kind="stable")
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
-    sizes = np.diff(offsets)
-    moved = np.repeat(offsets[:-1][order] - offsets_of(sizes[order])[:-1], sizes[order])
-    moved_members = members[moved + np.arange(len(members))].astype(np.int32)
+    moved = members[csr_rows(offsets, order)[1]].astype(np.int32)
     starts = np.searchsorted(layers[order], np.arange(instance.n_layers + 1)).astype(np.int64)
-    return AndTerms(weights[order], offsets_of(sizes[order]), moved_members, starts), position
+    return AndTerms(weights[order], offsets_of(np.diff(offsets)[order]), moved, starts), position
 
 
 def _sums(which: IntArray, values: FloatArray, length: int) -> FloatArray:
     """(length,) float64, values added up by number."""
-    return np.bincount(which.ravel(), values, minlength=length).astype(np.float64)
+    return np.bincount(which, values, minlength=length).astype(np.float64)

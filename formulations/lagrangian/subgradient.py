@@ -1,16 +1,16 @@
-"""A proven bound, and good placements: prices decouple the servers.
+"""The Lagrangian dual and the subgradient method: a proven bound, and placements that servers choose.
 
-Every coupling row r of the form ``cover`` carries a price mu[r] >= 0. Then
+Every relaxed row r of the form ``cover`` has a multiplier mu[r] >= 0. Then
 
-    L(mu) = sum over r of max(reward[r] - mu[r], 0) + sum over blocks of the most that each can save,
+    L(mu) = sum over r of max(reward[r] - mu[r], 0) + sum over subproblems of the most that each can save,
 
-where prices are weights of the blocks' AND-terms, bounds the optimal saving from above for every mu
-(docs/MODEL.md, section 7). Each block's maximum is the one-server subproblem over integer caches, so the
-least L(mu) is never above the linear relaxation's bound, and far below it where groups are large.
+where multipliers are weights of the subproblems' AND-terms, bounds the optimal saving from above for every mu
+(docs/MODEL.md, section 7). Each maximum is the one-server subproblem over integer caches, so the least L(mu)
+is never above the linear relaxation's bound, and far below it where groups are large.
 
-It is a bound in floating point, too: whatever prices are computed, L bounds the saving at those prices, and
-is a sum of numbers >= 0. Each block's maximum is raised by what its sums may be off, and so is the sum of
-them all (``rounding``, ``enumerated.bound_of_sums``).
+It is a bound in floating point, too: whatever multipliers are computed, L bounds the saving at them, and is
+a sum of numbers >= 0. Each maximum is ``raised`` by what its sums may be off, and so is
+their sum.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.lagrangian.relaxation import Coupling
-from slimbench.formulations.lagrangian.subproblem import PricedBlock, priced_block
-from slimbench.formulations.rounding import raised
+from slimbench.formulations.lagrangian.relaxation import Relaxation
+from slimbench.formulations.lagrangian.subproblem import SubproblemSolver
+from slimbench.formulations.tolerances import raised
 from slimbench.instances import Instance
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray
@@ -36,7 +36,7 @@ MEMORY: Final = 0.95  # weight of the earlier choices in their average
 
 @dataclass(frozen=True)
 class Steps:
-    """How long the price method goes on.
+    """How long the subgradient method goes on.
 
     Attributes
     ----------
@@ -55,96 +55,105 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class PricedBound:
-    """What the price method has found so far.
+class DualBound:
+    """What the subgradient method has found so far.
 
     Attributes
     ----------
     bound_s : float
         Proven: no placement saves more, seconds per token.
-    prices : (R,) float64
+    multipliers : (R,) float64
         Those that prove it.
     holds : (N, X) bool
-        The caches that the servers chose under the current prices, a feasible placement.
+        The caches that the servers chose under the current multipliers, a feasible placement.
     shares : (N, X) float64
         How often each server has chosen each expert, recent choices counting most: close to a solution of
-        the relaxation that the prices are the dual of.
+        the relaxation that the multipliers are the dual of.
     """
 
     bound_s: float
-    prices: FloatArray
+    multipliers: FloatArray
     holds: BoolArray
     shares: FloatArray
 
 
-class PricedCoupling:
-    """The blocks of a coupling, ready to be solved under many prices.
+class LagrangianDual:
+    """The function L of the multipliers.
 
     Parameters
     ----------
     max_exact_experts : int
-        Layers that name more in groups are bounded by an even split instead of being enumerated.
+        Layers that name more in groups are bounded by a split instead of being enumerated.
     """
 
-    def __init__(self, instance: Instance, rows: Coupling, max_exact_experts: int) -> None:
-        self.instance, self.rows = instance, rows
-        groups_vary = bool(rows.rewards.any())
-        self.blocks: tuple[PricedBlock, ...] = tuple(
-            priced_block(instance, block, max_exact_experts, groups_vary=groups_vary) for block in rows.blocks
+    def __init__(self, instance: Instance, relaxation: Relaxation, max_exact_experts: int) -> None:
+        self.instance, self.relaxation = instance, relaxation
+        groups_vary = bool(relaxation.rewards.any())
+        self.solvers = tuple(
+            SubproblemSolver(instance, subproblem, max_exact_experts, groups_vary=groups_vary)
+            for subproblem in relaxation.subproblems
         )
         self._nothing_forced = np.zeros(instance.n_experts, np.int64)
 
-    def dual_value(
-        self, prices: FloatArray, status: IntArray | None = None
+    @property
+    def can_force(self) -> bool:
+        """Whether all subproblems are solved exactly with experts forced in or out."""
+        return all(solver.can_force for solver in self.solvers)
+
+    def value(
+        self, multipliers: FloatArray, status: IntArray | None = None
     ) -> tuple[float, FloatArray, BoolArray]:
-        """L(prices) or a little more, its slope (R,), and the caches (N, X) that the servers choose.
+        """L(multipliers) or a little more, a subgradient (R,), and the caches (N, X) that servers choose.
 
         Parameters
         ----------
-        prices : (R,) float64, >= 0
+        multipliers : (R,) float64, >= 0
         status : (N, X) int64, optional
             Experts that servers must hold (``ALWAYS``) or must not (``NEVER``); L is then a bound on the
             placements that agree, -inf where none is feasible.
         """
-        rewards = self.rows.rewards
-        value = float(np.maximum(rewards - prices, 0.0).sum())
-        slope = np.where(rewards > prices, -1.0, 0.0)
+        rewards = self.relaxation.rewards
+        value = float(np.maximum(rewards - multipliers, 0.0).sum())
+        subgradient = np.where(rewards > multipliers, -1.0, 0.0)
         holds = np.zeros((self.instance.n_servers, self.instance.n_experts), np.bool_)
-        together = np.empty(self.instance.n_experts, np.bool_)
-        for b, block in enumerate(self.blocks):
+        together = np.zeros(self.instance.n_experts, np.bool_)
+        for b, solver in enumerate(self.solvers):
             server = b < len(holds)
             forced = status[b] if server and status is not None else self._nothing_forced
-            value += block.best(prices, forced, slope, holds[b] if server else together)
+            value += solver.best(multipliers, forced, subgradient, holds[b] if server else together)
         if value > -np.inf:
-            value = raised(value, value, PAIRWISE + len(self.blocks))
-        return value, slope, holds
+            value = raised(value, value, PAIRWISE + len(self.solvers))
+        return value, subgradient, holds
 
-    def block_value(self, b: int, prices: FloatArray) -> float:
-        """A bound on what block ``b`` can save under prices (R,), seconds per token."""
-        cached = np.empty(self.instance.n_experts, np.bool_)
-        return self.blocks[b].best(prices, self._nothing_forced, np.zeros_like(prices), cached)
+    def subproblem_value(self, b: int, multipliers: FloatArray) -> float:
+        """A bound on what subproblem ``b`` can save under multipliers (R,), seconds per token."""
+        cached = np.zeros(self.instance.n_experts, np.bool_)
+        return self.solvers[b].best(multipliers, self._nothing_forced, np.zeros_like(multipliers), cached)
 
 
-def priced_bounds(
-    priced: PricedCoupling,
+def run_subgradient(
+    dual: LagrangianDual,
     best_saving: Callable[[], float],
-    prices: FloatArray | None = None,
+    multipliers: FloatArray | None = None,
     status: IntArray | None = None,
     steps: Steps = Steps(),
-) -> Iterator[PricedBound]:
+) -> Iterator[DualBound]:
     """Lower the bound step by step; ends when the steps have become too short to matter.
 
-    Deflected subgradients with Polyak steps towards the best known saving, restarted from the best prices
-    with shorter steps where they stop helping.
+    Deflected subgradients with Polyak steps towards the best known saving,
+
+        d' = 0.7 d + 0.3 g,    mu' = mu - step * (L(mu) - best) / |d'|^2 * d',
+
+    restarted from the best multipliers with shorter steps where they stop helping.
 
     Parameters
     ----------
     best_saving : callable
         Seconds per token of the best placement known so far; ends when the bound is not above it.
-    prices : (R,) float64, optional
+    multipliers : (R,) float64, optional
         To start from.
     status : (N, X) int64, optional
-        As ``dual_value`` takes it.
+        As ``LagrangianDual.value`` takes it.
 
     References
     ----------
@@ -152,53 +161,59 @@ def priced_bounds(
     methods by modified gradient techniques, Mathematical Programming Study 3, 1975; Barahona, Anbil, The
     volume algorithm, Mathematical Programming 87, 2000 (averages of the choices).
     """
-    ceilings = priced.rows.ceilings
-    prices = best_prices = priced.rows.first_prices if prices is None else prices
+    bounds = dual.relaxation.multiplier_bounds
+    multipliers = best = dual.relaxation.first_multipliers if multipliers is None else multipliers
     least = mark = np.inf
-    direction = np.zeros_like(prices)
+    direction = np.zeros_like(multipliers)
     shares: FloatArray | None = None
     step, waited = steps.first, 0
     while step > steps.last:
-        value, slope, holds = priced.dual_value(prices, status)
+        value, subgradient, holds = dual.value(multipliers, status)
         shares = holds.astype(np.float64) if shares is None else MEMORY * shares + (1 - MEMORY) * holds
         if value < least:
-            least, best_prices = value, prices
-        yield PricedBound(least, best_prices, holds, shares)
+            least, best = value, multipliers
+        yield DualBound(least, best, holds, shares)
         waited += 1
         if least < mark * (1 - steps.progress):
             mark, waited = least, 0
         if waited > steps.patience:
             step, waited = step * SHORTER, 0
-            prices, direction = best_prices, np.zeros_like(prices)
+            multipliers, direction = best, np.zeros_like(multipliers)
             continue
         excess = value - best_saving()
         if excess <= 0:
             return
-        moved = _moved(prices, slope, direction, step * excess, ceilings)
+        moved = _moved(multipliers, subgradient, direction, step * excess, bounds)
         if moved is None:
             return
-        prices, direction = moved
+        multipliers, direction = moved
 
 
 @compiled
 def _moved(
-    prices: FloatArray, slope: FloatArray, direction: FloatArray, excess: float, ceilings: FloatArray
+    multipliers: FloatArray,
+    subgradient: FloatArray,
+    direction: FloatArray,
+    excess: float,
+    bounds: FloatArray,
 ) -> tuple[FloatArray, FloatArray] | None:
-    """Prices after a step by which the value would fall by ``excess`` along the new direction, and it.
+    """Multipliers after a step by which the value would fall by ``excess`` along the new direction, and it.
 
-    None where the direction is 0. Prices do not leave [0, ceilings], nor does the direction point out of it
-    more than the last one did.
+    None where the direction is 0. Multipliers do not leave [0, bounds], nor does the direction point out of
+    it more than the last one did.
     """
-    turned, moved = np.empty(len(prices)), np.empty(len(prices))
+    turned, moved = np.empty(len(multipliers)), np.empty(len(multipliers))
     length = 0.0
-    for r in range(len(prices)):
+    for r in range(len(multipliers)):
         turned[r] = DEFLECTION * direction[r]
-        outward = (prices[r] <= 0 and slope[r] > 0) or (prices[r] >= ceilings[r] and slope[r] < 0)
+        outward = (multipliers[r] <= 0 and subgradient[r] > 0) or (
+            multipliers[r] >= bounds[r] and subgradient[r] < 0
+        )
         if not outward:
-            turned[r] += (1 - DEFLECTION) * slope[r]
+            turned[r] += (1 - DEFLECTION) * subgradient[r]
         length += turned[r] * turned[r]
     if length <= 0:
         return None
-    for r in range(len(prices)):
-        moved[r] = min(max(prices[r] - excess / length * turned[r], 0.0), ceilings[r])
+    for r in range(len(multipliers)):
+        moved[r] = min(max(multipliers[r] - excess / length * turned[r], 0.0), bounds[r])
     return moved, turned

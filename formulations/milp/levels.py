@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import scipy
 
-from slimbench.formulations.milp.workload import Workload
+from slimbench.formulations.milp.workload import REDUCTIONS, Workload, reduced_workload
+from slimbench.instances import Instance
 from slimbench.instances.problem.arrays import (
     BoolArray,
     FloatArray,
@@ -93,11 +94,6 @@ def levels(workload: Workload) -> Levels:
     return Levels(offsets_of(steps.sum(axis=2).ravel()), sets, gaps[steps], inside[shown])
 
 
-def activation_levels(workload: Workload, all_levels: Levels) -> tuple[IntArray, IntArray]:
-    """For every pair (activation, level of its user): the activation and the level, both (.,) int64."""
-    return csr_rows(all_levels.offsets, workload.pairs)
-
-
 def level_weights(
     workload: Workload, all_levels: Levels, *, merged: bool
 ) -> tuple[IntArray, IntArray, FloatArray]:
@@ -122,10 +118,35 @@ def level_weights(
         weights = scipy.sparse.csc_array(steps.tocsr() @ calls)  # in order of sets within a group
         groups = np.repeat(np.arange(shape[1]), np.diff(weights.indptr))
         return groups, weights.indices.astype(np.int64), np.asarray(weights.data, np.float64)
-    activation, level = activation_levels(workload, all_levels)
+    activation, level = csr_rows(all_levels.offsets, workload.pairs)
     groups, sets = workload.groups[activation], all_levels.sets[level]
     order = np.lexsort((sets, groups))
     return groups[order], sets[order], (workload.rates[activation] * all_levels.gaps_s[level])[order]
+
+
+class Rewards(NamedTuple):
+    """W[P, g] > 0 seconds per token are saved if the servers P serve the group g, all users merged.
+
+    Attributes
+    ----------
+    workload : Workload, with the distinct groups
+    levels : Levels, with the distinct server sets
+    groups, sets : (Q,) int64, in order of group and set
+    weights : (Q,) float64
+    """
+
+    workload: Workload
+    levels: Levels
+    groups: IntArray
+    sets: IntArray
+    weights: FloatArray
+
+
+def merged_rewards(instance: Instance) -> Rewards:
+    """What the form ``cover`` rewards in the reduced instance."""
+    workload = reduced_workload(instance, frozenset(REDUCTIONS))
+    all_levels = levels(workload)
+    return Rewards(workload, all_levels, *level_weights(workload, all_levels, merged=True))
 
 
 def further_servers(

@@ -9,11 +9,10 @@ from slimbench.formulations.single_server.layer_dp import (
     Layers,
     layer_profiles,
     layer_sums,
-    no_sets,
-    reach,
+    set_sizes,
     single_sums,
 )
-from slimbench.formulations.single_server.profiles import set_sizes
+from slimbench.formulations.single_server.max_plus import max_plus_plain
 from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import FloatArray, IntArray
@@ -21,20 +20,22 @@ from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 @compiled
 def forced_values(weights: FloatArray, layers: Layers, status: IntArray, capacity: int) -> FloatArray:
-    """(2, named) most that at most ``capacity`` experts save together with each expert, and without it.
+    """(2, E) most that at most ``capacity`` experts save together with each expert, and without it.
 
     Every layer's profile with and without the expert is joined to what all other layers save with the room
     that is left: their curves from the left and from the right, added up. O(k 2^k + C^2) a layer.
     """
-    counts, firsts = layers.counts, layers.firsts
-    n_layers = len(counts)
-    best, _, _ = layer_profiles(weights, layers, status)
-    inside = no_sets(firsts[n_layers], best.shape[1])
-    outside = no_sets(firsts[n_layers], best.shape[1])
+    firsts, starts, n_layers = layers.firsts, layers.starts, len(layers.by_bits)
+    savings = layer_profiles(weights, layers, status, False).savings
+    largest = 0
     for layer in range(n_layers):
-        k, first = counts[layer], firsts[layer]
+        largest = max(largest, firsts[layer + 1] - firsts[layer])
+    inside = np.full((firsts[n_layers], largest + 1), NO_SET)
+    outside = np.full((firsts[n_layers], largest + 1), NO_SET)
+    for layer in range(n_layers):
+        k, first = firsts[layer + 1] - firsts[layer], firsts[layer]
         of_layer = status[first : first + k]
-        if layers.grouped[layer]:
+        if layers.by_bits[layer]:
             sums = layer_sums(weights, layers, layer)
             size = set_sizes(k)
             for mask in range(1 << k):
@@ -60,16 +61,18 @@ def forced_values(weights: FloatArray, layers: Layers, status: IntArray, capacit
             for rank in range(may, k):
                 for c in range(must, may + 1):
                     outside[first + order[rank], c] = top[c]
-    length = reach(counts, capacity) + 1
+    length = min(capacity, firsts[n_layers]) + 1
     left = np.zeros((n_layers + 1, length))
     right = np.zeros((n_layers + 1, length))
     for layer in range(n_layers):
-        _join(left[layer], best[layer, : counts[layer] + 1], left[layer + 1])
-    for layer in range(n_layers - 1, -1, -1):
-        _join(right[layer + 1], best[layer, : counts[layer] + 1], right[layer])
-    values = no_sets(2, firsts[n_layers])
+        last = n_layers - 1 - layer
+        before, _ = max_plus_plain(left[layer], savings[starts[layer] : starts[layer + 1]], length - 1)
+        after, _ = max_plus_plain(right[last + 1], savings[starts[last] : starts[last + 1]], length - 1)
+        for c in range(length):
+            left[layer + 1, c], right[last, c] = before[c], after[c]
+    values = np.full((2, firsts[n_layers]), NO_SET)
     for layer in range(n_layers):
-        for c in range(min(counts[layer], length - 1) + 1):
+        for c in range(min(firsts[layer + 1] - firsts[layer], length - 1) + 1):
             rest = NO_SET
             for a in range(length - c):
                 rest = max(rest, left[layer, a] + right[layer + 1, length - 1 - c - a])
@@ -77,12 +80,3 @@ def forced_values(weights: FloatArray, layers: Layers, status: IntArray, capacit
                 values[0, e] = max(values[0, e], inside[e, c] + rest)
                 values[1, e] = max(values[1, e], outside[e, c] + rest)
     return values
-
-
-@compiled
-def _join(curve: FloatArray, profile: FloatArray, joined: FloatArray) -> None:
-    """Write the most that ``curve`` and ``profile`` save with every number of experts together."""
-    for total in range(len(curve)):
-        joined[total] = NO_SET
-        for used in range(min(len(profile) - 1, total) + 1):
-            joined[total] = max(joined[total], curve[total - used] + profile[used])

@@ -1,8 +1,12 @@
-"""Kernels of the one-server subproblem over enumerated layers: profiles and their joining.
+"""Layer DP: the most that every layer saves by number of experts, under multipliers and forced experts too.
 
-Named experts of a block are numbered layer by layer; layer b has those from ``firsts[b]`` on. A layer with
-groups tells sets by bits; a layer of single experts only may have more experts than bits, and is sorted.
-``status`` says of every named expert whether it is free, must be in (``ALWAYS``) or out (``NEVER``).
+One engine for the heuristics (``solve``: one server's best cache) and for the Lagrangian subproblems. Layers
+with groups are enumerated by a subset-sum (zeta) transform over their k experts, O(k 2^k); layers of single
+experts are sorted, O(k log k). ``join_layers`` then joins the layers of a model by number of experts.
+
+References
+----------
+Bjoerklund, Husfeldt, Kaski, Koivisto, Fourier meets Moebius: fast subset convolution, STOC 2007.
 """
 
 from __future__ import annotations
@@ -11,47 +15,152 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.rounding import raised
-from slimbench.formulations.single_server.ordering import descending_order
-from slimbench.formulations.single_server.priced_terms import (
-    PricedTerms,
-    complete_terms,
-    mark_choice,
-    priced_weights,
-)
-from slimbench.formulations.single_server.profiles import set_sizes, subset_sums
+from slimbench.formulations.single_server.max_plus import EVERY_PAIR_LAST, join_layers, unwound
 from slimbench.formulations.status import ALWAYS, NEVER
+from slimbench.formulations.terms.and_terms import AndTerms
 from slimbench.instances.kernels import compiled
-from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray
+from slimbench.instances.problem.arrays import BoolArray, FloatArray, IndexArray, IntArray
 
 NO_SET = -np.inf  # what a layer saves with a number of experts that its status does not allow
 
 
 class Layers(NamedTuple):
-    """The layers of a block as its kernels read them.
+    """Terms by layer, as kernels read them.
 
     Attributes
     ----------
-    sets : (T,) int64
-        Of each term: its experts as bits of their positions in the layer, or in layers without groups the
-        position itself.
-    sizes : (T,) int64, experts of each term
+    named : (E,) int32
+        The experts that terms name, ascending, hence in order of layers.
+    firsts : (B + 1,) int64
+        Layer b has the experts ``named[firsts[b]:firsts[b + 1]]``.
+    starts : (B + 1,) int64, ``firsts[b] + b``
+        Layer b has the entries ``starts[b]`` to ``starts[b + 1]`` of a profile: 0, 1, ... of its experts.
     term_offsets : (B + 1,) int64
         Layer b has the terms ``term_offsets[b]`` to ``term_offsets[b + 1]``.
-    counts : (B,) int64, named experts of each layer
-    firsts : (B + 1,) int64, where they start
-    grouped : (B,) bool, whether some term of the layer has several experts
+    sets : (T,) int64
+        Experts of a term as bits of their positions in the layer; the position itself in layers of single
+        experts, which may have more experts than bits.
+    by_bits : (B,) bool, whether a layer has groups and is enumerated
+    wide : (B,) bool, whether it has groups over too many experts to enumerate
     kept : (B, 2^widest) float64
         Sums of the groups inside every set, where their weights never change; else of no row.
     """
 
-    sets: IntArray
-    sizes: IntArray
-    term_offsets: IntArray
-    counts: IntArray
+    named: IndexArray
     firsts: IntArray
-    grouped: BoolArray
+    starts: IntArray
+    term_offsets: IntArray
+    sets: IntArray
+    by_bits: BoolArray
+    wide: BoolArray
     kept: FloatArray
+
+
+class Profiles(NamedTuple):
+    """What each layer saves by number of experts; entries of layer b from ``Layers.starts[b]`` on.
+
+    Attributes
+    ----------
+    savings : (E + B,) float64
+        Most seconds per token with at most 0, 1, ... experts; ``NO_SET`` where no set is allowed.
+    sets : (E + B,) int64
+        The set that saves it as bits, or how many of the first experts of the layer's order.
+    orders : (E,) int64
+        Positions in the layer, best expert first, of layers of single experts.
+    """
+
+    savings: FloatArray
+    sets: IntArray
+    orders: IntArray
+
+
+@compiled
+def layers_of(terms: AndTerms, max_exact_experts: int) -> Layers:
+    """Number the experts of every layer; groups over more than ``max_exact_experts`` make it ``wide``."""
+    offsets, members, term_offsets = terms.offsets, terms.members, terms.layer_offsets
+    n_layers, n_experts = len(term_offsets) - 1, 0
+    for member in members:
+        n_experts = max(n_experts, member + 1)
+    position = np.full(n_experts, -1, np.int64)
+    for member in members:
+        position[member] = 0  # until its layer is known
+    named, firsts = np.empty(n_experts, np.int32), np.zeros(n_layers + 1, np.int64)
+    starts = np.zeros(n_layers + 1, np.int64)
+    by_bits, wide = np.zeros(n_layers, np.bool_), np.zeros(n_layers, np.bool_)
+    sets = np.zeros(len(offsets) - 1, np.int64)
+    expert = 0
+    for layer in range(n_layers):
+        first, stop = term_offsets[layer], term_offsets[layer + 1]
+        highest, count = -1, firsts[layer]
+        for j in range(offsets[first], offsets[stop]):
+            highest = max(highest, members[j])
+        while expert <= highest:
+            if position[expert] >= 0:
+                named[count], position[expert] = expert, count - firsts[layer]
+                count += 1
+            expert += 1
+        firsts[layer + 1], starts[layer + 1] = count, count + layer + 1
+        grouped = offsets[stop] - offsets[first] > stop - first
+        wide[layer] = grouped and count - firsts[layer] > max_exact_experts
+        by_bits[layer] = grouped and not wide[layer]
+        for term in range(first, stop):
+            sets[term] = position[members[offsets[term]]]
+            if by_bits[layer]:
+                sets[term] = 0
+                for j in range(offsets[term], offsets[term + 1]):
+                    sets[term] |= 1 << position[members[j]]
+    nothing_kept = np.zeros((0, 1))
+    return Layers(named[: firsts[-1]], firsts, starts, term_offsets, sets, by_bits, wide, nothing_kept)
+
+
+@compiled
+def layer_profiles(weights: FloatArray, layers: Layers, status: IntArray, larger: bool) -> Profiles:
+    """Profiles of all layers that are not wide; those of wide layers are 0.
+
+    Parameters
+    ----------
+    weights : (T,) float64, negative only for terms of one expert
+    status : (E,) int64, whether a named expert is free, must be in (``ALWAYS``) or out (``NEVER``)
+    larger : bool
+        Whether of two sets of equal saving the larger one is taken.
+    """
+    firsts, starts = layers.firsts, layers.starts
+    savings, sets = np.zeros(starts[-1]), np.zeros(starts[-1], np.int64)
+    orders = np.zeros(firsts[-1], np.int64)
+    widest = 0
+    for layer in range(len(layers.by_bits)):
+        if layers.by_bits[layer]:
+            widest = max(widest, firsts[layer + 1] - firsts[layer])
+    sizes = set_sizes(widest)
+    for layer in range(len(layers.by_bits)):
+        if layers.wide[layer]:
+            continue
+        start, k = starts[layer], firsts[layer + 1] - firsts[layer]
+        of_layer = status[firsts[layer] : firsts[layer + 1]]
+        best, arg = savings[start : start + k + 1], sets[start : start + k + 1]
+        if layers.by_bits[layer]:
+            sums = layer_sums(weights, layers, layer)
+            must = never = 0
+            for e in range(k):
+                must |= (of_layer[e] == ALWAYS) << e
+                never |= (of_layer[e] == NEVER) << e
+            for c in range(k + 1):
+                best[c] = NO_SET
+            for mask in range(1 << k):
+                if sums[mask] > best[sizes[mask]] and mask & never == 0 and mask & must == must:
+                    best[sizes[mask]], arg[sizes[mask]] = sums[mask], mask
+        else:
+            single, order, n_must, n_may = single_sums(weights, layers, layer, of_layer)
+            total = 0.0
+            for c in range(k + 1):
+                best[c], arg[c] = total if n_must <= c <= n_may else NO_SET, c
+                if c < k:
+                    orders[firsts[layer] + c] = order[c]
+                    total += single[order[c]]
+        for c in range(k):
+            if best[c + 1] < best[c] or (best[c + 1] == best[c] and not larger):
+                best[c + 1], arg[c + 1] = best[c], arg[c]
+    return Profiles(savings, sets, orders)
 
 
 @compiled
@@ -60,7 +169,7 @@ def layer_sums(weights: FloatArray, layers: Layers, layer: int) -> FloatArray:
 
     Where sums of the groups are ``kept``, only single experts are added to them.
     """
-    sets, sizes, k = layers.sets, layers.sizes, layers.counts[layer]
+    sets, k = layers.sets, layers.firsts[layer + 1] - layers.firsts[layer]
     start, stop = layers.term_offsets[layer], layers.term_offsets[layer + 1]
     sums = np.zeros(1 << k)
     if not len(layers.kept):
@@ -69,7 +178,7 @@ def layer_sums(weights: FloatArray, layers: Layers, layer: int) -> FloatArray:
         subset_sums(sums, k)
         return sums
     for i in range(start, stop):
-        if sizes[i] == 1:
+        if sets[i] & (sets[i] - 1) == 0:
             sums[sets[i]] += weights[i]
     for bit in range(k):
         half = 1 << bit
@@ -93,167 +202,102 @@ def single_sums(
     for i in range(layers.term_offsets[layer], layers.term_offsets[layer + 1]):
         single[layers.sets[i]] += weights[i]
     key = single.copy()
-    must = may = 0
+    must, may = 0, len(status)
     for e in range(len(status)):
         if status[e] == ALWAYS:
             key[e] = np.inf
             must += 1
-        if status[e] == NEVER:
+        elif status[e] == NEVER:
             key[e] = -np.inf
-        else:
-            may += 1
+            may -= 1
     return single, descending_order(key), must, may
 
 
 @compiled
-def layer_profiles(
-    weights: FloatArray, layers: Layers, status: IntArray
-) -> tuple[FloatArray, IntArray, IntArray]:
-    """Most that each layer saves with at most c experts, (B, largest count + 1), and how.
-
-    For layers with groups the second array has the set as bits; for the others the number of experts,
-    taken from the third, (named,), in their order.
-    """
-    counts, firsts, grouped = layers.counts, layers.firsts, layers.grouped
-    n_layers, most, widest = len(counts), 0, 0
-    for layer in range(n_layers):
-        most = max(most, counts[layer])
-        if grouped[layer]:
-            widest = max(widest, counts[layer])
-    best, arg = no_sets(n_layers, most + 1), np.zeros((n_layers, most + 1), np.int64)
-    by_rank = np.zeros(firsts[n_layers], np.int64)
-    size = set_sizes(widest)
-    for layer in range(len(counts)):
-        k = counts[layer]
-        of_layer = status[firsts[layer] : firsts[layer + 1]]
-        if grouped[layer]:
-            sums = layer_sums(weights, layers, layer)
-            must = never = 0
-            for e in range(k):
-                must |= (of_layer[e] == ALWAYS) << e
-                never |= (of_layer[e] == NEVER) << e
-            for mask in range(1 << k):
-                if sums[mask] > best[layer, size[mask]] and mask & never == 0 and mask & must == must:
-                    best[layer, size[mask]] = sums[mask]
-                    arg[layer, size[mask]] = mask
-        else:
-            single, order, must, may = single_sums(weights, layers, layer, of_layer)
-            for e in range(k):
-                by_rank[firsts[layer] + e] = order[e]
-            total = 0.0
-            for c in range(may + 1):
-                if c >= must:
-                    best[layer, c], arg[layer, c] = total, c
-                if c < may:
-                    total += single[order[c]]
-        for c in range(k):
-            if best[layer, c + 1] <= best[layer, c]:
-                best[layer, c + 1], arg[layer, c + 1] = best[layer, c], arg[layer, c]
-    return best, arg, by_rank
-
-
-@compiled
-def no_sets(rows: int, columns: int) -> FloatArray:
-    """(rows, columns) of ``NO_SET``."""
-    table = np.empty((rows, columns))
-    for i in range(rows):
-        for j in range(columns):
-            table[i, j] = NO_SET
-    return table
-
-
-@compiled
-def chain_layers(best: FloatArray, counts: IntArray, limit: int) -> tuple[FloatArray, IntArray]:
-    """Layers joined by number of experts; the split of layer b is how many it contributes."""
-    length = reach(counts, limit) + 1
-    curve, joined = np.zeros(length), np.empty(length)
-    splits = np.zeros((len(counts), length), np.int64)
-    for layer in range(len(counts)):
-        for total in range(length):
-            joined[total] = NO_SET
-            for used in range(min(counts[layer], total) + 1):
-                value = curve[total - used] + best[layer, used]
-                if value > joined[total]:
-                    joined[total] = value
-                    splits[layer, total] = used
-        curve, joined = joined, curve
-    return curve, splits
-
-
-@compiled
-def reach(counts: IntArray, limit: int) -> int:
-    """How many experts of all layers together fit."""
-    total = 0
-    for count in counts:
-        total += count
-    return min(limit, total)
-
-
-@compiled
-def unwind_layers(splits: IntArray, count: int, used: IntArray) -> None:
-    """Write how many experts every layer contributes to ``count`` together."""
-    for layer in range(len(splits) - 1, -1, -1):
-        used[layer] = splits[layer, count]
-        count -= used[layer]
-
-
-@compiled
-def chosen_members(used: IntArray, arg: IntArray, by_rank: IntArray, layers: Layers) -> BoolArray:
-    """(named,) which experts are in the chosen sets."""
-    firsts = layers.firsts
-    inside = np.zeros(firsts[-1], np.bool_)
+def mark_sets(layers: Layers, profiles: Profiles, used: IntArray, cached: BoolArray) -> None:
+    """Write to ``cached`` (X,) which named experts are in the sets of ``used`` (B,) experts."""
     for layer in range(len(used)):
-        first, chosen = firsts[layer], arg[layer, used[layer]]
-        for i in range(firsts[layer + 1] - first):
-            if layers.grouped[layer]:
-                inside[first + i] = chosen >> i & 1 == 1
-            elif i < chosen:
-                inside[first + by_rank[first + i]] = True
-    return inside
+        first, chosen = layers.firsts[layer], profiles.sets[layers.starts[layer] + used[layer]]
+        for i in range(layers.firsts[layer + 1] - first):
+            if layers.by_bits[layer]:
+                cached[layers.named[first + i]] = chosen >> i & 1 == 1
+            else:
+                cached[layers.named[first + profiles.orders[first + i]]] = i < chosen
 
 
 @compiled
-def best_under_prices(
-    prices: FloatArray,
-    terms: PricedTerms,
+def best_of_one_size(
+    weights: FloatArray,
     layers: Layers,
+    models: IntArray,
     status: IntArray,
     capacity: int,
-    slope: FloatArray,
     cached: BoolArray,
 ) -> float:
-    """No cache of at most ``capacity`` experts of one size saves more; marks the best as ``mark_choice``."""
-    own_status = np.empty(len(terms.named), np.int64)
+    """Most that ``capacity`` experts of one size save, -inf if none fit the status (X,); writes ``cached``.
+
+    Parameters
+    ----------
+    models : (2,) int64, 0 and the number of layers
+    """
+    own_status = np.empty(len(layers.named), np.int64)
     for e in range(len(own_status)):
-        own_status[e] = status[terms.named[e]]
-    weights = priced_weights(terms, prices)
-    best, arg, by_rank = layer_profiles(weights, layers, own_status)
-    curve, splits = chain_layers(best, layers.counts, capacity)
+        own_status[e] = status[layers.named[e]]
+    profiles = layer_profiles(weights, layers, own_status, False)
+    limits = np.full(1, capacity)
+    curve, _, splits, offsets = join_layers(
+        profiles.savings, layers.starts, models, limits, EVERY_PAIR_LAST, 0.0
+    )
     saving = float(curve[-1])
     if saving > NO_SET:
-        used = np.zeros(len(layers.counts), np.int64)
-        unwind_layers(splits, len(curve) - 1, used)
-        inside = chosen_members(used, arg, by_rank, layers)
-        mark_choice(terms, inside, complete_terms(terms, inside), slope, cached)
-        saving = bound_of_sums(saving, weights, terms, layers)
+        counts = np.full(1, len(curve) - 1)
+        mark_sets(layers, profiles, unwound(splits, offsets, models, counts), cached)
     return saving
 
 
 @compiled
-def bound_of_sums(saving: float, weights: FloatArray, terms: PricedTerms, layers: Layers) -> float:
-    """A bound on what caches save, where the largest sum of weights was computed as ``saving``."""
-    costs = 0.0
-    for weight in weights:
-        costs -= min(weight, 0.0)
-    return float(raised(saving, saving + 2.0 * costs, roundings(terms, layers)))
+def subset_sums(sums: FloatArray, k: int) -> None:
+    """Turn values of sets of k experts, told by their bits, into the sum over all subsets; O(k 2^k)."""
+    for bit in range(k):
+        half = 1 << bit
+        for start in range(half, 1 << k, 2 * half):
+            for mask in range(start, start + half):
+                sums[mask] += sums[mask - half]
 
 
 @compiled
-def roundings(terms: PricedTerms, layers: Layers) -> int:
-    """Additions that a weight takes part in on its way into what a cache saves, at most.
+def set_sizes(k: int) -> IntArray:
+    """(2^k,) how many bits each set has."""
+    sizes = np.zeros(1 << k, np.int64)
+    for bit in range(k):
+        half = 1 << bit
+        for mask in range(half):
+            sizes[half + mask] = sizes[mask] + 1
+    return sizes
 
-    Prices of its rows are added to it, it joins others of its set (or its share of an expert does), goes to
-    all larger sets by one addition for each expert, or in sorted layers for each expert before it, and
-    passes one addition for each layer and model.
+
+@compiled
+def descending_order(values: FloatArray) -> IntArray:
+    """(n,) int64, positions of the values from largest to smallest, ties by position; O(n log n).
+
+    Merge sort from the bottom up: numba compiles its own sorts anew for every type, which takes seconds.
     """
-    return 2 * len(terms.weights) + len(terms.rows) + len(terms.members) + 2 * len(layers.counts)
+    n = len(values)
+    order, merged = np.empty(n, np.int64), np.empty(n, np.int64)
+    for i in range(n):
+        order[i] = i
+    width = 1
+    while width < n:
+        for start in range(0, n, 2 * width):
+            middle, stop = min(start + width, n), min(start + 2 * width, n)
+            left, right = start, middle
+            for at in range(start, stop):
+                if left < middle and (right >= stop or values[order[left]] >= values[order[right]]):
+                    merged[at] = order[left]
+                    left += 1
+                else:
+                    merged[at] = order[right]
+                    right += 1
+        order, merged = merged, order
+        width *= 2
+    return order

@@ -15,15 +15,19 @@ from typing import Final
 
 import numpy as np
 
+from slimbench.formulations.tolerances import CONCAVITY
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import FloatArray, IndexArray, IntArray
 
 BLOCK: Final = 1024  # cells of a result that are worked on together: 16 kB
-CONCAVITY_TOLERANCE: Final = 1e-12  # of the largest increment; for savings, not for bounds
+FASTEST, EVERY_PAIR, EVERY_PAIR_LAST = range(3)
+"""Methods of joining curves one after another: by their shapes, or by every pair, where of equal splits the
+one with the fewest experts of the earlier curves is taken, or with the fewest of the last one: then room is
+left over, not filled with experts that add nothing."""
 
 
 @compiled
-def is_concave(f: FloatArray, tolerance: float = CONCAVITY_TOLERANCE) -> bool:
+def is_concave(f: FloatArray, tolerance: float = CONCAVITY) -> bool:
     """Whether no increment of ``f`` exceeds the one before it by more than ``tolerance`` of the largest."""
     largest = growth = 0.0
     for k in range(1, len(f)):
@@ -35,7 +39,7 @@ def is_concave(f: FloatArray, tolerance: float = CONCAVITY_TOLERANCE) -> bool:
 
 @compiled
 def max_plus(
-    f: FloatArray, g: FloatArray, limit: int, tolerance: float = CONCAVITY_TOLERANCE
+    f: FloatArray, g: FloatArray, limit: int, tolerance: float = CONCAVITY
 ) -> tuple[FloatArray, IntArray]:
     """Max-plus convolution by the fastest method that the shapes allow.
 
@@ -64,15 +68,20 @@ def max_plus(
         for k in range(length):
             split[k] = k - split[k]
     else:
-        split = _pair_by_pair(f, g, length)
+        split = _pair_by_pair(f, g, length, False)
     return _at_splits(f, g, split), split
 
 
 @compiled
-def max_plus_plain(f: FloatArray, g: FloatArray, limit: int) -> tuple[FloatArray, IntArray]:
-    """The same by trying every pair, O(p * q): the knapsack recursion of a plain dynamic program."""
+def max_plus_plain(
+    f: FloatArray, g: FloatArray, limit: int, largest_split: bool = False
+) -> tuple[FloatArray, IntArray]:
+    """The same by trying every pair, O(p * q): the knapsack recursion of a plain dynamic program.
+
+    Curves may start with -inf: numbers of experts that are not allowed. ``largest_split`` decides ties.
+    """
     length = min(len(f) + len(g) - 1, limit + 1)
-    split = _pair_by_pair(f, g, length)
+    split = _pair_by_pair(f, g, length, largest_split)
     return _at_splits(f, g, split), split
 
 
@@ -86,55 +95,71 @@ def _at_splits(f: FloatArray, g: FloatArray, split: IntArray) -> FloatArray:
 
 
 @compiled
-def joined(
-    curves: FloatArray, starts: IntArray, limit: int, plain: bool, tolerance: float = CONCAVITY_TOLERANCE
-) -> tuple[FloatArray, IntArray, IntArray]:
-    """Curves joined one after another.
+def join_layers(
+    curves: FloatArray,
+    starts: IntArray,
+    models: IntArray,
+    limits: IntArray,
+    method: int,
+    tolerance: float,
+) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
+    """The curves of each model's layers joined one after another.
 
     Parameters
     ----------
     curves : (.,) float64
         Curve i is ``curves[starts[i]:starts[i + 1]]``.
-    limit : int
-        Largest number of experts of interest.
-    plain : bool
-        By trying every pair instead of by the fastest method.
+    models : (M + 1,) int64
+        Model m has the curves ``models[m]`` to ``models[m + 1]``.
+    limits : (M,) int64
+        Largest number of experts of interest of each model.
+    method : FASTEST, EVERY_PAIR or EVERY_PAIR_LAST
     tolerance : float
-        As ``is_concave`` takes it; 0 for bounds.
+        As ``is_concave`` takes it; 0 for bounds. Of no effect where every pair is tried.
 
     Returns
     -------
-    curve : float64, of all together
+    joined, joined_starts : float64 and (M + 1,) int64, the curves of the models
     splits, offsets : int64
-        ``splits[offsets[i]:offsets[i + 1]]`` says for every number of experts of curves 0 to i how many of
-        them are of those before i.
+        ``splits[offsets[i]:offsets[i + 1]]`` says for every number of experts of a model's curves up to i how
+        many of them are of those before i.
     """
-    curve = np.zeros(1)
-    n_curves, experts = len(starts) - 1, 0
-    offsets = np.zeros(n_curves + 1, np.int64)
-    for i in range(n_curves):
-        experts += starts[i + 1] - starts[i] - 1
-        offsets[i + 1] = offsets[i] + min(experts, limit) + 1
-    splits = np.empty(offsets[n_curves], np.int64)
-    for i in range(n_curves):
-        next_one = curves[starts[i] : min(starts[i + 1], starts[i] + limit + 1)]
-        if plain:
-            curve, split = max_plus_plain(curve, next_one, limit)
-        else:
-            curve, split = max_plus(curve, next_one, limit, tolerance)
-        for k in range(len(split)):
-            splits[offsets[i] + k] = split[k]
-    return curve, splits, offsets
+    offsets, joined_starts = np.zeros(len(starts), np.int64), np.zeros(len(models), np.int64)
+    for m in range(len(limits)):
+        experts = starts[models[m + 1]] - starts[models[m]] - (models[m + 1] - models[m])
+        largest = min(experts, limits[m])
+        reach = largest if method == EVERY_PAIR_LAST else 0
+        for i in range(models[m], models[m + 1]):
+            reach = min(reach + starts[i + 1] - starts[i] - 1, largest)
+            offsets[i + 1] = offsets[i] + reach + 1
+        joined_starts[m + 1] = joined_starts[m] + largest + 1
+    joined, splits = np.empty(joined_starts[-1]), np.empty(offsets[-1], np.int64)
+    for m in range(len(limits)):
+        largest = joined_starts[m + 1] - joined_starts[m] - 1
+        curve = np.zeros(largest + 1 if method == EVERY_PAIR_LAST else 1)
+        for i in range(models[m], models[m + 1]):
+            next_one = curves[starts[i] : min(starts[i + 1], starts[i] + largest + 1)]
+            if method == FASTEST:
+                curve, split = max_plus(curve, next_one, largest, tolerance)
+            else:
+                curve, split = max_plus_plain(curve, next_one, largest, method == EVERY_PAIR_LAST)
+            for k in range(len(split)):
+                splits[offsets[i] + k] = split[k]
+        for k in range(len(curve)):
+            joined[joined_starts[m] + k] = curve[k]
+    return joined, joined_starts, splits, offsets
 
 
 @compiled
-def unwound(splits: IntArray, offsets: IntArray, count: int) -> IntArray:
-    """How many of ``count`` experts each of the ``joined`` curves contributes."""
+def unwound(splits: IntArray, offsets: IntArray, models: IntArray, counts: IntArray) -> IntArray:
+    """How many experts each curve contributes to ``counts`` (M,) of the models (``join_layers``)."""
     used = np.empty(len(offsets) - 1, np.int64)
-    for i in range(len(used) - 1, -1, -1):
-        before = splits[offsets[i] + count]
-        used[i] = count - before
-        count = before
+    for m in range(len(counts)):
+        count = counts[m]
+        for i in range(models[m + 1] - 1, models[m] - 1, -1):
+            before = splits[offsets[i] + count]
+            used[i] = count - before
+            count = before
     return used
 
 
@@ -153,8 +178,8 @@ def _merge_slopes(f: FloatArray, g: FloatArray, length: int) -> IntArray:
 
 
 @compiled
-def _pair_by_pair(f: FloatArray, g: FloatArray, length: int) -> IntArray:
-    """Arbitrary with arbitrary, O(p * q); the smallest split on ties.
+def _pair_by_pair(f: FloatArray, g: FloatArray, length: int, largest_split: bool) -> IntArray:
+    """Arbitrary with arbitrary, O(p * q); the smallest or the largest split on ties.
 
     Block by block of the result, so that it stays in the processor's first cache, and with selections
     instead of branches, so that several cells are compared at once: five times as fast as the plain loops.
@@ -163,9 +188,11 @@ def _pair_by_pair(f: FloatArray, g: FloatArray, length: int) -> IntArray:
     best, arg = np.empty(BLOCK), np.empty(BLOCK, np.int64)
     for start in range(0, length, BLOCK):
         stop = min(start + BLOCK, length)
-        for k in range(BLOCK):
-            best[k], arg[k] = -np.inf, 0
-        for i in range(max(0, start - len(g) + 1), min(len(f), stop)):
+        for k in range(stop - start):
+            best[k], arg[k] = -np.inf, max(0, start + k - len(g) + 1)
+        lowest, highest = max(0, start - len(g) + 1), min(len(f), stop) - 1
+        for step in range(highest - lowest + 1):
+            i = highest - step if largest_split else lowest + step
             first, last = max(start, i), min(stop, i + len(g))
             best_here, arg_here = best[first - start : last - start], arg[first - start : last - start]
             right = g[first - i : last - i]

@@ -9,11 +9,11 @@ so phi_n is supermodular and separable by layer (docs/MODEL.md, fact 3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 
+from slimbench.formulations.tolerances import IMPROVEMENT
 from slimbench.instances import DISPATCHES, Instance
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import (
@@ -28,11 +28,9 @@ from slimbench.instances.problem.arrays import (
 from slimbench.instances.problem.instance import LayerActivations
 
 SINGLE, PARALLEL = map(DISPATCHES.index, ("single", "parallel"))  # as kernels tell dispatches
-ROUNDING: Final = 1e-12  # relative; what improves by less does not
 
 
-@dataclass(frozen=True)
-class AndTerms:
+class AndTerms(NamedTuple):
     """Weighted sets of experts, ordered by layer.
 
     Attributes
@@ -53,7 +51,7 @@ class AndTerms:
 
     def value(self, cached: BoolArray) -> float:
         """phi(S) in seconds per token for S given as (X,) bool."""
-        return float(np.dot(self.weights, self._complete(cached)))
+        return float(np.dot(self.weights, self.complete(cached)))
 
     def improves(self, old: BoolArray, new: BoolArray) -> bool:
         """Whether phi(new) > phi(old), both (X,) bool, by more than rounding can make of it.
@@ -65,10 +63,10 @@ class AndTerms:
         """
         if np.array_equal(old, new):
             return False
-        changes = self.weights * (self._complete(new).astype(np.int8) - self._complete(old))
-        return bool(changes.sum() > ROUNDING * np.abs(changes).sum())
+        changes = self.weights * (self.complete(new).astype(np.int8) - self.complete(old))
+        return bool(changes.sum() > IMPROVEMENT * np.abs(changes).sum())
 
-    def _complete(self, cached: BoolArray) -> BoolArray:
+    def complete(self, cached: BoolArray) -> BoolArray:
         """(T,) bool, the terms that S contains."""
         if not len(self.weights):
             return np.empty(0, np.bool_)
@@ -109,6 +107,14 @@ class AndTerms:
         return AndTerms(weights, offsets_of(named.sum(axis=1)), table[named], np.array([0, len(table)]))
 
 
+def servers_share_groups(instance: Instance) -> bool:
+    """Whether several servers may serve one group together: ``parallel``, and groups of several.
+
+    Where they do not, the saving is submodular over whole caches of servers (docs/MODEL.md, facts 1 and 4).
+    """
+    return instance.dispatch == "parallel" and instance.max_group_size > 1
+
+
 def and_terms(instance: Instance, holds: BoolArray, server: int, layer: int | None = None) -> AndTerms:
     """AND-terms of ``server``, in one layer or all, when every other server holds its row of ``holds``.
 
@@ -135,15 +141,10 @@ def and_terms(instance: Instance, holds: BoolArray, server: int, layer: int | No
     )
 
 
+@compiled
 def marginal_savings(terms: AndTerms, cached: BoolArray) -> FloatArray:
     """(X,) float64, phi(S + e) - phi(S) for every e outside S = ``cached``; phi(S) - phi(S - e) inside."""
-    return _marginal_savings(terms.weights, terms.offsets, terms.members, cached)
-
-
-@compiled
-def _marginal_savings(
-    weights: FloatArray, offsets: IntArray, members: IndexArray, cached: BoolArray
-) -> FloatArray:
+    weights, offsets, members, _ = terms
     marginal = np.zeros(len(cached))
     for i in range(len(weights)):
         missing = 0

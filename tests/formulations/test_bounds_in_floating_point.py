@@ -12,11 +12,11 @@ from scipy import sparse
 
 from slimbench.formulations.backends.dual_bound import dual_bound
 from slimbench.formulations.backends.row_ranges import in_range
-from slimbench.formulations.lagrangian.relaxation import coupling
-from slimbench.formulations.lagrangian.subgradient import PricedCoupling
-from slimbench.formulations.lagrangian.subproblem import priced_block
+from slimbench.formulations.lagrangian.relaxation import relaxation
+from slimbench.formulations.lagrangian.subgradient import LagrangianDual
+from slimbench.formulations.lagrangian.subproblem import SubproblemSolver
 from slimbench.formulations.milp.build import build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.formulations.single_server.exact_sums import raised_to_grid
 from slimbench.formulations.single_server.max_plus import is_concave, max_plus, max_plus_plain
 from slimbench.formulations.single_server.solve import best_cache
@@ -43,14 +43,14 @@ def exact_sets(terms):
     return [(experts, Fraction(weight)) for experts, weight in sets_of(terms)]
 
 
-# Prices
+# Multipliers
 
 
-def priced_exactly(block, prices):
-    weights = fractions(block.terms.weights)
-    for row, term in zip(block.rows.tolist(), block.row_terms.tolist(), strict=True):
-        weights[term] += block.sign * Fraction(float(prices[row]))
-    return [(experts, w) for (experts, _), w in zip(sets_of(block.terms), weights, strict=True)]
+def sets_under(subproblem, multipliers):
+    weights = fractions(subproblem.terms.weights)
+    for row, term in zip(subproblem.rows.tolist(), subproblem.row_terms.tolist(), strict=True):
+        weights[term] += int(subproblem.sign) * Fraction(float(multipliers[row]))
+    return [(experts, w) for (experts, _), w in zip(sets_of(subproblem.terms), weights, strict=True)]
 
 
 @pytest.mark.parametrize("exact_experts", [16, 1], ids=["enumerated", "split"])
@@ -61,28 +61,31 @@ def test_no_dual_value_is_below_the_exact_one(models, dispatch, exact_experts):
         instance = random_instance(
             seed, dispatch=dispatch, servers=2, models=models, equal_sizes=models == 1, experts=5 - models
         )
-        priced = PricedCoupling(instance, coupling(instance), exact_experts)
-        rows = priced.rows
-        prices = np.random.default_rng(seed).random(len(rows.ceilings)) * rows.ceilings
-        exact = sum(max(w - p, 0) for w, p in zip(fractions(rows.rewards), fractions(prices), strict=True))
-        for block in rows.blocks:
-            exact += best_exactly(priced_exactly(block, prices), instance.expert_bytes, block.capacity_bytes)
-        assert Fraction(priced.dual_value(prices)[0]) >= exact
+        dual = LagrangianDual(instance, relaxation(instance), exact_experts)
+        rows = dual.relaxation
+        shares = np.random.default_rng(seed).random(len(rows.multiplier_bounds))
+        multipliers = shares * rows.multiplier_bounds
+        exact = sum(
+            max(w - p, 0) for w, p in zip(fractions(rows.rewards), fractions(multipliers), strict=True)
+        )
+        for subproblem in rows.subproblems:
+            sets = sets_under(subproblem, multipliers)
+            exact += best_exactly(sets, instance.expert_bytes, subproblem.capacity_bytes)
+        assert Fraction(dual.value(multipliers)[0]) >= exact
 
 
-def test_what_an_expert_can_save_is_bounded_from_above_and_the_block_from_below():
+def test_what_an_expert_can_save_is_bounded_from_above_and_the_subproblem_from_below():
     instance = random_instance(4, servers=2, layers=2, experts=4, groups=4)
-    block = coupling(instance).blocks[0]
-    solved = priced_block(instance, block, 16)
+    subproblem = relaxation(instance).subproblems[0]
     sizes, rng = instance.expert_bytes, np.random.default_rng(0)
     for room in (2, 3, 4):
-        solved._capacity_bytes = room
+        solver = SubproblemSolver(instance, subproblem._replace(capacity_bytes=room), 16)
         for _ in range(4):
-            prices = rng.random(len(coupling(instance).ceilings))
-            least, inside, outside = solved.forced(prices, np.zeros(instance.n_experts, np.int64))
-            sets = priced_exactly(block, prices)
+            multipliers = rng.random(len(relaxation(instance).multiplier_bounds))
+            least, inside, outside = solver.forced(multipliers, np.zeros(instance.n_experts, np.int64))
+            sets = sets_under(subproblem, multipliers)
             assert Fraction(least) <= best_exactly(sets, sizes, room)
-            for e in set(block.terms.members.tolist()):
+            for e in set(subproblem.terms.members.tolist()):
                 without = [(experts, w) for experts, w in sets if e not in experts]
                 with_it = [(experts - {e}, w) for experts, w in sets]
                 assert Fraction(float(outside[e])) >= best_exactly(without, sizes, room)
@@ -160,7 +163,7 @@ def dual_exactly(milp, multipliers):
 
 def random_milp(rng):
     rows, columns = 6, 9
-    return Milp(
+    return MilpModel(
         objective=rng.normal(size=columns),
         rows=sparse.csr_array(rng.normal(size=(rows, columns)) * (rng.random((rows, columns)) < 0.6)),
         row_upper=rng.random(rows),

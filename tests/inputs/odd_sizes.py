@@ -10,11 +10,11 @@ from oracles import brute_force, plain_fits, plain_saving
 from samples import build
 
 from slimbench.formulations.backends import MilpResult, SolveOptions, solve_milp
-from slimbench.formulations.lagrangian.cut_milp import priced_milp
-from slimbench.formulations.lagrangian.relaxation import coupling
-from slimbench.formulations.lagrangian.subgradient import PricedCoupling
+from slimbench.formulations.lagrangian.cut_milp import cut_milp
+from slimbench.formulations.lagrangian.relaxation import relaxation
+from slimbench.formulations.lagrangian.subgradient import LagrangianDual
 from slimbench.formulations.milp.build import FORMULATIONS, applies, build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.formulations.status import FREE
 from slimbench.instances import DISPATCHES, Dispatch, Instance, Model
 
@@ -81,16 +81,16 @@ def models_of(instance: Instance) -> list[str]:
     return [*(name for name in FORMULATIONS if applies(name, instance)), PRICED]
 
 
-def model_of(instance: Instance, name: str) -> Milp:
+def model_of(instance: Instance, name: str) -> MilpModel:
     """A model by its name."""
     if name != PRICED:
         return build_milp(instance, name)
-    rows = coupling(instance)
+    rows = relaxation(instance)
     free = np.full((instance.n_servers, instance.n_experts), FREE)
-    return priced_milp(instance, PricedCoupling(instance, rows, 16), rows.first_prices, free, cuts=True)
+    return cut_milp(instance, LagrangianDual(instance, rows, 16), rows.first_multipliers, free, cuts=True)
 
 
-def fault_of(instance: Instance, milp: Milp, result: MilpResult, optimum: float) -> str | None:
+def fault_of(instance: Instance, milp: MilpModel, result: MilpResult, optimum: float) -> str | None:
     """Why a result is not the proof of this optimum that it should be; None where it is."""
     if result.termination != "optimal" or result.values is None or result.bound is None:
         return f"ended with {result.raw_status!r}"
@@ -123,7 +123,7 @@ def solve_all(instance: Instance, backend: str) -> None:
         assert fault is None, f"{backend}, {name}, {instance.dispatch}: {fault}"
 
 
-def bound_fault(milp: Milp, result: MilpResult, optimum: float) -> str | None:
+def bound_fault(milp: MilpModel, result: MilpResult, optimum: float) -> str | None:
     """Why the bound of an unfinished solve cannot be; None where it can."""
     bound = None if result.bound is None else result.bound * milp.seconds_per_unit
     if bound is not None and bound < optimum * (1 - AGREEMENT) - 1e-12:

@@ -10,13 +10,13 @@ from samples import random_instance, with_fields
 
 from slimbench.formulations.heuristics.neighbourhoods import neighbours
 from slimbench.formulations.heuristics.pairs import PairMoves
-from slimbench.formulations.heuristics.primal_dual import BracketSearch, rounded
+from slimbench.formulations.heuristics.primal_dual import PrimalDualSearch, rounded
 from slimbench.formulations.single_server.solve import best_cache
 from slimbench.instances import DISPATCHES, Placement
 
 
 def search_of(instance, *, expired=lambda: False, report=lambda placement, bound: None):
-    return BracketSearch(instance, exact_experts=16, expired=expired, report=report)
+    return PrimalDualSearch(instance, exact_experts=16, expired=expired, report=report)
 
 
 @pytest.mark.parametrize("dispatch", DISPATCHES)
@@ -26,7 +26,7 @@ def test_the_optimum_is_between_its_two_ends(dispatch):
         optimum, _ = brute_force(instance)
         search = search_of(instance)
         search.fill()
-        search.descend(300, first_rounding=50)
+        search.run_subgradient(300, first_rounding=50)
         assert plain_saving(instance, search.placement) == pytest.approx(search.saving_s, rel=1e-12)
         assert search.saving_s <= optimum * (1 + 1e-12) <= search.bound_s * (1 + 2e-12)
 
@@ -35,14 +35,14 @@ def test_what_does_not_fit_or_saves_less_is_not_taken():
     instance = random_instance(1, dispatch="single", top_k=2)
     told = []
     search = search_of(instance, report=lambda placement, bound: told.append((placement, bound)))
-    search.offer(Placement(np.ones((instance.n_servers, instance.n_experts), np.bool_)))
+    search.update_incumbent(Placement(np.ones((instance.n_servers, instance.n_experts), np.bool_)))
     assert (search.saving_s, told) == (0.0, [])
     _, best = brute_force(instance)
-    search.offer(best)
-    search.offer(Placement.empty(instance))
+    search.update_incumbent(best)
+    search.update_incumbent(Placement.empty(instance))
     assert search.placement == best
-    search.lower(2.0)
-    search.lower(3.0)
+    search.update_bound(2.0)
+    search.update_bound(3.0)
     assert told == [(best, None), (None, 2.0)]
 
 
@@ -51,10 +51,10 @@ def test_nothing_is_proven_before_the_bound_comes_down():
     optimum, best = brute_force(instance)
     search = search_of(instance)
     assert not search.proven
-    search.offer(best)
-    search.lower(optimum * 1.001)
+    search.update_incumbent(best)
+    search.update_bound(optimum * 1.001)
     assert not search.proven
-    search.settle()
+    search.prove_optimal()
     assert search.proven
     assert search.bound_s == pytest.approx(optimum, rel=1e-6)
 
@@ -63,26 +63,26 @@ def test_nobody_looks_around_a_proven_optimum():
     instance = random_instance(1, dispatch="single", top_k=2)
     optimum, best = brute_force(instance)
     search = search_of(instance)
-    assert search.look_around(search.neighbours(np.random.default_rng(0)), patience=3) >= 3
-    search.offer(best)
-    search.lower(optimum)
-    assert search.look_around(search.neighbours(np.random.default_rng(0)), patience=3) == 0
+    assert search.run_neighbourhoods(search.neighbours(np.random.default_rng(0)), patience=3) >= 3
+    search.update_incumbent(best)
+    search.update_bound(optimum)
+    assert search.run_neighbourhoods(search.neighbours(np.random.default_rng(0)), patience=3) == 0
 
 
 def test_while_nothing_is_saved_any_saving_is_wanted():
     instance = random_instance(1, dispatch="single", top_k=2)
     optimum, _ = brute_force(instance)
     search = search_of(instance)
-    assert 0 < search.wanted_s() < optimum
+    assert 0 < search.cutoff_s() < optimum
     silent = search_of(with_fields(instance, rates=np.zeros(instance.n_activations)))
-    assert silent.wanted_s() == math.inf
+    assert silent.cutoff_s() == math.inf
 
 
 def test_out_of_time_the_first_prices_bound_the_optimum():
     instance = random_instance(1, dispatch="single", top_k=2)
     search = search_of(instance, expired=lambda: True)
     search.fill()
-    search.descend(10, first_rounding=5)
+    search.run_subgradient(10, first_rounding=5)
     assert brute_force(instance)[0] <= search.bound_s < math.inf
     assert search.placement.violation(instance) is None
 

@@ -1,4 +1,4 @@
-"""The model made of blocks: the same optimum, and a root bound no worse than the prices'."""
+"""The model made of blocks: the same optimum, and a root bound no worse than the multipliers'."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ from isolated import solve
 from oracles import brute_force, plain_saving
 from samples import random_instance
 
-from slimbench.formulations.lagrangian.cut_milp import priced_milp
-from slimbench.formulations.lagrangian.reduced_cost_fixing import fixed_by_prices
-from slimbench.formulations.lagrangian.relaxation import coupling
-from slimbench.formulations.lagrangian.subgradient import PricedCoupling, priced_bounds
+from slimbench.formulations.lagrangian.cut_milp import cut_milp
+from slimbench.formulations.lagrangian.reduced_cost_fixing import reduced_cost_fixing
+from slimbench.formulations.lagrangian.relaxation import relaxation
+from slimbench.formulations.lagrangian.subgradient import LagrangianDual, run_subgradient
 from slimbench.formulations.status import FREE
 
 FAMILY = [
@@ -28,12 +28,12 @@ def test_it_has_the_optimum_with_and_without_cuts_and_fixing(sizes):
     for seed in range(3):
         instance = random_instance(seed, **{"capacity": 0.4, **sizes})
         optimum, _ = brute_force(instance)
-        priced = PricedCoupling(instance, coupling(instance), 16)
-        *_, last = priced_bounds(priced, lambda: optimum)  # noqa: B023
+        dual = LagrangianDual(instance, relaxation(instance), 16)
+        *_, last = run_subgradient(dual, lambda: optimum)  # noqa: B023
         free = np.full((instance.n_servers, instance.n_experts), FREE)
-        for fixed in (free, fixed_by_prices(priced, last.prices, optimum * (1 - 1e-6))):
+        for fixed in (free, reduced_cost_fixing(dual, last.multipliers, optimum * (1 - 1e-6))):
             for cuts in (False, True):
-                model = priced_milp(instance, priced, last.prices, fixed, cuts=cuts)
+                model = cut_milp(instance, dual, last.multipliers, fixed, cuts=cuts)
                 result = solve(model)
                 assert result.bound * model.seconds_per_unit == pytest.approx(optimum, rel=1e-6, abs=1e-15)
                 placement = model.placement(result.values)
@@ -42,13 +42,13 @@ def test_it_has_the_optimum_with_and_without_cuts_and_fixing(sizes):
 
 
 @pytest.mark.parametrize("dispatch", ["single", "parallel"])
-def test_with_cuts_the_relaxation_is_no_worse_than_the_prices(dispatch):
+def test_with_cuts_the_relaxation_is_no_worse_than_the_multipliers(dispatch):
     instance = random_instance(1, dispatch=dispatch, servers=2, users=3, experts=8, top_k=4, groups=8)
-    priced = PricedCoupling(instance, coupling(instance), 16)
-    *_, last = priced_bounds(priced, lambda: 0.0)
+    dual = LagrangianDual(instance, relaxation(instance), 16)
+    *_, last = run_subgradient(dual, lambda: 0.0)
     fixed = np.full((2, instance.n_experts), FREE)
     plain, sharp = (
-        solve((model := priced_milp(instance, priced, last.prices, fixed, cuts=cuts)).relaxed()).bound
+        solve((model := cut_milp(instance, dual, last.multipliers, fixed, cuts=cuts)).relaxed()).bound
         * model.seconds_per_unit
         for cuts in (False, True)
     )

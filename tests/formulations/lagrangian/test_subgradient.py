@@ -1,4 +1,4 @@
-"""Prices on the coupling of servers: a bound at every step, and a stronger one than the relaxation's."""
+"""Multipliers of the relaxed rows: a bound at every step, and a stronger one than the relaxation's."""
 
 from itertools import islice, pairwise
 
@@ -8,8 +8,8 @@ from isolated import solve
 from oracles import brute_force
 from samples import random_instance
 
-from slimbench.formulations.lagrangian.relaxation import coupling
-from slimbench.formulations.lagrangian.subgradient import PricedCoupling, priced_bounds
+from slimbench.formulations.lagrangian.relaxation import relaxation
+from slimbench.formulations.lagrangian.subgradient import LagrangianDual, run_subgradient
 from slimbench.formulations.milp.build import build_milp
 from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances import Placement
@@ -34,12 +34,12 @@ FAMILY = [
 ]
 
 
-def blocks_of(instance, exact_experts=16):
-    return PricedCoupling(instance, coupling(instance), exact_experts)
+def dual_of(instance, exact_experts=16):
+    return LagrangianDual(instance, relaxation(instance), exact_experts)
 
 
 def bounds(instance, target, count, exact_experts=16):
-    return list(islice(priced_bounds(blocks_of(instance, exact_experts), lambda: target), count))
+    return list(islice(run_subgradient(dual_of(instance, exact_experts), lambda: target), count))
 
 
 @pytest.mark.parametrize("exact_experts", [16, 1], ids=["enumerated", "split"])
@@ -58,50 +58,51 @@ def test_every_step_bounds_the_optimum_and_offers_a_feasible_placement(sizes, ex
 
 @pytest.mark.parametrize("exact_experts", [16, 1], ids=["enumerated", "split"])
 @pytest.mark.parametrize("sizes", FAMILY)
-def test_any_prices_bound_the_optimum(sizes, exact_experts):
+def test_any_multipliers_bound_the_optimum(sizes, exact_experts):
     instance = random_instance(1, **sizes)
     optimum, _ = brute_force(instance)
-    priced = blocks_of(instance, exact_experts)
+    dual = dual_of(instance, exact_experts)
+    highest = dual.relaxation.multiplier_bounds
     rng = np.random.default_rng(0)
     for scale in (0.0, 0.3, 1.0, 5.0):
-        prices = scale * rng.random(len(priced.rows.ceilings)) * priced.rows.ceilings
-        assert priced.dual_value(prices)[0] >= optimum * (1 - 1e-12)
+        multipliers = scale * rng.random(len(highest)) * highest
+        assert dual.value(multipliers)[0] >= optimum * (1 - 1e-12)
 
 
-def test_the_slope_is_that_of_the_dual_function():
-    """A subgradient: the line through (prices, L) with this slope lies nowhere above L, which is convex."""
+def test_the_subgradient_is_that_of_the_dual_function():
+    """The line through (multipliers, L) with this slope lies nowhere above L, which is convex."""
     for dispatch in ("single", "parallel"):
         instance = random_instance(3, dispatch=dispatch, top_k=2, layers=2)
-        priced = blocks_of(instance)
-        rng = np.random.default_rng(1)
-        points = [rng.random(len(priced.rows.ceilings)) * priced.rows.ceilings for _ in range(12)]
-        values = [priced.dual_value(p)[0] for p in points]
+        dual = dual_of(instance)
+        highest, rng = dual.relaxation.multiplier_bounds, np.random.default_rng(1)
+        points = [rng.random(len(highest)) * highest for _ in range(12)]
+        values = [dual.value(p)[0] for p in points]
         for p, value in zip(points, values, strict=True):
-            slope = priced.dual_value(p)[1]
+            subgradient = dual.value(p)[1]
             for q, other in zip(points, values, strict=True):
-                assert other >= value + slope @ (q - p) - 1e-12
+                assert other >= value + subgradient @ (q - p) - 1e-12
 
 
 @pytest.mark.parametrize("dispatch", ["single", "parallel"])
 def test_the_bound_is_tighter_than_the_linear_relaxation_where_groups_are_large(dispatch):
     instance = random_instance(1, dispatch=dispatch, servers=2, users=3, experts=8, top_k=4, groups=8)
-    relaxation = build_milp(instance).relaxed()
-    relaxed = solve(relaxation).bound * relaxation.seconds_per_unit
+    relaxed_model = build_milp(instance).relaxed()
+    relaxed = solve(relaxed_model).bound * relaxed_model.seconds_per_unit
     optimum, _ = brute_force(instance)
-    priced = bounds(instance, optimum, 1000)[-1].bound_s
-    assert optimum * (1 - 1e-12) <= priced < optimum + 0.7 * (relaxed - optimum)
+    bound = bounds(instance, optimum, 1000)[-1].bound_s
+    assert optimum * (1 - 1e-12) <= bound < optimum + 0.7 * (relaxed - optimum)
 
 
 @pytest.mark.parametrize("dispatch", ["single", "parallel"])
 def test_with_experts_fixed_it_bounds_the_placements_that_agree(dispatch):
     instance = random_instance(2, dispatch=dispatch, servers=2, top_k=2)
     optimum, best = brute_force(instance)
-    priced = blocks_of(instance)
+    dual = dual_of(instance)
     status = np.zeros(best.holds.shape, np.int64)
     agreeing = np.where(best.holds, ALWAYS, NEVER)
     for server in range(instance.n_servers):
         status[server] = agreeing[server]
-        steps = list(islice(priced_bounds(priced, lambda: 0.5 * optimum, status=status), 200))
+        steps = list(islice(run_subgradient(dual, lambda: 0.5 * optimum, status=status), 200))
         assert steps[-1].bound_s >= optimum * (1 - 1e-12)
         assert np.array_equal(steps[-1].holds[server], best.holds[server])
     assert steps[-1].bound_s == pytest.approx(optimum, rel=1e-3)
@@ -109,6 +110,6 @@ def test_with_experts_fixed_it_bounds_the_placements_that_agree(dispatch):
 
 def test_more_experts_forced_in_than_fit_leave_nothing():
     instance = random_instance(2, dispatch="single", top_k=2)
-    priced = blocks_of(instance)
+    dual = dual_of(instance)
     status = np.full((instance.n_servers, instance.n_experts), ALWAYS)
-    assert priced.dual_value(priced.rows.first_prices, status)[0] == -np.inf
+    assert dual.value(dual.relaxation.first_multipliers, status)[0] == -np.inf

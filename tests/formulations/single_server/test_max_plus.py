@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 
 from slimbench.formulations.single_server import max_plus as methods
 from slimbench.formulations.single_server.max_plus import (
+    EVERY_PAIR,
+    EVERY_PAIR_LAST,
+    FASTEST,
     is_concave,
-    joined,
+    join_layers,
     max_plus,
     max_plus_plain,
     unwound,
@@ -57,7 +60,7 @@ def test_merging_slopes_is_the_definition_for_concave_profiles(f, g):
 @given(f=arbitrary, g=concave, limit=limits)
 def test_smawk_equals_pair_by_pair_for_any_f_and_concave_g(f, g, limit):
     length = min(len(f) + len(g) - 1, limit + 1)
-    split, plain = methods._smawk(f, g, length), methods._pair_by_pair(f, g, length)
+    split, plain = methods._smawk(f, g, length), methods._pair_by_pair(f, g, length, False)
     rows = np.arange(length)
     assert (f[split] + g[rows - split]).tolist() == (f[plain] + g[rows - plain]).tolist()
 
@@ -68,7 +71,7 @@ def test_smawk_agrees_on_long_profiles_of_few_values():
         f = np.cumsum(rng.integers(0, 3, p)).astype(np.float64)  # full of ties
         g = np.concatenate([[0.0], np.cumsum(np.sort(rng.integers(0, 3, q - 1))[::-1])])
         split, length = methods._smawk(f, g, p + q - 1), p + q - 1
-        plain = methods._pair_by_pair(f, g, length)
+        plain = methods._pair_by_pair(f, g, length, False)
         rows = np.arange(length)
         assert np.array_equal(f[split] + g[rows - split], f[plain] + g[rows - plain])
 
@@ -119,15 +122,51 @@ def test_blocks_are_the_definition_and_ties_go_to_the_smallest_split_across_thei
                 assert split[k] == max(0, k - q + 1) + int(np.argmax(sums))
 
 
-@given(curves=st.lists(either, max_size=5), limit=st.integers(0, 30), plain=st.booleans())
-def test_curves_joined_in_a_row_are_the_best_of_all_splits_and_unwind_to_them(curves, limit, plain):
-    starts = np.cumsum([0, *map(len, curves)])
-    curve, splits, offsets = joined(np.concatenate([[], *curves]), starts, limit, plain)
-    expected = np.zeros(1)
-    for one in curves:
-        expected = max_plus_plain(expected, one, limit)[0]
-    assert curve == pytest.approx(expected, rel=1e-12)
-    for count in range(len(curve)):
-        used = unwound(splits, offsets, count)
-        assert used.sum() == count
-        assert sum(one[c] for one, c in zip(curves, used, strict=True)) == pytest.approx(curve[count])
+def joined(curves, limits, method):
+    """Join curves of two models: the curves of both, and how many experts each curve gives to counts."""
+    starts, models = np.cumsum([0, *map(len, curves)]), np.array([0, len(curves) // 2, len(curves)])
+    both, ends, splits, offsets = join_layers(
+        np.concatenate([[], *curves]), starts, models, np.array(limits), method, 1e-12
+    )
+    return np.split(both, ends[1:-1]), lambda counts: unwound(splits, offsets, models, np.array(counts))
+
+
+@given(
+    curves=st.lists(either, max_size=6),
+    limit=st.integers(0, 30),
+    method=st.sampled_from([FASTEST, EVERY_PAIR]),
+)
+def test_curves_joined_in_a_row_are_the_best_of_all_splits_and_unwind_to_them(curves, limit, method):
+    both, used_for = joined(curves, [limit, limit + 3], method)
+    half = len(curves) // 2
+    for m, (own, reach) in enumerate(((slice(0, half), limit), (slice(half, None), limit + 3))):
+        expected = np.zeros(1)
+        for one in curves[own]:
+            expected = max_plus_plain(expected, one, reach)[0]
+        assert both[m] == pytest.approx(expected, rel=1e-12)
+        for count in range(len(both[m])):
+            used = used_for([count, 0] if m == 0 else [0, count])[own]
+            assert used.sum() == count
+            assert sum(one[c] for one, c in zip(curves[own], used, strict=True)) == pytest.approx(
+                both[m][count]
+            )
+
+
+@given(curves=st.lists(either, min_size=1, max_size=4), limit=st.integers(0, 30))
+def test_with_the_last_method_room_may_be_left_over_and_of_equal_splits_the_last_gives_least(curves, limit):
+    both, used_for = joined([*curves[::2], *curves], [0, limit], EVERY_PAIR_LAST)
+    own = ([*curves[::2], *curves])[(len(curves[::2]) + len(curves)) // 2 :]
+    expected = np.zeros(min(limit, sum(len(one) - 1 for one in own)) + 1)
+    for one in own[:-1]:
+        expected = max_plus_plain(expected, one, len(expected) - 1)[0]
+    for count in range(len(both[1])):
+        sums = [expected[count - c] + own[-1][c] for c in range(min(len(own[-1]), count + 1))]
+        assert both[1][count] == max(sums)
+        assert used_for([0, count])[-1] == int(np.argmax(sums))
+
+
+def test_numbers_of_experts_that_are_not_allowed_stay_so():
+    must_hold_two = np.array([-np.inf, -np.inf, 3.0])
+    (first, second), _ = joined([must_hold_two, must_hold_two], [1, 2], EVERY_PAIR_LAST)
+    assert first.tolist() == [-np.inf, -np.inf]
+    assert second.tolist() == [-np.inf, -np.inf, 3.0]

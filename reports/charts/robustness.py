@@ -13,8 +13,7 @@ from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import instance_labels
 from slimbench.reports.charts.chart import Chart
 from slimbench.reports.statistics.robustness import OBSERVED, robustness
-from slimbench.reports.tables.numbers import count_text
-from slimbench.reports.tables.robustness_tables import amount_text
+from slimbench.reports.tables.numbers import amount_text, count_text
 
 PANEL: Final = 230
 MAX_PANELS: Final = 12

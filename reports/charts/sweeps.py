@@ -12,8 +12,7 @@ from slimbench.bench.results.results import Results
 from slimbench.reports.charts import style
 from slimbench.reports.charts.chart import Chart, plain
 from slimbench.reports.statistics.sweeps import PARAMETERS, sweep_table
-from slimbench.reports.tables.numbers import count_text
-from slimbench.reports.tables.sweep_tables import value_text
+from slimbench.reports.tables.numbers import count_text, value_text
 
 PANEL: Final = 220  # two and their axes fit half of a page
 MAX_PANELS: Final = 16

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.bench.results.results import Results
 from slimbench.reports.charts.cells import CELLS, instance_labels, labels
 from slimbench.reports.charts.chart import Chart, plain, records
 from slimbench.reports.charts.style import SHOWN
+from slimbench.reports.statistics.once import with_ratios
 from slimbench.reports.tables.numbers import memory_text, ratio_text, time_text
 
 _FILTERED: Final = {"solver": "solver", "dispatch": "dispatch", "top_k": "K", "suite": "suite"}  # titles

@@ -1,4 +1,4 @@
-"""Ratios and times over instances, in three ways of counting the instances that a solver failed on."""
+"""Ratios and times over instances, by how failures count, and the Pareto front of the two."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from slimbench.bench.results.ratio_intervals import RATIO_COLUMNS, latencies_none, with_ratios
+from slimbench.bench.results.ratio_intervals import RATIO_COLUMNS, latencies_none
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.statistics.bootstrap import mean_limits
+from slimbench.reports.statistics.once import once, with_ratios
 from slimbench.reports.statistics.ratios import (
     COUNT_COLUMNS,
     ENDS,
@@ -30,6 +31,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def aggregate_table(results: Results) -> pd.DataFrame:
     """One row for each mode and solver, within a mode the best worst case first.
 
@@ -150,3 +152,36 @@ def _confidence(cells: pd.DataFrame) -> dict[str, Any]:
     if geometric:
         low, high = np.exp(low), np.exp(high)
     return {"ci_of": "gmean" if geometric else "mean", "ci_low": float(low), "ci_high": float(high)}
+
+
+def pareto_front(results: Results, mode: str = "intersection") -> pd.DataFrame:
+    """Solvers by ratio and time, the fastest first.
+
+    On the same instances for all by default: of aggregates over different ones neither is comparable.
+
+    Parameters
+    ----------
+    mode : str
+        Of ``aggregate_table``.
+
+    Returns
+    -------
+    DataFrame
+        ``solver``, ``n_instances``, ``ratio_low``, ``ratio_high`` (geometric means), ``seconds`` (geometric
+        mean shifted by 1 s), ``on_front``: no other solver has a ``ratio_low`` at least as high in a time at
+        most as long, and one of the two better. Solvers without either figure are left out.
+    """
+    table = aggregate_table(results)
+    table = table[table["mode"].eq(mode)]
+    table = table.rename(
+        columns={"gmean_low": "ratio_low", "gmean_high": "ratio_high", "shifted_gmean_s": "seconds"}
+    )
+    table = table[["solver", "n_instances", "ratio_low", "ratio_high", "seconds"]]
+    table = table.dropna(subset=["ratio_low", "seconds"])
+    table = table.sort_values(["seconds", "ratio_low"], ascending=[True, False], kind="stable")
+    points = list(zip(table["ratio_low"].astype(float), table["seconds"].astype(float), strict=True))
+    on_front = [
+        not any(r >= ratio and s <= seconds and (r, s) != (ratio, seconds) for r, s in points)
+        for ratio, seconds in points
+    ]
+    return table.assign(on_front=pd.Series(on_front, table.index, dtype=bool)).reset_index(drop=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from slimbench.bench.results.ratio_intervals import FloatArray, worthwhile_savings
 from slimbench.bench.results.results import NOT_RUN, Results
 from slimbench.formulations.tolerances import AGREEMENT
-from slimbench.reports.statistics.reductions import split_reductions
+from slimbench.reports.statistics.exact_methods import split_reductions
 
 CLOCK_S: Final = 1e-3  # earlier is drawn as this
 MAX_POINTS: Final = 200  # of one curve

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from slimbench.bench.results.ratio_intervals import best_savings, disproved, with_ratios
+from slimbench.bench.results.ratio_intervals import best_savings, disproved
 from slimbench.bench.results.results import Results
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.reports.statistics.once import once, with_ratios
 
 CONFIDENCE: Final = 0.95  # of a verdict on an expected guarantee
 MIN_SEEDS: Final = 3
@@ -25,6 +26,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def guarantee_audit(results: Results) -> pd.DataFrame:
     """One row for each solver and declared guarantee, violations first.
 
@@ -54,6 +56,7 @@ def guarantee_audit(results: Results) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+@once
 def violations(results: Results) -> pd.DataFrame:
     """Every broken promise: ``kind`` (guarantee, bound, optimality), ``solver``, ``instance``, ``detail``."""
     audit = guarantee_audit(results)

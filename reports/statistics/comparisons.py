@@ -31,6 +31,7 @@ from slimbench.bench.results.ratio_intervals import FloatArray
 from slimbench.bench.results.results import Results
 from slimbench.bench.results.significance import fewest_pairs, holm, signed_rank_p
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.reports.statistics.once import once
 from slimbench.reports.statistics.ratios import is_heuristic, per_instance
 from slimbench.reports.tables.numbers import count_text
 
@@ -70,6 +71,7 @@ class Friedman:
     remark: str
 
 
+@once
 def pairwise(results: Results) -> pd.DataFrame:
     """One row for each pair of solvers, on all instances on which both have a placement.
 
@@ -110,6 +112,7 @@ def pairwise(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(_PAIR_COLUMNS))
 
 
+@once
 def friedman_test(results: Results) -> Friedman:
     """Whether all solvers may be equally good, over the instances on which all of them have a placement.
 
@@ -144,6 +147,7 @@ def friedman_test(results: Results) -> Friedman:
     )
 
 
+@once
 def average_ranks(results: Results) -> pd.DataFrame:
     """``solver``, ``exact``, ``n_blocks``, ``average_rank``, the best first.
 
@@ -167,6 +171,7 @@ def average_ranks(results: Results) -> pd.DataFrame:
     return table.sort_values("average_rank", kind="stable").reset_index(drop=True)
 
 
+@once
 def cliques(results: Results) -> pd.DataFrame:
     """Largest sets of solvers no two of which are shown to differ: the bars of a critical-difference diagram.
 

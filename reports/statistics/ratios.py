@@ -9,16 +9,22 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from slimbench.bench.results.ratio_intervals import RATIO_COLUMNS, FloatArray, with_ratios
+from slimbench.bench.results.ratio_intervals import RATIO_COLUMNS, FloatArray
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.reports.statistics.once import once, with_ratios
 
 TIME_SHIFT_S: Final = 1.0
 STATISTICS: Final = ("min", "gmean", "median", "max")
 ENDS: Final = ("low", "high")
 COUNT_COLUMNS: Final = ("solver", "exact", "n_planned", "n_ok", "n_failed", "n_not_run")
+_TOP_K_COLUMNS: Final = (
+    "solver", "top_k", "n_instances", "n_placed", "min_low", "min_high", "gmean_low", "gmean_high",
+    "worst_instance",
+)  # fmt: skip
 
 
+@once
 def per_instance(results: Results) -> pd.DataFrame:
     """One row for each solver and instance: medians over the repeats.
 
@@ -55,6 +61,7 @@ def per_instance(results: Results) -> pd.DataFrame:
     return table[["solver", "instance", "instance_hash", *table.columns[3:]]]
 
 
+@once
 def on_every_instance(results: Results) -> pd.DataFrame:
     """``per_instance`` with a row for every solver on every instance of the run: shares are of one set.
 
@@ -83,6 +90,7 @@ def is_heuristic(rows: pd.DataFrame) -> pd.Series[bool]:
     return ~rows["exact"].astype(bool)
 
 
+@once
 def ratio_table(results: Results) -> pd.DataFrame:
     """One row for each solver, the best worst case first.
 
@@ -115,6 +123,7 @@ def ratio_table(results: Results) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+@once
 def runtime_table(results: Results) -> pd.DataFrame:
     """One row for each solver, the fastest first: wall and CPU seconds and memory of its ``n_ok`` runs."""
     rows = []
@@ -137,6 +146,43 @@ def runtime_table(results: Results) -> pd.DataFrame:
                "peak_memory_mb")  # fmt: skip
     table = pd.DataFrame(rows, columns=pd.Index(columns))
     return table.sort_values("median_s", kind="stable", na_position="last").reset_index(drop=True)
+
+
+@once
+def by_top_k(results: Results) -> pd.DataFrame:
+    """One row for each solver and K, in the order of the plan and of K.
+
+    Columns
+    -------
+    top_k
+        Largest K of the instance's models.
+    n_instances, n_placed
+        Instances planned, and those with a placement, which the rest is over; repeats count by their median.
+    min, gmean: each _low, _high
+        Of the ratio.
+    worst_instance
+        With the least ratio.
+    """
+    table = per_instance(results)
+    top_k = results.runs.groupby("instance_hash")["top_k"].first()
+    table = table.assign(top_k=table["instance_hash"].map(top_k))
+    rows = []
+    for solver, of_solver in table.groupby("solver", sort=False):
+        for k, own in of_solver.groupby("top_k"):
+            placed = own[own["n_placed"] > 0].sort_values(["ratio_low", "ratio_high"], kind="stable")
+            row: dict[str, Any] = {
+                "solver": solver,
+                "top_k": k,
+                "n_instances": len(own),
+                "n_placed": len(placed),
+                "worst_instance": placed["instance"].iloc[0] if len(placed) else "",
+            }
+            for statistic in ("min", "gmean"):
+                for end in ENDS:
+                    values = placed[f"ratio_{end}"].to_numpy(float)
+                    row[f"{statistic}_{end}"] = statistic_of(statistic, values)
+            rows.append(row)
+    return pd.DataFrame(rows, columns=pd.Index(_TOP_K_COLUMNS))
 
 
 def run_counts(results: Results) -> Iterator[dict[str, Any]]:

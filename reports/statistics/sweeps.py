@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.results.results import Results
+from slimbench.reports.statistics.once import once
 from slimbench.reports.statistics.profiles import CLOCK_S
 from slimbench.reports.statistics.ratios import per_instance
-from slimbench.reports.tables.tables import records
 
 CONFIDENCE: Final = 0.95
 FEWEST: Final = 3  # seeds that an interval needs: of two it is 12.7 times as wide as they are apart
@@ -41,6 +41,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def sweep_table(results: Results) -> pd.DataFrame:
     """One row for each sweep, value of what is swept, and solver, over the seeds.
 
@@ -89,7 +90,7 @@ def _points(instances: pd.DataFrame) -> Iterator[tuple[str, str, int, str | int 
     """Instances as points of each sweep that they are in."""
     places = [
         ((row["suite"], row["entry_number"]), row["entry"], row["instance_hash"], json.loads(row["swept"]))
-        for row in records(instances)
+        for row in instances.to_dict("records")
     ]
     for parameter in PARAMETERS:
         sweeps: dict[tuple[Any, ...], dict[str | int | float, list[str]]] = {}

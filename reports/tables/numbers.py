@@ -130,6 +130,26 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{rounded:,.{max(0, digits - 1 - rounded.adjusted())}f}"
 
 
+def difference_text(low: float, high: float) -> str:
+    """A difference of ratios, each end rounded outwards; negative where planning on less was better."""
+    if math.isnan(low):
+        return NOTHING
+    first, last = math.floor(1e4 * low + 1e-5) / 1e4, math.ceil(1e4 * high - 1e-5) / 1e4
+    return f"{last:.4f}" if low == high else f"{first:.4f} to {last:.4f}"
+
+
+def amount_text(kind: str, amount: float) -> str:
+    """``1,024`` tokens, ``25 %`` of a trace, or a standard deviation."""
+    if kind == "part":
+        return f"{100 * amount:.3g} %"
+    return f"{amount:,.0f}" if kind == "tokens" else f"{amount:g}"
+
+
+def value_text(value: object) -> str:
+    """``0.25`` of a number, the name of anything else."""
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
 def count_text(count: int, noun: str) -> str:
     """``1 run``, ``2 runs``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

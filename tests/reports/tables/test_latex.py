@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from slimbench.reports.tables.latex import latex_table, latex_text, write_latex
-from slimbench.reports.tables.tables import Cell, Table, ratios
+from slimbench.reports.tables.tables import Cell, Table
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -95,9 +95,9 @@ def test_no_name_leaves_its_cell():
     assert re.findall(r"\\(input|end)\b", text) == ["end"]
 
 
-def test_equal_tables_give_equal_files(tmp_path, make_results):
+def test_equal_tables_give_equal_files(tmp_path, make_results, make_table):
     runs = [{"solver": name, "instance": "i", "saving_s": 0.5} for name in HOSTILE[:2]]
-    table = ratios(make_results(runs, {"i": (1.0, 1.0, True)}))
+    table = make_table(make_results(runs, {"i": (1.0, 1.0, True)}), "ratios")
     (file,) = write_latex({"ratios": ("Ratios.", table)}, tmp_path)
     first = file.read_bytes()
     assert file == tmp_path / "ratios.tex"

@@ -12,6 +12,7 @@ from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED
 from slimbench.reports.charts.chart import Chart
 
 PANEL = 230
+FITS = "fits"
 SIZES = tuple(factor for factor in FACTORS if factor != "activations")  # what a suite sets
 
 
@@ -79,7 +80,9 @@ def latency_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> 
     )
 
 
-def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
+def scaling(
+    data: pd.DataFrame, fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], extent: str
+) -> Chart | None:
     """Wall time against activations with a power law fitted; None if all instances are of one size."""
     drawn = rows[rows["runtime_s"].notna()]
     if drawn["activations"].nunique() < 2:
@@ -99,8 +102,18 @@ def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], exte
                  alt.Tooltip("runtime_s:Q", format=".3~s")],
         **look,
     )  # fmt: skip
+    ends = fits.dropna(subset=["exponent"])
+    line = pd.DataFrame(
+        {
+            "solver": [*ends["solver"], *ends["solver"]],
+            "activations": [*ends["activations_min"], *ends["activations_max"]],
+            "runtime_s": [*ends["seconds_at_min"], *ends["seconds_at_max"]],
+        }
+    )
+    unfiltered = [parameter for parameter in style.SHOWN if parameter != "shown_solvers"]
     lines = (
-        known.transform_regression("activations", "runtime_s", method="pow", groupby=["solver"])
+        style.live(FITS, ["shown_solvers"])
+        .transform_filter(" && ".join(f"{parameter} == null" for parameter in unfiltered))
         .mark_line(strokeWidth=2, clip=True)
         .encode(x=x, y=y, **style.solver_look(solvers, lines=True))
     )
@@ -108,11 +121,11 @@ def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], exte
         "time_by_size",
         f"Time against size: {extent}",
         "Lower and flatter is better. Each mark is a solver on one instance; the line is time = a · "
-        "activations^b, by least squares on logarithms over the instances shown. The exponents of all "
-        "instances, by Theil and Sen with their intervals, stand in the table of fits.",
-        fits,
+        "activations^b, by Theil and Sen on logarithms over all instances, as in the table of fits; "
+        "it is not drawn where a filter leaves out instances.",
+        data,
         style.filtered(alt.layer(points, lines).properties(width=style.WIDTH, height=style.HEIGHT)),
-        {CELLS: rows},
+        {CELLS: rows, FITS: line},
     )
 
 

@@ -71,7 +71,7 @@ def aggregate_table(results: Results) -> pd.DataFrame:
     geometric mean: Achterberg, Constraint integer programming, 2007, appendix A.
     """
     penalised = _cells(_failures_as_empty(results), results)
-    placed = _cells(results, results)
+    placed = instance_medians(results)
     placed = placed[placed["ratio_low"].notna()]
     n_solvers = results.runs["solver"].nunique()
     shared = placed.groupby("instance_hash")["solver"].transform("nunique").eq(n_solvers)
@@ -99,6 +99,20 @@ def aggregate_table(results: Results) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@once
+def instance_medians(results: Results) -> pd.DataFrame:
+    """Medians over the repeats that ended, for each solver and instance.
+
+    Columns
+    -------
+    ratio_low, ratio_high, latency_ratio_low, latency_ratio_high
+        Over the repeats with a verified placement.
+    ok_s, time_s
+        Wall seconds of the repeats that ended ``ok``, and of all, where the others count with their limit.
+    """
+    return _cells(results, results)
+
+
 def _failures_as_empty(results: Results) -> Results:
     """The same with an empty placement, which saves nothing, wherever a run that ended has none."""
     runs = results.runs.assign(latency_none_s=latencies_none(results))
@@ -107,15 +121,7 @@ def _failures_as_empty(results: Results) -> Results:
 
 
 def _cells(results: Results, measured: Results) -> pd.DataFrame:
-    """Medians over the repeats that ended, for each solver and instance.
-
-    Parameters
-    ----------
-    results : Results
-        Whose ratios are taken.
-    measured : Results
-        The same as they were measured: a saving that they lack has ratio 0.
-    """
+    """Medians with ratio 0 for a saving that ``measured``, the same results, lack."""
     runs = with_ratios(results)
     filled = measured.runs["saving_s"].isna() & runs["saving_s"].notna()
     for end in ENDS:

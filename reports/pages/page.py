@@ -20,7 +20,7 @@ from slimbench.reports.pages.sections import sections
 from slimbench.reports.pages.summary import summary
 from slimbench.reports.pages.worst_placement import inside
 from slimbench.reports.statistics.frames import statistics_of
-from slimbench.reports.tables.latex import write_latex
+from slimbench.reports.tables.latex import latex_table
 from slimbench.reports.tables.shown import provenance
 from slimbench.reports.templates.templating import page_environment
 
@@ -95,15 +95,9 @@ def write_pages(
             folder / "tables" / f"{name}.csv",
             _encoded(spreadsheet_safe(frame).to_csv(index=False, lineterminator="\n")),
         )
-    write_latex(
-        {
-            part.table.data: (part.caption, part.table)
-            for section in parts
-            for part in section.parts
-            if part.table.rows
-        },
-        folder / "tables",
-    )
+    for part in (part for section in parts for part in section.parts if part.table.rows):
+        text = latex_table(part.table, part.caption, part.table.data)
+        write_atomically(folder / "tables" / f"{part.table.data}.tex", text.encode("ascii"))
     environment = page_environment()
     for name in ("report.html", "report.md"):
         text = environment.get_template(f"{name}.j2").render({**content, "charts": figures})

@@ -25,6 +25,7 @@ AXES: Final = {
     "latency_noise": "standard deviation of log latencies",
 }
 _ENDS: Final = ("ratio_low", "ratio_high", "least_low", "most_high")
+_COLUMNS: Final = ("solver", "instance", "instance_hash", "dispatch", "top_k", "amount", "order", "n_placed")
 
 
 def generalisation(results: Results, names: Mapping[str, str]) -> Iterator[Chart]:
@@ -91,18 +92,7 @@ def _with_itself(kind: str, table: pd.DataFrame) -> pd.DataFrame:
         least_low=itself["itself_low"],
         most_high=itself["itself_high"],
     )
-    columns = [
-        "solver",
-        "instance",
-        "instance_hash",
-        "dispatch",
-        "top_k",
-        "amount",
-        "order",
-        "n_placed",
-        *_ENDS,
-    ]
-    both = pd.concat([ordered, itself[itself["itself_low"].notna()]])[columns]
+    both = pd.concat([ordered, itself[itself["itself_low"].notna()]])[[*_COLUMNS, *_ENDS]]
     return both.sort_values("order", kind="stable", ignore_index=True)
 
 
@@ -117,29 +107,19 @@ def _panels(
     x = alt.X("amount:O", sort=list(amounts), axis=alt.Axis(title=title, labelAngle=0))
     scale = style.gap_scale(worst, upwards=True)
     y = alt.Y("gap_ratio_low:Q", scale=scale, axis=style.gap_axis("generalisation ratio"))
-    look = style.solver_look(solvers, lines=True)
+    colour = style.solver_look(solvers, lines=True)["color"]
+    tooltip = [
+        alt.Tooltip("amount:N", title=title),
+        alt.Tooltip("gap_ratio_low:Q", title="1 - ratio", format=".4f"),
+        alt.Tooltip("gap_least_low:Q", title="largest over seeds", format=".4f"),
+        alt.Tooltip("n_placed:Q", title="runs"),
+    ]
     plots = []
     for instance in instances:
         own = style.live(source).transform_filter(alt.FieldEqualPredicate(field="instance", equal=instance))
         bands = own.mark_area(opacity=0.12).encode(
-            x=x, y=alt.Y("gap_least_low:Q", scale=scale), y2="gap_most_high:Q", color=look["color"]
+            x=x, y=alt.Y("gap_least_low:Q", scale=scale), y2="gap_most_high:Q", color=colour
         )
-        lines = own.mark_line(strokeWidth=1.8).encode(x=x, y=y, **look)
-        bars = own.mark_rule(strokeWidth=1.5).encode(x=x, y=y, y2="gap_ratio_high:Q", color=look["color"])
-        marks = own.mark_point(filled=True, size=45).encode(
-            x=x,
-            y=y,
-            tooltip=[
-                alt.Tooltip("solver:N"),
-                alt.Tooltip("amount:N", title=title),
-                alt.Tooltip("gap_ratio_low:Q", title="1 - ratio", format=".4f"),
-                alt.Tooltip("gap_least_low:Q", title="largest over seeds", format=".4f"),
-                alt.Tooltip("n_placed:Q", title="runs"),
-            ],
-            **style.solver_look(solvers, lines=False),
-        )
-        plots.append(
-            alt.layer(bands, lines, bars, marks).properties(width=PANEL, height=PANEL, title=instance)
-        )
-    panels: alt.ConcatChart = alt.concat(*plots, columns=3)
-    return style.filtered(panels.resolve_scale(y="shared"))
+        lines = style.solver_lines(own, x, y, ("gap_ratio_low", "gap_ratio_high"), solvers, tooltip)
+        plots.append(alt.layer(bands, *lines).properties(width=PANEL, height=PANEL, title=instance))
+    return style.panels(plots, 3)

@@ -16,9 +16,10 @@ from slimbench.reports.statistics.ratios import (
     COUNT_COLUMNS,
     ENDS,
     STATISTICS,
+    best_first,
+    intervals,
     run_counts,
     shifted_gmean,
-    statistic_of,
 )
 
 MODES: Final = ("survivors", "penalised", "intersection")
@@ -90,13 +91,7 @@ def aggregate_table(results: Results) -> pd.DataFrame:
         for counts in run_counts(results)
     ]
     table = pd.DataFrame(rows, columns=pd.Index(_COLUMNS))
-    parts = [
-        table[table["mode"].eq(mode)].sort_values(
-            ["min_low", "gmean_low", "min_high"], ascending=False, kind="stable", na_position="last"
-        )
-        for mode in MODES
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([best_first(table[table["mode"].eq(mode)]) for mode in MODES], ignore_index=True)
 
 
 @once
@@ -135,18 +130,12 @@ def _cells(results: Results, measured: Results) -> pd.DataFrame:
 
 def _aggregates(cells: pd.DataFrame) -> dict[str, Any]:
     times = cells["time_s"].dropna().to_numpy(float)
-    row: dict[str, Any] = {
-        "n_instances": len(cells),
-        "n_timed": len(times),
-        "shifted_gmean_s": shifted_gmean(times),
-    }
-    for end in ENDS:
-        ratios = cells[f"ratio_{end}"].to_numpy(float)
-        row |= {f"{name}_{end}": statistic_of(name, ratios) for name in STATISTICS}
-        row[f"mean_{end}"] = ratios.mean() if len(ratios) else np.nan
-        latencies = cells[f"latency_ratio_{end}"].to_numpy(float)
-        row |= {f"latency_{name}_{end}": statistic_of(name, latencies) for name in ("gmean", "max")}
-    return row | _confidence(cells)
+    return (
+        {"n_instances": len(cells), "n_timed": len(times), "shifted_gmean_s": shifted_gmean(times)}
+        | intervals(cells, "ratio", (*STATISTICS, "mean"))
+        | intervals(cells, "latency_ratio", ("gmean", "max"), "latency_")
+        | _confidence(cells)
+    )
 
 
 def _confidence(cells: pd.DataFrame) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from slimbench.bench.results.significance import fewest_pairs, holm, signed_rank
 from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.reports.statistics.once import once
 from slimbench.reports.statistics.ratios import is_heuristic, per_instance
-from slimbench.reports.tables.numbers import count_text
 
 ALPHA: Final = 0.05
 MIN_SOLVERS: Final = 3  # for Friedman's test; of two the pair says all
@@ -188,14 +187,10 @@ def cliques(results: Results) -> pd.DataFrame:
     if ranks.empty or pairs["verdict"].eq(TOO_FEW).any():
         return pd.DataFrame(columns=columns)
     position = {solver: i for i, solver in enumerate(ranks["solver"])}
-    joined = pairs[pairs["verdict"].ne(DIFFERENT)]
-    edges = [(position[a], position[b]) for a, b in zip(joined["first"], joined["second"], strict=True)]
+    joined = pairs.loc[pairs["verdict"].ne(DIFFERENT), ["first", "second"]]
+    edges = joined.apply(lambda names: names.map(position)).to_numpy().tolist()
     found = sorted(sorted(clique) for clique in nx.find_cliques(nx.Graph(edges)))
-    rows = [
-        (number, ranks["solver"][i], ranks["average_rank"][i])
-        for number, clique in enumerate(found)
-        for i in clique
-    ]
+    rows = [(number, *ranks.loc[i, columns[1:]]) for number, clique in enumerate(found) for i in clique]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -222,7 +217,7 @@ def _why_not(results: Results, ratios: pd.DataFrame, n_blocks: int) -> str:
         return f"Friedman's test is for {MIN_SOLVERS} solvers or more"
     fewest = fewest_pairs(ALPHA)
     if n_blocks < fewest:
-        shared = count_text(n_blocks, "instance")
+        shared = f"{n_blocks} instance{'s' * (n_blocks != 1)}"
         return f"all solvers have a placement on {shared}, and a test needs {fewest} or more"
     return ""
 

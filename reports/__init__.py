@@ -1,4 +1,10 @@
-"""What the numbers say: ratios, guarantees, profiles, figures, and the page that shows them."""
+"""Reports of benchmark runs.
+
+The names in ``__all__`` are the public API; everything else may change without notice. ``write_report``
+writes the report of a run. The other functions take the ``Results`` of a run, which
+``slimbench.bench.load_results`` reads, and return a frame; ``pair_summary`` takes the frame of
+``solver_pair``, and ``friedman_test`` returns a record.
+"""
 
 from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.reports.pages.page import write_report

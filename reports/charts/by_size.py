@@ -1,4 +1,4 @@
-"""How ratio, latency and time change with the size of what is solved."""
+"""Figures of ratio, latency and time against the size of instances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the live figures draw: a row for each solver and instance, with what the page's filters select by."""
+"""Data of the filtered figures: a row for each solver and instance."""
 
 from __future__ import annotations
 

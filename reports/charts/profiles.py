@@ -1,4 +1,4 @@
-"""Curves of shares of instances: how often a solver is good enough, and how often fast enough."""
+"""Figures of performance profiles of ratios and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How all figures look: colour, mark and dash of each solver, axes stretched towards the optimum."""
+"""Style of all figures: colours, marks and dashes of solvers, axes, filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratio against time, with the front of solvers that no other one beats in both."""
+"""Figure of ratio against time, with the Pareto front."""
 
 from __future__ import annotations
 

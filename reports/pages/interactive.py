@@ -1,4 +1,4 @@
-"""What the page's script works on: specifications and data of figures, values of filters, rows of runs."""
+"""Data of the page's script: specifications and sources of figures, filters, rows of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing else, Markdown, figures, and the data behind them."""
+"""The report of a run: an HTML page that works offline, Markdown, figures and their data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from slimbench.reports.pages.interactive import interactive
 from slimbench.reports.pages.section import FIGURES, Section
 from slimbench.reports.pages.sections import sections
 from slimbench.reports.pages.summary import summary
-from slimbench.reports.pages.worst_placement import inside
+from slimbench.reports.pages.worst_placement import worst_placement
 from slimbench.reports.statistics.frames import statistics_of
+from slimbench.reports.statistics.once import remembering
 from slimbench.reports.tables.latex import latex_table
 from slimbench.reports.tables.shown import provenance
 from slimbench.reports.templates.templating import page_environment
@@ -48,11 +49,12 @@ def write_report(results: Results, folder: Path, out: Path | None = None) -> Pat
         If a file cannot be written.
     """
     out = out or folder
+    results = remembering(results)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):  # rather than find out after all the work
             pass
-        figures = [*charts(results), *inside(results, folder)]
+        figures = [*charts(results), *worst_placement(results, folder)]
         parts = sections(results)
         content = {
             "name": results.name,

@@ -1,4 +1,4 @@
-"""The report from top to bottom: its sections, worst things first."""
+"""Sections of the report and their texts, worst things first."""
 
 from __future__ import annotations
 

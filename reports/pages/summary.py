@@ -1,4 +1,4 @@
-"""What the run says at a glance: the best heuristic's worst case first, then what it rests on."""
+"""Head of the report: headline, sentences and tiles."""
 
 from __future__ import annotations
 

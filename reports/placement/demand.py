@@ -1,4 +1,4 @@
-"""What users ask for: how often each expert is called."""
+"""Figure of the demand: how often each expert is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of an instance: servers, users, and what lies between them."""
+"""Map of an instance: servers, users, fastest links, wires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What placements mean to users and servers: latency of each user, bytes on each server."""
+"""Figures of latency by user and bytes by server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the solvers kept their promises: declared guarantees, claimed bounds, claimed optima."""
+"""Audit of declared guarantees, claimed bounds and claimed optima."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def guarantee_audit(results: Results) -> pd.DataFrame:
     """
     runs = with_ratios(results)
     runs = runs[runs["guarantee_claim"].ne("")]
-    rows = [_judge_claim(own) for _, own in runs.groupby(["solver", "guarantee_claim"], sort=False)]
+    rows = [_audit_row(own) for _, own in runs.groupby(["solver", "guarantee_claim"], sort=False)]
     table = pd.DataFrame(rows, columns=pd.Index(_COLUMNS))
     return table.sort_values(
         "verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable"
@@ -110,7 +110,7 @@ def _broken_claims(results: Results) -> list[dict[str, Any]]:
     return rows
 
 
-def _judge_claim(runs: pd.DataFrame) -> dict[str, Any]:
+def _audit_row(runs: pd.DataFrame) -> dict[str, Any]:
     first = runs.iloc[0]
     applicable = runs[runs["guarantee_ratio"].notna()]
     expected = bool(first["guarantee_expected"])
@@ -148,7 +148,7 @@ def _single_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _expected_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each instance judged on the mean over its seeds, by one-sided t limits.
+    """A case for each instance: the mean over its seeds, with one-sided t limits.
 
     That the claim holds must be shown on every instance, each at 95 % (an intersection-union test). One
     violated instance refutes it, so the limits for that share the 5 % among the instances (Bonferroni).

@@ -1,4 +1,4 @@
-"""Solvers in pairs on the same instances: who saves more, how often, and whether that may be chance.
+"""Paired comparisons of solvers: wins, Wilcoxon's and Friedman's tests, average ranks.
 
 What is compared is the ratio (medians over repeats). All ratios on one instance are quotients by the same
 optimum, so who is ahead there is certain even where the optimum is open. Savings that differ by less

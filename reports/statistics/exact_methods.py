@@ -1,4 +1,4 @@
-"""Exact methods side by side, and what each reduction of their models is worth."""
+"""Exact methods compared: claims, times, models, disagreements, and effects of reductions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every statistic of a run, as its report and the CSV files beside it have them."""
+"""All statistics of a run, by the names of their CSV files."""
 
 from __future__ import annotations
 

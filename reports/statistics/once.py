@@ -1,10 +1,11 @@
-"""Statistics that are computed once for each run's results, however many tables and figures ask for them."""
+"""A cache of statistics, so that each is computed once for a run."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pandas as pd
 
@@ -12,17 +13,24 @@ from slimbench.bench.results import ratio_intervals
 from slimbench.bench.results.results import Results
 
 Statistic = TypeVar("Statistic")
+_KEPT: Final = "_statistics"
+
+
+def remembering(results: Results) -> Results:
+    """The same results, which keep each statistic that is taken of them; their frames must not change."""
+    copy = dataclasses.replace(results)
+    vars(copy)[_KEPT] = {}
+    return copy
 
 
 def once(function: Callable[[Results], Statistic]) -> Callable[[Results], Statistic]:
-    """Keep with the results what the function returned; a caller may change the frame that it gets.
-
-    Results are frozen, so frames in them must not be changed after a statistic of them is taken.
-    """
+    """Compute a statistic once for results that are ``remembering``; callers may change their frame of it."""
 
     @functools.wraps(function)
     def kept(results: Results) -> Statistic:
-        known = vars(results).setdefault("_statistics", {})
+        known = vars(results).get(_KEPT)
+        if known is None:
+            return function(results)
         if function not in known:
             known[function] = function(results)
         value: Statistic = known[function]

@@ -1,4 +1,4 @@
-"""Performance profiles: on which share of the instances a solver is good enough, or fast enough.
+"""Performance profiles of ratios and times.
 
 All shares are of all instances of the run: where a solver failed, or is not planned, it reaches nothing.
 

@@ -1,4 +1,4 @@
-"""How close to optimal, and how fast: tables by solver, ratios as intervals."""
+"""Ratios and times by instance, by solver and by K."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What placements are worth where they were planned on something else (docs/ROBUSTNESS.md)."""
+"""Generalisation ratios of placements planned on another instance (docs/ROBUSTNESS.md)."""
 
 from __future__ import annotations
 

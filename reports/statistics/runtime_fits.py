@@ -1,4 +1,4 @@
-"""How a solver's time grows with the size of the instance."""
+"""Power laws of run time against the number of activations."""
 
 from __future__ import annotations
 

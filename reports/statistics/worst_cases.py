@@ -1,4 +1,4 @@
-"""The worst that each solver did, and the command that does it again."""
+"""Lowest ratio of each solver, and the command that repeats that run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's tables for a paper: LaTeX tabulars in the style of booktabs, in ASCII alone."""
+"""LaTeX tabulars in the style of booktabs, in ASCII alone."""
 
 from __future__ import annotations
 

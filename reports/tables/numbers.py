@@ -1,4 +1,4 @@
-"""Numbers as text: ratios never rounded to their own advantage, times with a unit."""
+"""Formats of numbers: ratios rounded against the solver, times with a unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as text, made of a frame and a list of columns; templates and LaTeX show them."""
+"""Tables: cells of text made of a frame and a list of columns."""
 
 from __future__ import annotations
 

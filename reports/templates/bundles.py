@@ -1,4 +1,4 @@
-"""The JavaScript libraries that a page carries with it, so that it works from disk and without a network."""
+"""JavaScript libraries that a page carries, so that it works offline."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def scaling(
     points = known.mark_point(filled=True, opacity=0.4, size=24).encode(
         x=x,
         y=y,
-        tooltip=[alt.Tooltip("solver:N"), alt.Tooltip("instance:N"), alt.Tooltip("activations:Q"),
+        tooltip=["solver:N", "instance:N", "activations:Q",
                  alt.Tooltip("runtime_s:Q", format=".3~s")],
         **look,
     )  # fmt: skip

@@ -146,7 +146,7 @@ def _steps(
         .encode(x="last:Q", x2=alt.value("width"), y="final:Q", **look)
     )
     tooltip = [
-        alt.Tooltip("solver:N"),
+        "solver:N",
         alt.Tooltip("share:Q", format=".1%"),
         alt.Tooltip(f"{field}:Q", format=".4g"),
     ]

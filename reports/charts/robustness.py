@@ -65,11 +65,10 @@ def _chart(kind: str, table: pd.DataFrame, results: Results, names: Mapping[str,
     return Chart(
         f"robustness_{kind}",
         f"Generalisation ratio by {AXES[kind]}: {extent}",
-        f"Higher is better. The solver planned on what the axis says, and its placement is evaluated on the "
-        f"instance: saving ÷ the instance's optimal saving, the median over seeds and repeats of the ratio's "
-        f"lower end. A bar reaches up to what is possible where the optimum is open; the band runs "
-        f"from the least to the greatest over the seeds. “{ITSELF[kind]}”: planned on the instance itself."
-        f"{more}",
+        "Higher is better. The solver planned on what the axis says, and its placement is evaluated on the "
+        "instance: saving ÷ the instance's optimal saving, the median over seeds and repeats of the ratio's "
+        "lower end. A bar reaches up to what is possible where the optimum is open; the band runs from the "
+        f"least to the greatest over the seeds. “{ITSELF[kind]}”: planned on the instance itself.{more}",
         data.drop(columns=["order"]),
         _panels(f"robustness_{kind}", drawn, amounts, AXES[kind], list(names.values()), worst),
         {f"robustness_{kind}": rows},

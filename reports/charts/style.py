@@ -56,7 +56,7 @@ def solver_lines(
     y: alt.Y,
     limits: tuple[str, str],
     solvers: Sequence[str],
-    tooltip: Sequence[alt.Tooltip],
+    tooltip: Sequence[alt.Tooltip | str],
 ) -> list[alt.Chart]:
     """A line and marks for each solver, with bars from one limit to the other where there are limits."""
     look = solver_look(solvers, lines=True)
@@ -65,7 +65,7 @@ def solver_lines(
         rows.mark_line(strokeWidth=1.8).encode(x=x, y=y, **look),
         bars.encode(x=x, y=f"{limits[0]}:Q", y2=f"{limits[1]}:Q", color=look["color"]),
         rows.mark_point(filled=True, size=45).encode(
-            x=x, y=y, tooltip=[alt.Tooltip("solver:N"), *tooltip], **solver_look(solvers, lines=False)
+            x=x, y=y, tooltip=["solver:N", *tooltip], **solver_look(solvers, lines=False)
         ),
     ]
 

@@ -32,8 +32,7 @@ def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
     instances = drawn.mark_point(filled=True, opacity=0.3, size=22).encode(
         x=x,
         y=y,
-        tooltip=[alt.Tooltip(f"{name}:N") for name in ("solver", "instance", "ratio")]
-        + [alt.Tooltip("runtime_s:Q", format=".3~s")],
+        tooltip=["solver:N", "instance:N", "ratio:N", alt.Tooltip("runtime_s:Q", format=".3~s")],
         **look,
     )
     wholes = (
@@ -60,7 +59,7 @@ def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
     marks = wholes.mark_point(filled=True, size=150, stroke="#1b1f24", strokeWidth=1, opacity=1).encode(
         x=x,
         y=y,
-        tooltip=[alt.Tooltip("solver:N"), alt.Tooltip("gap_low:Q", title="1 - ratio", format=".4f"),
+        tooltip=["solver:N", alt.Tooltip("gap_low:Q", title="1 - ratio", format=".4f"),
                  alt.Tooltip("runtime_s:Q", format=".3~s"), alt.Tooltip("n:Q", title="instances")],
         **look,
     )  # fmt: skip
@@ -71,7 +70,7 @@ def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
         .transform_window(before="lag(least)", sort=[alt.SortField("runtime_s"), alt.SortField("gap_low")])
         .transform_filter("datum.before == null || datum.gap_low < datum.before")
         .mark_line(interpolate="step-after", strokeDash=[4, 3], color="#777777", strokeWidth=1.5)
-        .encode(x=x, y=y, order=alt.Order("runtime_s:Q"))
+        .encode(x=x, y=y, order="runtime_s:Q")
     )
     data = rows[known][["solver", "instance", "runtime_s", "gap_low", "gap_high", "ratio"]]
     return Chart(

@@ -138,10 +138,9 @@ LAYOUT: Final[tuple[tuple[str, str, tuple[Described, ...]], ...]] = (
     ("comparisons", "Solvers in pairs", (
         Described(
             "pairwise", "Solvers in pairs",
-            "Wins, ties (to 1e-6) and losses of the first by its ratio, over the instances on which "
-            "both have a placement; who is ahead is certain even where the optimum is open, as "
-            "both are measured against the same. p by Wilcoxon's signed-rank test, corrected by Holm "
-            "for all pairs.",
+            "Wins, ties (to 1e-6) and losses of the first by its ratio, over the instances on which both "
+            "have a placement; who is ahead is certain even where the optimum is open, as both are measured "
+            "against the same. p by Wilcoxon's signed-rank test, corrected by Holm for all pairs.",
         ),
         Described(
             RANKS, "Average ranks",
@@ -152,22 +151,20 @@ LAYOUT: Final[tuple[tuple[str, str, tuple[Described, ...]], ...]] = (
     ("exact", "Exact methods", (
         Described(
             "exact_methods", "Exact methods",
-            "Root gap = bound at the root node ÷ best known saving - 1: what is left to branch and "
-            "bound, 0 if the root closes the gap; a median, as are nodes (of CP-SAT: branches), "
-            "rows and columns of the model. Claimed: optima, each on the word of this call alone. Time "
-            "to claim is a geometric mean shifted by 1 s, in which an instance without an optimum counts "
-            "with its time limit; ÷ fastest is the geometric mean "
-            "of that time over the fastest call's on the same instance, so calls on different "
-            "instances can be compared. Disagreements are instances on which a claimed optimum differs "
-            "from another's, or a bound lies below a verified saving; there must be none.",
+            "Root gap = bound at the root node ÷ best known saving - 1: what is left to branch and bound, 0 "
+            "if the root closes the gap; a median, as are nodes (of CP-SAT: branches), rows and columns of "
+            "the model. Claimed: optima, each on the word of this call alone. Time to claim is a geometric "
+            "mean shifted by 1 s, in which an instance without an optimum counts with its time limit; ÷ "
+            "fastest is the geometric mean of that time over the fastest call's on the same instance, so "
+            "calls on different instances can be compared. Disagreements are instances on which a claimed "
+            "optimum differs from another's, or a bound lies below a verified saving; there must be none.",
         ),
         Described(
             "reductions", "Reductions",
-            "The same call with all reductions of the model, then without some: how many times the "
-            "rows, columns, nodes and time of the first line, and the mean root gap, on the instances "
-            "that both ran. The costliest to leave out stands first, green where leaving it out costs "
-            "a tenth or more, amber where it gains as much. Where no model changed, a time other than "
-            "1 is noise.",
+            "The same call with all reductions of the model, then without some: how many times the rows, "
+            "columns, nodes and time of the first line, and the mean root gap, on the instances that both "
+            "ran. The costliest to leave out stands first, green where leaving it out costs a tenth or "
+            "more, amber where it gains as much. Where no model changed, a time other than 1 is noise.",
         ),
     )),
     ("references", "References", (

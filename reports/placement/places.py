@@ -50,7 +50,7 @@ def place_map(seen: Inspection) -> Chart | None:
     frame["name"] = frame["name"].map(labels(dict.fromkeys(frame["name"])))
     x, y, width, height = metre_axes(places, SIDE)
     base = alt.Chart(alt.NamedData(SOURCE)).encode(x=x, y=y)
-    where = [alt.Tooltip("name:N"), alt.Tooltip("x_m:Q", format=",.1f"), alt.Tooltip("y_m:Q", format=",.1f")]
+    where = ["name:N", alt.Tooltip("x_m:Q", format=",.1f"), alt.Tooltip("y_m:Q", format=",.1f")]
     colour, latencies_shown = _user_colours(seen)
     squares = (
         base.transform_filter("datum.kind == 'server'")

@@ -90,7 +90,7 @@ def stored(seen: Inspection) -> Chart | None:
     )
     bars = base.mark_bar(stroke="#ffffff", strokeWidth=0.5).encode(
         x=alt.X("used_bytes:Q", title="bytes", axis=alt.Axis(labelExpr=BYTES), stack="zero"),
-        detail=alt.Detail("model:N"),
+        detail="model:N",
         color=_placement_colours(names, alt.Color, COLOURS, nothing=False),
         tooltip=["server:N", "placement:N", "model:N", "experts:Q", "used_bytes:Q", "capacity_bytes:Q"],
     )

@@ -20,18 +20,12 @@ def ratio_text(low: float, high: float) -> str:
 
     A point is rounded down, so that 1.0000 means reached.
     """
-    if math.isnan(low):
-        return NOTHING
-    first = _rounded(low, ROUND_FLOOR)
-    return first if low == high else f"{first}{DASH}{_rounded(high, ROUND_CEILING)}"
+    return _interval(low, high, _rounded(low, ROUND_FLOOR))
 
 
 def factor_text(low: float, high: float) -> str:
     """The same for a factor of at least 1, which is better the smaller it is: a point is rounded up."""
-    if math.isnan(low):
-        return NOTHING
-    last = _rounded(high, ROUND_CEILING)
-    return last if low == high else f"{_rounded(low, ROUND_FLOOR)}{DASH}{last}"
+    return _interval(low, high, _rounded(high, ROUND_CEILING))
 
 
 def signed_text(value: float) -> str:
@@ -155,7 +149,15 @@ def count_text(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def _interval(low: float, high: float, point: str) -> str:
+    if low == high or math.isnan(low):
+        return point
+    return f"{_rounded(low, ROUND_FLOOR)}{DASH}{_rounded(high, ROUND_CEILING)}"
+
+
 def _rounded(value: float, direction: str) -> str:
+    if math.isnan(value):
+        return NOTHING
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     exact = Decimal(value) + (_NOISE if direction == ROUND_FLOOR else -_NOISE)

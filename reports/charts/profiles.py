@@ -28,11 +28,7 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
         .transform_window(share="cume_dist()", sort=[alt.SortField("gap")], groupby=["solver", "end"])
         .transform_filter(f"datum.gap < {NOT_REACHED}")
     )
-    end = alt.Opacity(
-        "end:O",
-        scale=alt.Scale(domain=["gap_low", "gap_high"], range=[1, 0.35]),
-        legend=None,
-    )
+    end = alt.Opacity("end:O", scale=alt.Scale(domain=["gap_low", "gap_high"], range=[1, 0.35]), legend=None)
     drawing = _steps(
         curves,
         "gap",
@@ -145,10 +141,6 @@ def _steps(
         .mark_rule(strokeWidth=2, clip=True)
         .encode(x="last:Q", x2=alt.value("width"), y="final:Q", **look)
     )
-    tooltip = [
-        "solver:N",
-        alt.Tooltip("share:Q", format=".1%"),
-        alt.Tooltip(f"{field}:Q", format=".4g"),
-    ]
+    tooltip = ["solver:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip(f"{field}:Q", format=".4g")]
     points = curves.mark_point(opacity=0, size=80).encode(x=x, y=y, tooltip=tooltip)
     return style.filtered(alt.layer(lines, ends, points).properties(width=style.WIDTH, height=style.HEIGHT))

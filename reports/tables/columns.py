@@ -24,16 +24,7 @@ from slimbench.reports.tables.numbers import (
     tally_text,
     times_text,
 )
-from slimbench.reports.tables.tables import (
-    Column,
-    count,
-    failed,
-    interval,
-    name,
-    seconds,
-    share_of,
-    words,
-)
+from slimbench.reports.tables.tables import Column, count, failed, interval, name, seconds, share_of, words
 
 SAVING_DIGITS: Final = 6
 FACTOR_DIGITS: Final = 4

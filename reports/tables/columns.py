@@ -94,8 +94,7 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     "worst_cases": (
         _SOLVER,
         Column(
-            "lowest ratio",
-            ("ratio_low", "ratio_high", "n_unplaced", "n_ended"),
+            "lowest ratio", ("ratio_low", "ratio_high", "n_unplaced", "n_ended"),
             lambda low, high, none, ended: "no placement" if none == ended else ratio_text(low, high),
             lambda *of: "number bad" if of[2] == of[3] else "number",
         ),
@@ -104,9 +103,7 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("run", ("run_id",), href=lambda run: f"#run-{run}"),
         Column("status", ("status",), lambda status: status.replace("_", " "), "text"),
         Column(
-            "failed runs",
-            ("n_failed", "n_ended"),
-            lambda n, of: f"{n} of {of}",
+            "failed runs", ("n_failed", "n_ended"), lambda n, of: f"{n} of {of}",
             lambda n, _: "number bad" if n else "number",
         ),
         words("command", "command that makes it again"),
@@ -154,17 +151,14 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         _SOLVER, count("n_instances", "instances"), failed("n_untimed", "without a time"),
         count("n_sizes", "sizes"), Column("fewest activations", ("activations_min",), tally_text),
         Column("most activations", ("activations_max",), tally_text),
-        Column(
-            "exponent (95 % interval)", ("exponent", "exponent_low", "exponent_high"), estimate_text
-        ),
+        Column("exponent (95 % interval)", ("exponent", "exponent_low", "exponent_high"), estimate_text),
         seconds("seconds_at_max", "fitted time at the most"),
     ),
     "pareto_front": (
         _SOLVER, count("n_instances", "instances"), interval("ratio", "geo. mean of the ratio"),
         seconds("seconds", "shifted geo. mean of time"),
         Column(
-            "Pareto front", ("on_front",),
-            lambda front: "on the front" if front else "dominated",
+            "Pareto front", ("on_front",), lambda front: "on the front" if front else "dominated",
             lambda front: "good" if front else "text",
         ),
     ),

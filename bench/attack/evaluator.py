@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Status
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.messages import Status
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call, parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import ENUMERATION, Reference, reference_of
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.brute_force import placement_count
@@ -103,14 +102,11 @@ class Evaluator:
 
     def evaluate(self, instance: Instance) -> Verdict:
         """Run both on an instance and hold what the solver says against the optimum."""
-        file = self._folder / "instance.npz"
-        write_instance(instance, file)
+        write_instance(instance, self._folder / "instance.npz")
         reference_call = self._reference_call(instance)
         # plugins take no part in the proof
-        proof = self._run(file, instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
-        outcome = self._run(file, instance, self._call, self._plugin_files, self._time_limit_s)
-        proof_row = verified(instance, proof)
-        row = verified(instance, outcome)
+        proof_row, proof = self._run(instance, reference_call, (), REFERENCE_TIME_LIMIT_S)
+        row, outcome = self._run(instance, self._call, self._plugin_files, self._time_limit_s)
         # Of the solver only the placement counts here, so that its own bound proves nothing.
         rows = [
             _as_run(instance, reference_call, proof_row),
@@ -149,28 +145,19 @@ class Evaluator:
         return None if declared is None or declared.expected else row["guarantee_ratio"]
 
     def _run(
-        self,
-        file: Path,
-        instance: Instance,
-        call: Call,
-        plugin_files: tuple[str, ...],
-        time_limit_s: float,
-    ) -> Outcome:
-        self._workers.submit(
-            Job(
-                key=0,
-                instance_file=str(file),
-                shape=Shape.of(instance),
-                solver=call.label,
-                plugin_files=plugin_files,
-                seed=self._seed,
-                time_limit_s=time_limit_s,
-                memory_limit_mb=self._memory_limit_mb,
-                threads=1,
-                log_file=str(self._folder / "log"),
-            )
+        self, instance: Instance, call: Call, plugin_files: tuple[str, ...], time_limit_s: float
+    ) -> tuple[dict[str, Any], Outcome]:
+        return run_once(
+            self._workers,
+            self._folder,
+            instance,
+            call,
+            time_limit_s=time_limit_s,
+            memory_limit_mb=self._memory_limit_mb,
+            seed=self._seed,
+            plugin_files=plugin_files,
+            instance_file=self._folder / "instance.npz",
         )
-        return next(iter(self._workers.collect()))
 
 
 def _as_run(instance: Instance, call: Call, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,10 @@ from typing import Annotated
 import typer
 
 from slimbench.bench.cli.options import CALL_HELP, FAILED, InstanceFile, Json, Plugins, print_result
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job
-from slimbench.bench.isolation.workers import run_alone
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import ENUMERATION, Level
 from slimbench.instances import read_instance, write_placement
 
@@ -34,22 +32,19 @@ def solve(
     """Run one solver on one instance, isolated and verified as in a suite."""
     problem = read_instance(instance)
     call = parse_call(solver, find_solvers(plugin or []))
-    with tempfile.TemporaryDirectory() as folder:
-        job = Job(
-            key=0,
-            instance_file=str(instance),
-            shape=Shape.of(problem),
-            solver=call.label,
-            plugin_files=tuple(str(path) for path in plugin or []),
-            seed=seed,
+    with tempfile.TemporaryDirectory() as folder, Workers(forked=True) as workers:
+        result, outcome = run_once(
+            workers,
+            Path(folder),
+            problem,
+            call,
             time_limit_s=time_limit,
             memory_limit_mb=memory_limit,
-            threads=1,
-            log_file=str(Path(folder, "log")),
+            seed=seed,
+            plugin_files=plugin or (),
+            instance_file=instance,
         )
-        outcome = run_alone(job)
         log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
-    result = verified(problem, outcome)
     placed = result.pop("placement") is not None
     del result["trajectory"]  # pages of numbers; a suite keeps them
     if out is not None and placed and outcome.placement is not None:

@@ -118,10 +118,3 @@ def _clean_up(run: RunUnderWay) -> None:
         run.group.remove()
     if run.pid is not None:
         shutil.rmtree(run.job.temporary_folder(run.pid), ignore_errors=True)
-
-
-def run_alone(job: Job) -> Outcome:
-    """One run under the same isolation and limits as in a suite."""
-    with Workers(forked=True) as workers:
-        workers.submit(job)
-        return next(iter(workers.collect()))

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, PackedPlacement
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.messages import PackedPlacement
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.library.records import best_of, refutations, with_best, with_bound
 from slimbench.bench.plugins.plugin import Call
 from slimbench.bench.plugins.versions import code_version
-from slimbench.bench.plugins.warm_up import Shape
-from slimbench.instances import Instance, write_instance
+from slimbench.instances import Instance
 from slimbench.instances.library.changes import change_entry, check_writable, today
 from slimbench.instances.library.index import Bound, Entry
 from slimbench.instances.library.library import Library
@@ -73,7 +72,16 @@ def update(
         for entry in entries:
             instance = library.instance(entry)
             for call in calls:
-                row = verified_run(workers, folder, instance, call, time_limit_s, plugin_files, seed)
+                row, _ = run_once(
+                    workers,
+                    folder,
+                    instance,
+                    call,
+                    time_limit_s=time_limit_s,
+                    memory_limit_mb=MEMORY_LIMIT_MB,
+                    seed=seed,
+                    plugin_files=plugin_files,
+                )
                 before, after = _recorded(library.folder, entry.name, instance, call, row)
                 yield Attempt(
                     before=before,
@@ -84,34 +92,6 @@ def update(
                     runtime_s=row["runtime_s"],
                     contradictions=refutations(before, after),
                 )
-
-
-def verified_run(
-    workers: Workers,
-    folder: Path,
-    instance: Instance,
-    call: Call,
-    time_limit_s: float,
-    plugin_files: Sequence[Path] = (),
-    seed: int = 0,
-) -> dict[str, Any]:
-    """One run in isolation: the result columns of ``verification.verified``. ``folder`` is for its files."""
-    file = folder / "instance.npz"
-    write_instance(instance, file)
-    job = Job(
-        key=0,
-        instance_file=str(file),
-        shape=Shape.of(instance),
-        solver=call.label,
-        plugin_files=tuple(str(path) for path in plugin_files),
-        seed=seed,
-        time_limit_s=time_limit_s,
-        memory_limit_mb=MEMORY_LIMIT_MB,
-        threads=1,
-        log_file=str(folder / "log"),
-    )
-    workers.submit(job)
-    return verified(instance, next(iter(workers.collect())))
 
 
 def _recorded(

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from slimbench.bench.execution.run_once import run_once
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.library.records import record_fault, reference_of_entry
-from slimbench.bench.library.update import verified_run
+from slimbench.bench.library.update import MEMORY_LIMIT_MB
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.formulations import ContradictionError
@@ -53,7 +54,9 @@ def faults_of(library: Library, entries: Iterable[Entry], *, solve: bool = False
 def _solved_otherwise(workers: Workers, folder: Path, entry: Entry, instance: Instance) -> str | None:
     """Why a solve disagrees with the records; None where it agrees."""
     call = parse_call(SOLVER, find_solvers())
-    row = verified_run(workers, folder, instance, call, SOLVE_LIMIT_S)
+    row, _ = run_once(
+        workers, folder, instance, call, time_limit_s=SOLVE_LIMIT_S, memory_limit_mb=MEMORY_LIMIT_MB
+    )
     known = entry.best.saving_s if entry.best else 0.0
     if row["status"] != "ok" or row["termination"] != "optimal":
         return f"{SOLVER} claims no optimum in {SOLVE_LIMIT_S:g} s ({row['status']}: {row['message']})"

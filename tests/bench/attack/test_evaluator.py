@@ -116,4 +116,4 @@ def test_a_placement_above_the_references_bound_is_a_contradiction(tried, plugin
 
 def _with_plugin(run, file):
     """Every run with a plugin loaded; the reference takes none otherwise."""
-    return lambda self, path, instance, call, _, limit: run(self, path, instance, call, (file,), limit)
+    return lambda self, instance, call, _, limit: run(self, instance, call, (file,), limit)

@@ -307,8 +307,10 @@ def test_nothing_survives_a_coordinator_that_is_killed(plugin, job, tmp_path, wa
     script = tmp_path / "coordinator.py"
     script.write_text(
         "import sys, msgspec\nfrom slimbench.bench.isolation.messages import decode_job\n"
-        "from slimbench.bench.isolation.workers import run_alone\n"
-        "run_alone(decode_job(bytes.fromhex(sys.argv[1])))\n"
+        "from slimbench.bench.isolation.workers import Workers\n"
+        "with Workers(forked=True) as workers:\n"
+        "    workers.submit(decode_job(bytes.fromhex(sys.argv[1])))\n"
+        "    next(workers.collect())\n"
     )
     with subprocess.Popen([sys.executable, script, encode(hanging).hex()]) as coordinator:
         wait_until(note.exists)

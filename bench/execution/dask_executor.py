@@ -21,7 +21,7 @@ from slimbench.bench.execution.errors import ExecutorError
 from slimbench.bench.execution.machine import describe_machine
 from slimbench.bench.isolation.messages import Guaranteed, Job, Status
 from slimbench.bench.isolation.outcome import Outcome
-from slimbench.bench.isolation.trajectory import Trail
+from slimbench.bench.isolation.trajectory import IncumbentLog
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.versions import neighbours, own_sources
 
@@ -151,7 +151,7 @@ class DaskExecutor:
 
 def _lost(job: Job, message: str) -> Outcome:
     status: Status = "crashed"
-    nothing: tuple[Any, ...] = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0)
+    nothing: tuple[Any, ...] = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), IncumbentLog(), 0.0)
     return Outcome(job, status, message, *nothing)
 
 

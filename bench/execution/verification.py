@@ -122,11 +122,11 @@ def _trajectory(
     count = min(POINTS, max(MIN_EVALUATED, EVALUATED_ACTIVATIONS // max(1, instance.n_activations)))
     savings = [
         (seconds, evaluate(instance, placement).saving_s)
-        for seconds, packed in thinned(outcome.trail.placements, count)
+        for seconds, packed in thinned(outcome.incumbents.placements, count)
         if (placement := _feasible(instance, packed)[0]) is not None
     ]
     least_s = -math.inf if bound_saving_s is None else bound_saving_s  # raised to what its placement saves
-    bounds = [(seconds, max(bound, least_s)) for seconds, bound in outcome.trail.bounds]
+    bounds = [(seconds, max(bound, least_s)) for seconds, bound in outcome.incumbents.bounds]
     if outcome.status == "ok":
         if saving_s is not None:
             savings.append((outcome.runtime_s, saving_s))

@@ -130,7 +130,7 @@ def _load(job: Job) -> None:
     gc.disable()
     with contextlib.suppress(PluginError), no_library():
         solver = job.solver
-        if job.sight:  # policies plan by a solver; their own moves take the kernels of ``slim-sweep``
+        if job.observation:  # policies plan by a solver; their own moves take the kernels of ``slim-sweep``
             solver = parse_policy(job.solver, find_policies()).parameters.get("solver", "slim-sweep")
         call = parse_call(solver, find_solvers())
         if call.solver.function.__module__.startswith("slimbench."):  # any other may raise, or never end

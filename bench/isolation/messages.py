@@ -47,7 +47,7 @@ class PackedPlacement(msgspec.Struct, frozen=True):
         return Placement(np.unpackbits(bits, count=count).reshape(self.shape).astype(np.bool_))
 
 
-class Sight(msgspec.Struct, frozen=True):
+class ObservationMessage(msgspec.Struct, frozen=True):
     """An ``Observation`` as it goes to a worker: instances as files, of the periods it may know alone."""
 
     sees: Sees
@@ -96,7 +96,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     cpu_limit_s: float | None = None
     cores: tuple[int, ...] = ()
     control_group: str | None = None
-    sight: Sight | None = None
+    observation: ObservationMessage | None = None
 
     def temporary_folder(self, pid: int) -> Path:
         """Where the solver and its programs put temporary files, beside the log; removed with the worker."""

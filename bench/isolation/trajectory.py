@@ -21,7 +21,7 @@ Step = tuple[float, float | None, float | None]  # seconds, best saving, least b
 
 
 @dataclass
-class Trail:
+class IncumbentLog:
     """What a run has reported so far, thinned as it grows.
 
     Attributes
@@ -33,14 +33,24 @@ class Trail:
     placements: list[tuple[float, PackedPlacement]] = field(default_factory=list)
     bounds: list[tuple[float, float]] = field(default_factory=list)
 
+    @property
+    def placement(self) -> PackedPlacement | None:
+        """The last one."""
+        return self.placements[-1][1] if self.placements else None
+
+    @property
+    def bound(self) -> float | None:
+        """The least one."""
+        return self.bounds[-1][1] if self.bounds else None
+
     def add(self, seconds: float, placement: PackedPlacement | None, bound: float | None) -> None:
-        """Take a report."""
-        if placement is not None and not (self.placements and self.placements[-1][1] == placement):
+        """Keep a report; a bound that is not finite is ignored."""
+        if placement is not None and placement != self.placement:
             self.placements.append((seconds, placement))
             most = min(POINTS, max(3, PLACEMENT_BYTES // max(1, len(placement.bits))))
             if len(self.placements) > most:
                 self.placements = thinned(self.placements, most * 3 // 4)
-        if bound is not None and not (self.bounds and bound >= self.bounds[-1][1]):
+        if bound is not None and math.isfinite(bound) and (self.bound is None or bound < self.bound):
             self.bounds.append((seconds, bound))
             if len(self.bounds) > POINTS:
                 self.bounds = thinned(self.bounds, POINTS * 3 // 4)

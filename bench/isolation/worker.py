@@ -23,9 +23,9 @@ from slimbench.bench.isolation.messages import (
     Guaranteed,
     Incumbent,
     Job,
+    ObservationMessage,
     PackedPlacement,
     Ready,
-    Sight,
     Status,
     WorkerMessage,
     encode,
@@ -69,7 +69,7 @@ def run_job(job: Job, channel: Connection) -> None:
         channel.send_bytes(encode(message))
 
     try:
-        prepared = _prepared_decision(job, job.sight) if job.sight else _prepared_run(job)
+        prepared = _prepared_decision(job, job.observation) if job.observation else _prepared_run(job)
     except (PluginError, InstanceError, SolverError) as error:
         send(failed("error", _joined(str(error))))
         return
@@ -133,19 +133,19 @@ def _prepared_run(job: Job) -> _Prepared:
     )
 
 
-def _prepared_decision(job: Job, sight: Sight) -> _Prepared:
+def _prepared_decision(job: Job, message: ObservationMessage) -> _Prepared:
     call = parse_policy(job.solver, find_policies(Path(f) for f in job.plugin_files))
     seen = Observation(
-        sees=sight.sees,
-        period=sight.period,
-        n_periods=sight.n_periods,
-        instances=tuple(map(read_instance, sight.instance_files)),
-        tokens=sight.tokens,
-        held=sight.held.unpack(),
-        capacities_bytes=frozen(sight.capacities_bytes, np.int64),
-        expert_bytes=frozen(sight.expert_bytes, np.int64),
-        cloud_s_per_byte=sight.cloud_s_per_byte,
-        neighbour_s_per_byte=sight.neighbour_s_per_byte,
+        sees=message.sees,
+        period=message.period,
+        n_periods=message.n_periods,
+        instances=tuple(map(read_instance, message.instance_files)),
+        tokens=message.tokens,
+        held=message.held.unpack(),
+        capacities_bytes=frozen(message.capacities_bytes, np.int64),
+        expert_bytes=frozen(message.expert_bytes, np.int64),
+        cloud_s_per_byte=message.cloud_s_per_byte,
+        neighbour_s_per_byte=message.neighbour_s_per_byte,
     )
     return _Prepared(lambda context: call.policy(seen, context, **call.parameters))
 

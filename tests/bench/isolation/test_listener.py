@@ -144,7 +144,7 @@ def test_what_is_done_beyond_the_hard_limit_counts_for_nothing(run_of):
     assert (outcome.status, outcome.runtime_s) == ("time_limit", limit_s)
     assert outcome.message == f"killed {limit_s:g} s after its start, limit 1 s"
     assert (outcome.placement, outcome.bound_saving_s) == (NONE, 0.9)
-    assert [seconds for seconds, _ in outcome.trail.placements] == [limit_s]
+    assert [seconds for seconds, _ in outcome.incumbents.placements] == [limit_s]
 
 
 def test_what_a_thread_says_that_the_solver_left_behind_counts_for_nothing(run_of):

@@ -53,7 +53,7 @@ class AdaptiveRun:
         self.suite = file.suite
         known = find_policies(plugin_files)
         self._plugin_files = tuple(str(path.resolve()) for path in plugin_files)
-        try:
+        with file.locating():
             if policies:
                 self.calls = [parse_policy(text, known) for text in policies]
             else:
@@ -70,8 +70,6 @@ class AdaptiveRun:
                 for named in suite_sequences(self.suite, file.folder, data)
                 if not patterns or any(fnmatch.fnmatchcase(named.sequence.name, p) for p in patterns)
             ]
-        except SuiteError as error:
-            raise error.located(file.origin, file.text) from None
         if not self.sequences:
             raise SuiteError("nothing is selected", origin=file.origin)
 

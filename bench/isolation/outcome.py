@@ -1,12 +1,11 @@
-"""How a run ended, before anything it claims is checked."""
+"""The outcome of a run, before its claims are verified."""
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 from typing import Any, Final
 
-from slimbench.bench.isolation.messages import Ended, Guaranteed, Job, PackedPlacement, Status
+from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement, Status
 from slimbench.bench.isolation.trajectory import IncumbentLog
 
 EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")  # columns that come from the placement alone
@@ -14,7 +13,7 @@ EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")  # columns that c
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run's end.
+    """How a run ended, and what it claims.
 
     Attributes
     ----------
@@ -41,13 +40,3 @@ class Outcome:
     incumbents: IncumbentLog
     load_before: float
     machine: dict[str, str] | None = None
-
-
-def describe_exit(ended: Ended | None, expected: str) -> str:
-    """Why a worker ended that did not say so itself, before it returned what is expected of it."""
-    exit_code = ended.exit_code if ended else None
-    if exit_code is not None and exit_code < 0:
-        named = -exit_code in set(signal.Signals)  # few of the real-time signals are
-        name = signal.Signals(-exit_code).name if named else f"signal {-exit_code}"
-        return f"killed by {name} ({signal.strsignal(-exit_code)})"
-    return f"exited with code {exit_code} before it returned {expected}"

@@ -1,4 +1,4 @@
-"""A run under way: what its worker says, the limits that it has to keep, and what has come of it."""
+"""A run while it goes on: messages of its worker, its limits, and its outcome."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 import signal
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import psutil
 
 from slimbench.bench.isolation.cgroup import ControlGroup
-from slimbench.bench.isolation.limits import START_LIMIT_S, hard_limit_s, usage
 from slimbench.bench.isolation.messages import (
     Ended,
     Finished,
@@ -24,8 +23,35 @@ from slimbench.bench.isolation.messages import (
     Status,
     decode_worker,
 )
-from slimbench.bench.isolation.outcome import Outcome, describe_exit
+from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.trajectory import IncumbentLog
+
+START_LIMIT_S: Final = 120.0  # to import plugins and read the instance, before the clock starts
+
+
+def hard_limit_s(time_limit_s: float) -> float:
+    """When a run is killed: solvers overrun their deadline a little, and that is no reason to lose them."""
+    return time_limit_s + 0.5 + 0.1 * time_limit_s
+
+
+def usage(pid: int, children: set[psutil.Process]) -> tuple[float, float]:
+    """Seconds of CPU time and resident MiB of a process and all its descendants.
+
+    Parameters
+    ----------
+    children : set
+        Descendants seen before, which may have left the process since; new ones are added.
+    """
+    cpu_s = resident = 0.0
+    with contextlib.suppress(psutil.Error):
+        worker = psutil.Process(pid)
+        children.update(worker.children(recursive=True))
+        for process in (worker, *children):
+            with contextlib.suppress(psutil.Error):
+                resident += process.memory_info().rss
+                times = process.cpu_times()  # of itself, and of what it waited for
+                cpu_s += times.user + times.system + times.children_user + times.children_system
+    return cpu_s, resident / 2**20
 
 
 class Kill(NamedTuple):
@@ -180,7 +206,7 @@ class RunUnderWay:
             message = f"killed by the kernel, limit {self.job.memory_limit_mb:g} MB"
             killed = Kill("memory_limit", message, self._runtime_s())
         if killed is None:
-            killed = Kill("crashed", describe_exit(self.ended, "a placement"), self._runtime_s())
+            killed = Kill("crashed", _describe_exit(self.ended, "a placement"), self._runtime_s())
         return Finished(killed.status, killed.message, None, False, killed.runtime_s, self.cpu_s, 0.0, {})
 
     def _guarantee(self, finished: Finished) -> Guaranteed:
@@ -188,7 +214,7 @@ class RunUnderWay:
             return Guaranteed()
         if self.worker.guarantee is not None:
             return self.worker.guarantee
-        reason = self.killed.message if self.killed else describe_exit(self.ended, "a number")
+        reason = self.killed.message if self.killed else _describe_exit(self.ended, "a number")
         return Guaranteed(fault=f"its guarantee: {reason}")
 
     def _overdue(self) -> Kill:
@@ -216,3 +242,13 @@ def _kill_group(leader: int, alive: bool) -> None:
     if alive:  # it may not lead its group yet; of an ended one the number may be another's by now
         with contextlib.suppress(ProcessLookupError):
             os.kill(leader, signal.SIGKILL)
+
+
+def _describe_exit(ended: Ended | None, expected: str) -> str:
+    """Why a worker ended that did not say so itself, before it returned what is expected of it."""
+    exit_code = ended.exit_code if ended else None
+    if exit_code is not None and exit_code < 0:
+        named = -exit_code in set(signal.Signals)  # few of the real-time signals are
+        name = signal.Signals(-exit_code).name if named else f"signal {-exit_code}"
+        return f"killed by {name} ({signal.strsignal(-exit_code)})"
+    return f"exited with code {exit_code} before it returned {expected}"

@@ -58,60 +58,51 @@ def make_plan(
     SuiteError, InstanceError, PluginError
         If the suite, an instance or a solver is not what it must be, or nothing is selected.
     """
-    try:
-        return _make_plan(file, solvers, data, selection)
-    except SuiteError as error:
-        raise error.located(file.origin, file.text) from None
+    with file.locating():
+        suite = selection.changed(file.suite)
+        if selection.solvers:
+            measured = [parse_call(text, solvers) for text in selection.solvers]
+        else:
+            measured = parse_calls("solvers", suite.solvers, solvers, parse_call)
+        refuse_repeated("solvers", (call.label for call in measured))
+        solver, others = suite.reference.solver, suite.reference.cross_check
+        reference_calls = parse_calls("reference.solver", [solver], solvers, parse_call)
+        reference_calls += parse_calls("reference.cross_check", others, solvers, parse_call)
+        for call in reference_calls:
+            if not call.solver.proves:
+                problem = f"{call.label} is not an exact solver, nor does it prove bounds"
+                raise SuiteError(problem, "reference")
+        enumeration = parse_call(ENUMERATION, solvers)
+        is_meant = selection.cell_filter()
+        instances: list[NamedInstance] = []
+        runs: list[dict[str, Any]] = []
+        known = {name for call in measured for name in (call.label, call.solver.name)}
+        versions = {call.label: code_version(call) for call in (*measured, *reference_calls, enumeration)}
+        for named in suite_instances(suite, file.folder, data):
+            if not selection.solvers and (unknown := named.without - known):
+                problem = f"is {min(unknown)!r}, expected one of {', '.join(sorted(known))}"
+                raise SuiteError(f"{named.instance.name}: without: {problem}")
+            if not selection.has(named):
+                continue
+            names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}
+            own = [
+                row
+                for row in _runs_of(suite, named, measured, reference_calls, enumeration, versions)
+                if row["role"] != "measure" or is_meant(row | names)
+            ]
+            if any(row["role"] == "measure" for row in own):
+                instances.append(named)
+                runs += own
+        if not runs:
+            raise SuiteError("nothing is selected")
+        hashes = {named.instance.sha256 for named in instances}
+        everything = not selection.datasets and not selection.keyword
 
+        def wanted(row: Mapping[str, Any]) -> bool:
+            is_selected = row["instance_hash"] in hashes and (row["role"] != "measure" or is_meant(row))
+            return everything or is_selected
 
-def _make_plan(
-    file: SuiteFile[Suite], solvers: Mapping[str, Solver], data: Path | None, selection: Selection
-) -> Plan:
-    suite = selection.changed(file.suite)
-    if selection.solvers:
-        measured = [parse_call(text, solvers) for text in selection.solvers]
-    else:
-        measured = parse_calls("solvers", suite.solvers, solvers, parse_call)
-    refuse_repeated("solvers", (call.label for call in measured))
-    reference_calls = parse_calls("reference.solver", [suite.reference.solver], solvers, parse_call)
-    reference_calls += parse_calls("reference.cross_check", suite.reference.cross_check, solvers, parse_call)
-    for call in reference_calls:
-        if not call.solver.proves:
-            raise SuiteError(f"{call.label} is not an exact solver, nor does it prove bounds", "reference")
-    enumeration = parse_call(ENUMERATION, solvers)
-    is_meant = selection.cell_filter()
-    instances: list[NamedInstance] = []
-    runs: list[dict[str, Any]] = []
-    known = {name for call in measured for name in (call.label, call.solver.name)}
-    versions = {call.label: code_version(call) for call in (*measured, *reference_calls, enumeration)}
-    for named in suite_instances(suite, file.folder, data):
-        if not selection.solvers and (unknown := named.without - known):
-            expected = ", ".join(sorted(known))
-            raise SuiteError(
-                f"{named.instance.name}: without: is {min(unknown)!r}, expected one of {expected}"
-            )
-        if not selection.has(named):
-            continue
-        names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}
-        own = [
-            row
-            for row in _runs_of(suite, named, measured, reference_calls, enumeration, versions)
-            if row["role"] != "measure" or is_meant(row | names)
-        ]
-        if any(row["role"] == "measure" for row in own):
-            instances.append(named)
-            runs += own
-    if not runs:
-        raise SuiteError("nothing is selected")
-    hashes = {named.instance.sha256 for named in instances}
-    everything = not selection.datasets and not selection.keyword
-
-    def wanted(row: Mapping[str, Any]) -> bool:
-        if everything:
-            return True
-        return row["instance_hash"] in hashes and (row["role"] != "measure" or is_meant(row))
-
-    return Plan(suite, instances, runs, wanted)
+        return Plan(suite, instances, runs, wanted)
 
 
 def create_run(folder: Path, plan: Plan, facts: Mapping[str, str]) -> Store:

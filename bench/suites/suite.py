@@ -143,6 +143,14 @@ class SuiteFile(Generic[_Suite]):
     origin: str
     folder: Path
 
+    @contextlib.contextmanager
+    def locating(self) -> Iterator[None]:
+        """Add the file and the line to a ``SuiteError``."""
+        try:
+            yield
+        except SuiteError as error:
+            raise error.located(self.origin, self.text) from None
+
 
 def shipped_suites(package: str = SHIPPED) -> list[str]:
     """Names of the suites that come with the package."""

@@ -1,7 +1,4 @@
-"""Runs on the machines of a Dask cluster, each isolated there as it would be here.
-
-A job takes its instance and its plugins along and brings its log back: no file system is shared.
-"""
+"""Run jobs on a Dask cluster, isolated as on this machine; files travel with the job, none are shared."""
 
 from __future__ import annotations
 
@@ -156,9 +153,7 @@ _here = threading.local()
 
 
 def do_parcel(packed: bytes) -> bytes:
-    """Do one job on the machine of a Dask worker; what it calls for is in the parcel.
-
-    Each thread of the worker has a warm fork server of its own, which ends with the worker.
+    """Do one job on the machine of a Dask worker; each of its threads keeps a fork server.
 
     Raises
     ------

@@ -30,18 +30,12 @@ START_LIMIT_S: Final = 120.0  # to import plugins and read the instance, before 
 
 
 def hard_limit_s(time_limit_s: float) -> float:
-    """When a run is killed: solvers overrun their deadline a little, and that is no reason to lose them."""
+    """When a run is killed: a little later than its deadline, which solvers may overrun."""
     return time_limit_s + 0.5 + 0.1 * time_limit_s
 
 
 def usage(pid: int, children: set[psutil.Process]) -> tuple[float, float]:
-    """Seconds of CPU time and resident MiB of a process and all its descendants.
-
-    Parameters
-    ----------
-    children : set
-        Descendants seen before, which may have left the process since; new ones are added.
-    """
+    """CPU seconds and resident MiB of a process and its descendants, which are added to ``children``."""
     cpu_s = resident = 0.0
     with contextlib.suppress(psutil.Error):
         worker = psutil.Process(pid)
@@ -245,7 +239,7 @@ def _kill_group(leader: int, alive: bool) -> None:
 
 
 def _describe_exit(ended: Ended | None, expected: str) -> str:
-    """Why a worker ended that did not say so itself, before it returned what is expected of it."""
+    """Why a worker ended before it returned what was expected."""
     exit_code = ended.exit_code if ended else None
     if exit_code is not None and exit_code < 0:
         named = -exit_code in set(signal.Signals)  # few of the real-time signals are

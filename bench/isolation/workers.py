@@ -1,4 +1,4 @@
-"""Runs in processes of their own, with limits that hold whatever a solver does."""
+"""Run jobs in processes of their own, with limits that hold whatever a solver does."""
 
 from __future__ import annotations
 

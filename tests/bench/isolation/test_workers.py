@@ -344,7 +344,7 @@ def load(job):
     print(time.monotonic(), flush=True)
 
 forkserver._load = load
-forkserver._serve(forkserver._Coordinator(socket.socket(fileno=int(sys.argv[1]))))
+forkserver.main(int(sys.argv[1]))
 """
 
 

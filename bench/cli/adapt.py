@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from slimbench.bench.adaptive.course import Course
+from slimbench.bench.adaptive.episode import Episode
 from slimbench.bench.adaptive.results import AdaptiveResults, refuse_adaptive_results
 from slimbench.bench.adaptive.run import AdaptiveRun
 from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite
@@ -84,12 +84,12 @@ def _with_progress(run: AdaptiveRun, folder: Path, quiet: bool) -> AdaptiveResul
         TextColumn("{task.fields[last]}", markup=False),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
-        task = progress.add_task(run.suite.name, total=run.n_courses, last="")
+        task = progress.add_task(run.suite.name, total=run.n_episodes, last="")
 
-        def on_course(sequence: str, course: Course) -> None:
-            progress.update(task, advance=1, last=f"{course.call.label} on {sequence}")
+        def on_episode(sequence: str, episode: Episode) -> None:
+            progress.update(task, advance=1, last=f"{episode.call.label} on {sequence}")
 
-        return run.execute(folder, on_course)
+        return run.execute(folder, on_episode)
 
 
 def _print_table(results: AdaptiveResults) -> None:

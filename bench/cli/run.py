@@ -31,7 +31,7 @@ from slimbench.bench.isolation.processors import crowding, default_jobs
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.bench.results.references import Reference
 from slimbench.bench.store.store import Store
-from slimbench.bench.suites.benchmark import Benchmark, Request, opened, planned
+from slimbench.bench.suites.benchmark import Benchmark, Request, open_benchmark, plan_only
 from slimbench.bench.suites.estimate import estimate
 from slimbench.bench.suites.plan import Plan
 from slimbench.bench.suites.selection import Selection
@@ -118,12 +118,12 @@ def run(
     chosen = Selection(tuple(solver or ()), tuple(dataset or ()), keyword, repeats, timeout, seed)
     request = Request(suite, chosen, out, resume, tuple(force or ()), tuple(plugin or ()), data)
     if dry_run:
-        plan = planned(request)
+        plan = plan_only(request)
         _print_plan(plan, jobs or default_jobs(plan.suite.limits.threads))
         return
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
-    with _warnings_in_a_line(), opened(request) as benchmark:
+    with _warnings_in_a_line(), open_benchmark(request) as benchmark:
         if not quiet:
             _print_anew(benchmark)
         threads = benchmark.plan.suite.limits.threads

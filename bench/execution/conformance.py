@@ -1,4 +1,4 @@
-"""The conformance kit: what every plugin must do before its numbers mean anything."""
+"""Conformance kit: check that a solver keeps the rules for plugins."""
 
 from __future__ import annotations
 

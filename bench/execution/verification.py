@@ -1,4 +1,4 @@
-"""What a run's outcome is worth: everything a solver says is checked against its placement."""
+"""Verify runs: evaluate the placement, and check the claims of the solver against it."""
 
 from __future__ import annotations
 
@@ -48,10 +48,8 @@ def verified(instance: Instance, outcome: Outcome) -> dict[str, Any]:
         if bound is not None and exceeds(saving, bound, none):
             status, message = "error", f"claims the bound {bound:.9g} s, its placement saves {saving:.9g} s"
         elif outcome.optimal and bound is not None and not agree(saving, bound, none):
-            status, message = (
-                "error",
-                f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s",
-            )
+            status = "error"
+            message = f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s"
         elif bound is not None:
             bound = max(bound, saving)
             termination = "optimal" if outcome.optimal else termination
@@ -122,11 +120,11 @@ def _trajectory(
     count = min(POINTS, max(MIN_EVALUATED, EVALUATED_ACTIVATIONS // max(1, instance.n_activations)))
     savings = [
         (seconds, evaluate(instance, placement).saving_s)
-        for seconds, packed in thinned(outcome.trail.placements, count)
+        for seconds, packed in thinned(outcome.incumbents.placements, count)
         if (placement := _feasible(instance, packed)[0]) is not None
     ]
     least_s = -math.inf if bound_saving_s is None else bound_saving_s  # raised to what its placement saves
-    bounds = [(seconds, max(bound, least_s)) for seconds, bound in outcome.trail.bounds]
+    bounds = [(seconds, max(bound, least_s)) for seconds, bound in outcome.incumbents.bounds]
     if outcome.status == "ok":
         if saving_s is not None:
             savings.append((outcome.runtime_s, saving_s))
@@ -146,8 +144,8 @@ def verify_run(folder: Path) -> list[str]:
     StoreError, InstanceError
         If the folder is not one of a run, or an instance file cannot be read.
     """
-    from slimbench.bench.store.check import instance_file  # noqa: PLC0415
-    from slimbench.bench.store.store import Store, StoreError  # noqa: PLC0415  (a single run has no store)
+    from slimbench.bench.store.run_folder import instance_file  # noqa: PLC0415  (a single run has no store)
+    from slimbench.bench.store.store import Store  # noqa: PLC0415
 
     with contextlib.closing(Store.snapshot(folder)) as store:
         runs = store.runs("status != 'planned'")
@@ -155,10 +153,7 @@ def verify_run(folder: Path) -> list[str]:
         faults = list(map(str, store.bad_cells))
         damaged = {cell.row for cell in store.bad_cells if cell.table == "runs"}  # and said to be
     for key, row in known.items():
-        file = instance_file(folder, row["file"])
-        if file is None:
-            raise StoreError(f"{folder}: instances.file: is {row['file']!r}, expected a file in instances")
-        instance = read_instance(file)
+        instance = read_instance(instance_file(folder, row["file"]))
         if instance.sha256 != key:
             faults.append(f"{row['instance']}: {row['file']} is not the instance that was run")
             continue

@@ -1,4 +1,4 @@
-"""Runs in processes of their own, with limits that hold whatever a solver does."""
+"""Run jobs in processes of their own, with limits that hold whatever a solver does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Final, Self
 
 import msgspec
@@ -54,9 +53,7 @@ class Workers:
         self._listener.hear_from(self._server.messages)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listener.close()
         for run in self._runs.values():
             run.kill()

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from slimbench.bench.isolation import forkserver
-from slimbench.bench.isolation.limits import hard_limit_s
 from slimbench.bench.isolation.messages import Ended, Forked, decode_server, decode_worker, encode
+from slimbench.bench.isolation.run_under_way import hard_limit_s
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.warm_up import tiny_instance
 from slimbench.formulations.brute_force import best_placement
@@ -344,7 +344,7 @@ def load(job):
     print(time.monotonic(), flush=True)
 
 forkserver._load = load
-forkserver._serve(forkserver._Coordinator(socket.socket(fileno=int(sys.argv[1]))))
+forkserver.main(int(sys.argv[1]))
 """
 
 

@@ -15,7 +15,7 @@ import pytest
 from slimbench.instances import InstanceError, Model
 from slimbench.instances.traces.batches import TraceReader
 from slimbench.instances.traces.counts import TraceCounts, count_trace
-from slimbench.instances.traces.parquet_batches import parquet_batches
+from slimbench.instances.traces.parquet import parquet_batches
 
 MODELS = [Model("toy", 3, 8, 2, 1), Model("qwen3-next", 2, 512, 10, 1)]
 Key = tuple[str, int, int, tuple[int, ...]]
@@ -24,7 +24,7 @@ Key = tuple[str, int, int, tuple[int, ...]]
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimbench.instances.traces.text._BLOCK_ROWS", 64)
-    monkeypatch.setattr("slimbench.instances.traces.parquet_batches._BATCH_ROWS", 64)
+    monkeypatch.setattr("slimbench.instances.traces.parquet._BATCH_ROWS", 64)
 
 
 def routed(tokens: int, seed: int = 0) -> list[dict[str, Any]]:

@@ -140,6 +140,7 @@ def check_rows(columns: TraceColumns, models: Mapping[str, Model], by: UserColum
     model = columns.names["model"]
     numbers = {name: number for number, name in enumerate(models)}
     numbered = np.array([numbers.get(name, -1) for name in model.values], np.int64)[model.codes]
+    expect("model", model.missing(), lambda _: f"is missing, expected one of {', '.join(models)}")
     expect(
         "model",
         numbered < 0,

@@ -22,7 +22,7 @@ from slimbench.instances.files.bounded import MAX_TRACE_BYTES, read_lines
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.routing.log import RoutingLog, is_routing_log
 from slimbench.instances.traces.columns import Coded, Lists, TraceColumns
-from slimbench.instances.traces.rows import IDENTITY, Row, columns_of, naming_row
+from slimbench.instances.traces.rows import IDENTITY, REQUIRED, WANTED, Row, columns_of, naming_row
 from slimbench.instances.zoo import published_as
 
 MAX_DIGITS: Final = 18  # of an integer, which is then one of int64; leading zeros are read
@@ -126,6 +126,8 @@ def _as_wide_as(header: list[str], records: Iterable[list[str]]) -> Iterator[lis
                 f"has {len(record)} values, expected {width} as in the header, "
                 "where several experts are one value, separated by spaces",
             )
+        if missing := [name for name in header[len(record) :] if name in REQUIRED]:
+            raise InstanceError(f"row {number}: {missing[0]}", f"is missing, expected {WANTED}")
         yield record if len(record) == width else record + [""] * (width - len(record))
 
 

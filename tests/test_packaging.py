@@ -17,13 +17,12 @@ DATA_SUFFIXES = {
     Path(pattern).suffix or Path(pattern).name
     for pattern in PROJECT["tool"]["setuptools"]["package-data"]["*"]
 }
-NOT_INSTALLED = ROOT / "instances" / "tiny_moe"  # trains what is shipped; runs in a checkout
 
 
 def packaged(folder):
     """Every file of a folder that is meant to be installed."""
     for path in sorted((ROOT / folder).rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and not path.is_relative_to(NOT_INSTALLED):
+        if path.is_file() and "__pycache__" not in path.parts:
             yield path
 
 

@@ -1,4 +1,4 @@
-"""Upper bounds on a grid on which every sum and every comparison is exact."""
+"""Upper bounds raised to a grid on which every sum and every comparison is exact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def raised_to_grid(curves: FloatArray, starts: IntArray, error: float) -> FloatA
     All values are multiples of one power of two, of which no sum of curves has more than 2^51, so sums,
     differences and comparisons are exact in doubles, in any order. SMAWK and the merging of slopes then get
     exactly what they are proven for, and the joined curve is the convolution of these curves, not nearly so;
-    ``max_plus`` has to be told that no tolerance is due. A curve that is concave up to rounding becomes
+    ``max_plus`` then needs no tolerance. A curve that is concave up to rounding becomes
     concave by sorting its increments, which lowers no value, and each is rounded up; of other curves every
     value is rounded up. So a value rises by at most two steps and ``error`` for each expert.
 

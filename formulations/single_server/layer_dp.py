@@ -257,7 +257,7 @@ def best_of_one_size(
 
 @compiled
 def subset_sums(sums: FloatArray, k: int) -> None:
-    """Turn values of sets of k experts, told by their bits, into the sum over all subsets; O(k 2^k)."""
+    """Turn values of sets of k experts, numbered by their bits, into sums over all subsets; O(k 2^k)."""
     for bit in range(k):
         half = 1 << bit
         for start in range(half, 1 << k, 2 * half):

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.single_server.max_plus import is_concave
+from slimbench.formulations.tolerances import CONCAVITY
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 STEPS: Final = 2.0**50  # in the largest sum; a double tells eight times as many apart
@@ -43,8 +43,10 @@ def raised_to_grid(curves: FloatArray, starts: IntArray, error: float) -> FloatA
     raised = np.zeros_like(curves)
     for piece in pieces:
         own = curves[piece]
-        if is_concave(own):
-            raised[piece][1:] = np.cumsum(_up(-np.sort(-np.diff(own)) + error, step))
+        increments = np.diff(own)
+        growth, largest = np.diff(increments).max(initial=0.0), np.abs(increments).max(initial=0.0)
+        if growth <= CONCAVITY * largest:
+            raised[piece][1:] = np.cumsum(_up(-np.sort(-increments) + error, step))
         else:
             raised[piece][1:] = _up(own[1:] + error, step)
     return raised

@@ -1,4 +1,4 @@
-"""What goes wrong between a formulation and a solver library."""
+"""Errors of solvers and of the bounds that they claim."""
 
 from __future__ import annotations
 

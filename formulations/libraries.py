@@ -1,4 +1,4 @@
-"""Which solver library a process has loaded: one at most, and none where workers are forked."""
+"""Load at most one solver library in a process, and none where workers are forked."""
 
 from __future__ import annotations
 

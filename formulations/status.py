@@ -1,4 +1,4 @@
-"""Whether an expert on a server is free, must be cached or must not be; also as columns of a model."""
+"""Status of an expert on a server: free, fixed in the cache or fixed out of it; also columns of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""``ftpl``: follow the perturbed leader over what the past has called for."""
+"""``ftpl``: follow the perturbed leader: what would have saved most so far, after random bonuses.
+
+References
+----------
+Kalai, Vempala, Efficient algorithms for online decision problems, Journal of Computer and System Sciences 71,
+2005.
+"""
 
 from __future__ import annotations
 

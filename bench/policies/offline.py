@@ -1,4 +1,4 @@
-"""``offline`` and ``per-period``: what hindsight could have done at best, and a bound on it."""
+"""``offline``, ``per-period`` and ``hindsight``: the optimum of a sequence, a bound on it, one placement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pay-off`` and ``replan-budget``: moves that pay, and as many of them as a budget allows."""
+"""``pay-off`` and ``replan-budget``: fetch what pays for itself, and that within a budget of bytes."""
 
 from __future__ import annotations
 

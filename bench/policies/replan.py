@@ -1,4 +1,4 @@
-"""``replan``: planned anew in every period, whatever it costs to move."""
+"""``replan``: the placement of a solver in every period, whatever it costs to fetch."""
 
 from __future__ import annotations
 

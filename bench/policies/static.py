@@ -1,4 +1,4 @@
-"""``static``: planned once, kept for ever."""
+"""``static``: the placement of a solver for the first period, kept in all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``exact``: Lagrangian bounds, a tree or a MILP to finish, and large neighbourhoods."""
+"""``exact``: Lagrangian bounds, large neighbourhoods, and branch and bound or a MILP to finish."""
 
 from __future__ import annotations
 

@@ -61,13 +61,13 @@ def milp(
     model = build_milp(instance, formulation, chosen)
     unit = model.seconds_per_unit
 
-    def told(placement: Placement | None, bound: float | None, *, optimal: bool = False) -> None:
+    def report(placement: Placement | None, bound: float | None, *, optimal: bool = False) -> None:
         proven = None if bound is None or math.isinf(bound) else bound * unit
         context.report(placement, proven, optimal=optimal)
 
     def on_incumbent(values: FloatArray, bound: float) -> None:
         worse = first is not None and float(model.objective @ values) * unit < first_s
-        told(None if worse else model.placement(values), bound)
+        report(None if worse else model.placement(values), bound)
 
     options = SolveOptions(
         time_limit_s=max(0.0, end - time.monotonic()),
@@ -75,7 +75,7 @@ def milp(
         start=None if first is None else Start.of(model, first),
         log_file=context.log_file,
         on_incumbent=on_incumbent,
-        on_bound=lambda bound: told(None, bound),
+        on_bound=lambda bound: report(None, bound),
     )
     result = solve_milp(model, backend, options)
     context.record(
@@ -90,7 +90,7 @@ def milp(
             placement = first  # the backend did not come to its start
     elif placement is None:
         placement = first
-    told(placement, result.bound, optimal=result.termination == "optimal")
+    report(placement, result.bound, optimal=result.termination == "optimal")
     if placement is None:
         raise NoSolutionError(f"{backend} ended with {result.raw_status!r} before it found a placement")
     return placement

@@ -26,7 +26,7 @@ from slimbench.instances import Instance, Placement
 def slim_maxconv(
     instance: Instance, context: SolveContext, *, exact_experts: int = EXACT_EXPERTS
 ) -> Placement:
-    """Servers in turn; large layers bracketed by an even split, layers joined by max-plus convolution."""
+    """Servers in turn; large layers bounded by a min-norm split, layers joined by max-plus convolution."""
     result = fill_servers(instance, partial(best_cache, max_exact_experts=exact_experts), context.expired)
     context.record(alpha=result.alpha)
     return result.placement

@@ -1,4 +1,4 @@
-"""One door to the solver libraries.
+"""Solver libraries behind one function, ``solve_milp``.
 
 A library is imported when first asked for, and a second one in the same process is refused.
 """

@@ -70,15 +70,15 @@ def _callback(
     variables = columns.tolist()
 
     def tell(model: gurobipy.Model, where: int) -> None:
-        told = GRB.Callback
+        codes = GRB.Callback
         with progress.callback():
-            if where == told.MIPSOL:
+            if where == codes.MIPSOL:
                 values = np.array(model.cbGetSolution(variables))
-                bound, nodes = model.cbGet(told.MIPSOL_OBJBND), model.cbGet(told.MIPSOL_NODCNT)
+                bound, nodes = model.cbGet(codes.MIPSOL_OBJBND), model.cbGet(codes.MIPSOL_NODCNT)
                 progress.found(values, float(milp.objective @ values), bound, nodes)
                 progress.proved(bound, nodes)
-            elif where == told.MIP:
-                progress.proved(model.cbGet(told.MIP_OBJBND), model.cbGet(told.MIP_NODCNT))
+            elif where == codes.MIP:
+                progress.proved(model.cbGet(codes.MIP_OBJBND), model.cbGet(codes.MIP_NODCNT))
 
     return tell
 

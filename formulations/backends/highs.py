@@ -23,7 +23,7 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     """Solve with HiGHS.
 
     Its cut separation does not look at the clock (seen: 29 s beyond a limit of 60 s), so it runs in a thread
-    that is left behind when it overruns; incumbent and bound are then those it told last.
+    that is left behind when it overruns; incumbent and bound are then those it reported last.
     """
     highs = highspy.Highs()
     for option, value in {
@@ -56,10 +56,10 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
 
 def _listen(highs: Any, progress: Progress) -> None:
     def found(event: Any) -> None:
-        told = event.data_out
+        data = event.data_out
         with progress.callback():
-            values = np.array(told.mip_solution)
-            progress.found(values, told.objective_function_value, told.mip_dual_bound, told.mip_node_count)
+            values = np.array(data.mip_solution)
+            progress.found(values, data.objective_function_value, data.mip_dual_bound, data.mip_node_count)
 
     def logged(event: Any) -> None:
         with progress.callback():

@@ -1,4 +1,4 @@
-"""What a backend is asked for: limits, a start, and who is told of the progress of a solve."""
+"""Options of a solve: limits, a start, callbacks for incumbents and bounds."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _ordering(milp: MilpModel) -> IntArray:
 
 @dataclass(frozen=True)
 class SolveOptions:
-    """Limits of a solve, where it starts, and who is told of its progress.
+    """Limits of a solve, its start, and callbacks for its progress.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class SolveOptions:
     log_file : Path or None
         Where the library's own log goes, after what the file has; CBC's replaces that.
     on_incumbent, on_bound : callable or None
-        Told of every better incumbent, and of bounds that improve by more than 1e-9, relatively.
+        Called with every better incumbent, and with bounds that improve by more than 1e-9, relatively.
     """
 
     time_limit_s: float = math.inf

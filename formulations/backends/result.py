@@ -1,4 +1,4 @@
-"""What a backend returns, and what it tells while it solves: incumbents, bounds and the lines of its log."""
+"""Results of a backend: what it returns, and its incumbents, bounds and log lines while it solves."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Progress:
     objective : float
         Of the best incumbent; -inf without one.
     bound : float
-        Least bound told; inf without one.
+        Least bound reported; inf without one.
     root_bound : float
         The same while no more than the root node was done.
     """
@@ -169,7 +169,7 @@ def solver_log(file: Path | None) -> Iterator[WriteLines | None]:
     if file is None:
         yield None
         return
-    with file.open("a", encoding="utf-8", buffering=1) as stream:  # what a killed run told is kept
+    with file.open("a", encoding="utf-8", buffering=1) as stream:  # lines of a killed run are kept
 
         def write(lines: Iterable[str]) -> None:
             with contextlib.suppress(OSError):

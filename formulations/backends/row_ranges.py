@@ -1,4 +1,4 @@
-"""Bring every row of a model to a range that solvers can count in, whoever built it."""
+"""Scale the rows of a model to a range in which solvers can tell its coefficients apart."""
 
 from __future__ import annotations
 

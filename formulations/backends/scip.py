@@ -32,7 +32,7 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     strikes first.
     """
     model = _model(milp)
-    told = options.on_incumbent is not None or options.on_bound is not None
+    listened = options.on_incumbent is not None or options.on_bound is not None
     with Progress(options) as progress, solver_log(options.log_file) as write:
         result = mathopt.solve(
             model,
@@ -40,8 +40,8 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
             params=_parameters(options),
             model_params=_model_parameters(model, options.start),
             msg_cb=write,
-            callback_reg=_events() if told else None,
-            cb=_callback(milp, progress) if told else None,
+            callback_reg=_events() if listened else None,
+            cb=_callback(milp, progress) if listened else None,
         )
     ended = result.termination
     reason = ended.reason
@@ -64,7 +64,7 @@ def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
 
 
 def _root_bound(result: mathopt.SolveResult, progress: Progress) -> float | None:
-    """What SCIP says, or where it restarted, so has forgotten, what it told."""
+    """What SCIP says, or where it restarted, so has forgotten, what it reported."""
     said = result.gscip_specific_output.stats.root_node_bound
     return finite(said if said > -NO_BOUND else progress.root_bound)
 

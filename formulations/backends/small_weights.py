@@ -1,4 +1,4 @@
-"""A knapsack row of large coefficients as one of small integers that the same 0-1 points satisfy.
+"""Coefficient reduction: a knapsack row of large numbers as one of small integers with the same 0-1 points.
 
 Sizes of files are numbers of nine or ten digits, and often share no divisor. Solvers compare rows to a
 relative 1e-9, so they cannot tell a full server from one that is a byte over; seen: wrong optima called

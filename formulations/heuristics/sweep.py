@@ -1,4 +1,4 @@
-"""Moves in turn until none improves: what every local search of this package is built on."""
+"""Local search: moves in turn until none improves."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.single_server.layer_dp import set_sizes, subset_sums
+from slimbench.formulations.terms.subset_sums import set_sizes, subset_sums
 from slimbench.formulations.tolerances import IMPROVEMENT
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray

@@ -12,15 +12,15 @@ from slimbench.formulations.single_server.layer_dp import (
     NO_SET,
     Layers,
     best_of_one_size,
+    choose_sets,
     layer_profiles,
     layers_of,
-    mark_sets,
-    subset_sums,
 )
-from slimbench.formulations.single_server.max_plus import EVERY_PAIR_LAST, join_layers, unwound
+from slimbench.formulations.single_server.max_plus import EVERY_PAIR_LAST, join_layers
 from slimbench.formulations.single_server.model_knapsack import model_knapsack
 from slimbench.formulations.single_server.splitting import SPLIT_SWEEPS, min_norm_split
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.terms.subset_sums import subset_sums
 from slimbench.formulations.tolerances import SPLIT_MOVE, slack
 from slimbench.instances import Instance
 from slimbench.instances.kernels import compiled
@@ -116,7 +116,7 @@ class SubproblemSolver:
         found = model_knapsack(of_models, self._sizes.tolist(), problem.capacity_bytes)
         if found.bound_s == NO_SET:
             return NO_SET
-        mark_sets(layers, profiles, unwound(splits, offsets, models, np.array(found.counts)), cached)
+        choose_sets(layers, profiles, splits, offsets, models, np.array(found.counts), cached)
         complete = problem.terms.complete(cached).astype(np.float64)
         if self._split is not None:
             self._split.complete(cached, complete)

@@ -1,4 +1,4 @@
-"""The offline optimum of a sequence: one model of all periods, joined by what it costs to move experts."""
+"""The exact model of a sequence: the models of all periods, tied by the costs of fetching experts."""
 
 from __future__ import annotations
 

@@ -21,18 +21,18 @@ from slimbench.instances.problem.arrays import (
 )
 
 REDUCTIONS: Final = {
-    "merge": "activations of the same user and group become one",
-    "merge-users": "users whose j fastest servers are the same set share a column for each group (cover)",
-    "slow-servers": "servers never faster than a user's cloud are out of reach",
-    "unnamed-experts": "experts that no activation names are not placed",
-    "useless-pairs": "a server does not hold experts that nobody calls whom it serves faster than the cloud",
-    "too-large": "experts and groups of more bytes than a server has are not on it",
-    "roomy-servers": "a server with room for every expert that it may hold holds them all",
-    "exact-room": "a capacity is lowered to the most bytes that experts of these sizes can fill",
-    "nested-levels": "a set of servers serves what a smaller set serves; only the further servers are added",
-    "nested-groups": "a group is complete where the same group less one expert is, and that expert is there",
-    "dominated-experts": "a server that shares no user holds an expert only with those that always save more",
-    "symmetry": "of identical servers, the later one holds no more experts",
+    "merge": "merge activations of the same user and group",
+    "merge-users": "share the column of a group among users whose j fastest servers are the same set (cover)",
+    "slow-servers": "leave out servers that are not faster than a user's cloud",
+    "unnamed-experts": "fix x[n, e] = 0 if no activation calls e",
+    "useless-pairs": "fix x[n, e] = 0 if server n is slower than the cloud for every user that calls e",
+    "too-large": "fix to 0 that server n holds an expert or serves a group of more bytes than n has",
+    "roomy-servers": "fix x[n, e] = 1 if server n has room for every expert that it may hold",
+    "exact-room": "lower capacities to the most bytes that experts of these sizes can fill",
+    "nested-levels": "build the column of a server set on that of a smaller set and the further servers",
+    "nested-groups": "build the column of a group on that of the group less one expert and that expert",
+    "dominated-experts": "order experts by saving on servers that share no user",
+    "symmetry": "order identical servers: the later one holds no more experts",
 }
 
 

@@ -1,4 +1,4 @@
-"""Upper bounds on a grid on which every sum and every comparison is exact."""
+"""Upper bounds raised to a grid on which every sum and every comparison is exact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.single_server.max_plus import is_concave
+from slimbench.formulations.tolerances import CONCAVITY
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 STEPS: Final = 2.0**50  # in the largest sum; a double tells eight times as many apart
@@ -20,7 +20,7 @@ def raised_to_grid(curves: FloatArray, starts: IntArray, error: float) -> FloatA
     All values are multiples of one power of two, of which no sum of curves has more than 2^51, so sums,
     differences and comparisons are exact in doubles, in any order. SMAWK and the merging of slopes then get
     exactly what they are proven for, and the joined curve is the convolution of these curves, not nearly so;
-    ``max_plus`` has to be told that no tolerance is due. A curve that is concave up to rounding becomes
+    ``max_plus`` then needs no tolerance. A curve that is concave up to rounding becomes
     concave by sorting its increments, which lowers no value, and each is rounded up; of other curves every
     value is rounded up. So a value rises by at most two steps and ``error`` for each expert.
 
@@ -43,8 +43,10 @@ def raised_to_grid(curves: FloatArray, starts: IntArray, error: float) -> FloatA
     raised = np.zeros_like(curves)
     for piece in pieces:
         own = curves[piece]
-        if is_concave(own):
-            raised[piece][1:] = np.cumsum(_up(-np.sort(-np.diff(own)) + error, step))
+        increments = np.diff(own)
+        growth, largest = np.diff(increments).max(initial=0.0), np.abs(increments).max(initial=0.0)
+        if growth <= CONCAVITY * largest:
+            raised[piece][1:] = np.cumsum(_up(-np.sort(-increments) + error, step))
         else:
             raised[piece][1:] = _up(own[1:] + error, step)
     return raised

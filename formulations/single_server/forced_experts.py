@@ -9,11 +9,11 @@ from slimbench.formulations.single_server.layer_dp import (
     Layers,
     layer_profiles,
     layer_sums,
-    set_sizes,
     single_sums,
 )
 from slimbench.formulations.single_server.max_plus import max_plus_plain
 from slimbench.formulations.status import ALWAYS, NEVER
+from slimbench.formulations.terms.subset_sums import set_sizes
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 

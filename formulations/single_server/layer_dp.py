@@ -3,10 +3,6 @@
 One engine for the heuristics (``solve``: one server's best cache) and for the Lagrangian subproblems. Layers
 with groups are enumerated by a subset-sum (zeta) transform over their k experts, O(k 2^k); layers of single
 experts are sorted, O(k log k). ``join_layers`` then joins the layers of a model by number of experts.
-
-References
-----------
-Bjoerklund, Husfeldt, Kaski, Koivisto, Fourier meets Moebius: fast subset convolution, STOC 2007.
 """
 
 from __future__ import annotations
@@ -18,6 +14,7 @@ import numpy as np
 from slimbench.formulations.single_server.max_plus import EVERY_PAIR_LAST, join_layers, unwound
 from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.terms.subset_sums import set_sizes, subset_sums
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IndexArray, IntArray
 
@@ -226,6 +223,22 @@ def mark_sets(layers: Layers, profiles: Profiles, used: IntArray, cached: BoolAr
 
 
 @compiled
+def choose_sets(
+    layers: Layers,
+    profiles: Profiles,
+    splits: IntArray,
+    offsets: IntArray,
+    models: IntArray,
+    counts: IntArray,
+    cached: BoolArray,
+) -> IntArray:
+    """Write the sets of ``counts`` (M,) experts to ``cached`` (X,); returns how many each layer has."""
+    used = unwound(splits, offsets, models, counts)
+    mark_sets(layers, profiles, used, cached)
+    return used
+
+
+@compiled
 def best_of_one_size(
     weights: FloatArray,
     layers: Layers,
@@ -250,30 +263,8 @@ def best_of_one_size(
     )
     saving = float(curve[-1])
     if saving > NO_SET:
-        counts = np.full(1, len(curve) - 1)
-        mark_sets(layers, profiles, unwound(splits, offsets, models, counts), cached)
+        choose_sets(layers, profiles, splits, offsets, models, np.full(1, len(curve) - 1), cached)
     return saving
-
-
-@compiled
-def subset_sums(sums: FloatArray, k: int) -> None:
-    """Turn values of sets of k experts, told by their bits, into the sum over all subsets; O(k 2^k)."""
-    for bit in range(k):
-        half = 1 << bit
-        for start in range(half, 1 << k, 2 * half):
-            for mask in range(start, start + half):
-                sums[mask] += sums[mask - half]
-
-
-@compiled
-def set_sizes(k: int) -> IntArray:
-    """(2^k,) how many bits each set has."""
-    sizes = np.zeros(1 << k, np.int64)
-    for bit in range(k):
-        half = 1 << bit
-        for mask in range(half):
-            sizes[half + mask] = sizes[mask] + 1
-    return sizes
 
 
 @compiled

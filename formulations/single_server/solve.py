@@ -7,13 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from slimbench.formulations.single_server.exact_sums import raised_to_grid
-from slimbench.formulations.single_server.layer_dp import layer_profiles, layers_of, mark_sets
-from slimbench.formulations.single_server.max_plus import (
-    EVERY_PAIR,
-    FASTEST,
-    join_layers,
-    unwound,
-)
+from slimbench.formulations.single_server.layer_dp import choose_sets, layer_profiles, layers_of
+from slimbench.formulations.single_server.max_plus import EVERY_PAIR, FASTEST, join_layers
 from slimbench.formulations.single_server.model_knapsack import ModelCounts, model_knapsack
 from slimbench.formulations.single_server.splitting import split_profile
 from slimbench.formulations.terms.and_terms import AndTerms
@@ -75,9 +70,8 @@ def best_cache(
         return model_knapsack(of_models, sizes.tolist(), capacity_bytes), splits, offsets
 
     best, splits, offsets = fill(profiles.savings, CONCAVITY)
-    used = unwound(splits, offsets, models, np.array(best.counts))
     cached = np.zeros(instance.n_experts, np.bool_)
-    mark_sets(layers, profiles, used, cached)
+    used = choose_sets(layers, profiles, splits, offsets, models, np.array(best.counts), cached)
     bound = best.bound_s
     if split:
         for layer, of_layer in split.items():

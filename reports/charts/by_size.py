@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from slimbench.reports.charts import style
-from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED
+from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED, geometric_means
 from slimbench.reports.charts.chart import Chart
 
 PANEL = 230
@@ -23,19 +23,10 @@ def ratio_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Ch
     factors = _varying(drawn)
     if not factors:
         return None
-    points = (
-        _unfolded(factors)
-        .transform_filter(f"datum.gap_low < {NOT_REACHED}")
-        .transform_aggregate(
-            low="mean(log_ratio_low)",
-            high="mean(log_ratio_high)",
-            n="count()",
-            groupby=["solver", "factor", "value"],
-        )
-        .transform_calculate(gap="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))")
-    )
+    placed = _unfolded(factors).transform_filter(f"datum.gap_low < {NOT_REACHED}")
+    points = geometric_means(placed, ["solver", "factor", "value"])
     y = alt.Y(
-        "gap:Q",
+        "gap_low:Q",
         scale=style.gap_scale(float(drawn["gap_low"].max()), upwards=True),
         axis=style.gap_axis("ratio, geometric mean"),
     )
@@ -47,7 +38,7 @@ def ratio_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Ch
         "reaches up to what is possible where optima are open. Properties that vary together in the "
         "suite cannot be told apart here.",
         drawn[[*_KEYS, *factors, "gap_low", "gap_high"]],
-        _panels(points, y, ("gap", "gap_high"), factors, solvers),
+        _panels(points, y, ("gap_low", "gap_high"), factors, solvers),
         {CELLS: rows},
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -78,6 +79,14 @@ def cells(results: Results) -> pd.DataFrame:
         }
     )
     return frame.assign(dispatch=frame["dispatch"].map(plain), suite=frame["suite"].map(plain))
+
+
+def geometric_means(rows: alt.Chart, by: list[str], **more: str) -> alt.Chart:
+    """``gap_low`` and ``gap_high`` of the geometric means of ratios, ``n`` of them, and more aggregates."""
+    logs = {"low": "mean(log_ratio_low)", "high": "mean(log_ratio_high)", "n": "count()"}
+    return rows.transform_aggregate(**logs, **more, groupby=by).transform_calculate(
+        gap_low="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))"
+    )
 
 
 def labels(names: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from slimbench.reports.charts import style
-from slimbench.reports.charts.cells import CELLS, NOT_REACHED
+from slimbench.reports.charts.cells import CELLS, NOT_REACHED, geometric_means
 from slimbench.reports.charts.chart import Chart
 from slimbench.reports.statistics.ratios import TIME_SHIFT_S
 
@@ -35,25 +35,16 @@ def trade_off(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart:
         tooltip=["solver:N", "instance:N", "ratio:N", alt.Tooltip("runtime_s:Q", format=".3~s")],
         **look,
     )
-    wholes = (
+    answered = (
         style.live(CELLS)
         .transform_joinaggregate(
             answered="valid(log_ratio_low)", asked="count(instance)", groupby=["instance"]
         )
         .transform_filter("datum.answered == datum.asked")
         .transform_calculate(log_time=f"log(1 + datum.time_s / {TIME_SHIFT_S})")
-        .transform_aggregate(
-            log_time="mean(log_time)",
-            low="mean(log_ratio_low)",
-            high="mean(log_ratio_high)",
-            n="count()",
-            groupby=["solver"],
-        )
-        .transform_calculate(
-            runtime_s=f"{TIME_SHIFT_S} * (exp(datum.log_time) - 1)",
-            gap_low="1 - exp(datum.low)",
-            gap_high="max(0, 1 - exp(datum.high))",
-        )
+    )
+    wholes = geometric_means(answered, ["solver"], log_time="mean(log_time)").transform_calculate(
+        runtime_s=f"{TIME_SHIFT_S} * (exp(datum.log_time) - 1)"
     )
     bars = wholes.mark_rule(strokeWidth=2).encode(x=x, y=y, y2=alt.Y2("gap_high:Q"), color=look["color"])
     marks = wholes.mark_point(filled=True, size=150, stroke="#1b1f24", strokeWidth=1, opacity=1).encode(

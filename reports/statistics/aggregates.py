@@ -10,7 +10,7 @@ import pandas as pd
 
 from slimbench.bench.results.ratio_intervals import RATIO_COLUMNS, latencies_none
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
-from slimbench.reports.statistics.bootstrap import mean_limits
+from slimbench.reports.statistics.confidence import mean_limits
 from slimbench.reports.statistics.once import once, with_ratios
 from slimbench.reports.statistics.ratios import (
     COUNT_COLUMNS,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
 
 from slimbench.bench.results.ratio_intervals import best_savings, disproved
 from slimbench.bench.results.results import Results
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.reports.statistics.confidence import t_half_width
 from slimbench.reports.statistics.once import once, with_ratios
 from slimbench.reports.statistics.ratios import ENDS
 
@@ -48,6 +47,11 @@ def guarantee_audit(results: Results) -> pd.DataFrame:
         The tightest case: the one with the least margin among those that decide the verdict. The margin is
         ratio - guarantee; for an expected guarantee ratios are means over seeds, and the margin runs between
         the confidence limits of its mean.
+
+    References
+    ----------
+    Berger, Multiparameter hypothesis testing and acceptance sampling, Technometrics 24, 1982, for claims
+    that must hold on every instance.
     """
     runs = with_ratios(results)
     runs = runs[runs["guarantee_claim"].ne("")]
@@ -146,13 +150,14 @@ def _expected_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
     violated instance refutes it, so the limits for that share the 5 % among the instances (Bonferroni).
     """
     groups = [own.groupby("seed").first() for _, own in runs.groupby("instance_hash", sort=False)]
-    errors = {"low": 1 - CONFIDENCE, "high": (1 - CONFIDENCE) / max(1, len(groups))}
+    error = 1 - CONFIDENCE
+    quantiles = {"low": 1 - error, "high": 1 - error / max(1, len(groups))}
     cases = []
     for own in groups:
         guarantee = float(own["guarantee_ratio"].mean())
         ratios = {end: float(own[f"ratio_{end}"].mean()) for end in ENDS}
         below, above = (
-            _half_width(own[f"ratio_{end}"] - own["guarantee_ratio"], error) for end, error in errors.items()
+            t_half_width(own[f"ratio_{end}"] - own["guarantee_ratio"], q) for end, q in quantiles.items()
         )
         low, high = ratios["low"] - guarantee - below, ratios["high"] - guarantee + above
         verdict = _verdict(low, high) if len(own) >= MIN_SEEDS else "undecided"
@@ -160,14 +165,6 @@ def _expected_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
         case |= {f"ratio_{end}": ratio for end, ratio in ratios.items()}
         cases.append(case | {"margin_low": low, "margin_high": high})
     return cases
-
-
-def _half_width(samples: pd.Series[float], error: float) -> float:
-    """Of the one-sided t interval of the mean; infinite for a single sample."""
-    n = len(samples)
-    if n < 2:
-        return math.inf
-    return float(student_t.ppf(1 - error, n - 1) * samples.std(ddof=1) / math.sqrt(n))
 
 
 def _verdict(margin_low: float, margin_high: float) -> str:

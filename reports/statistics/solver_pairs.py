@@ -50,20 +50,16 @@ def solver_pair(results: Results, slow: str = SLOW, fast: str = FAST) -> pd.Data
     nothing = np.fmax(old, new) <= both["zero_s"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.where(nothing, 0.0, 1 - new / old)
-    frame = pd.DataFrame(
-        {
-            "slow": slow,
-            "fast": fast,
-            "instance": both["instance"],
-            "instance_hash": both["instance_hash"],
-            "activations": both["instance_hash"].map(sizes),
-            "slow_s": both["runtime_s_slow"],
-            "fast_s": both["runtime_s_fast"],
-            "time_factor": both["runtime_s_slow"] / both["runtime_s_fast"],
-            "slow_saving_s": old,
-            "fast_saving_s": new,
-            "loss": loss,
-        }
+    frame = both.assign(
+        slow=slow,
+        fast=fast,
+        activations=both["instance_hash"].map(sizes),
+        slow_s=both["runtime_s_slow"],
+        fast_s=both["runtime_s_fast"],
+        time_factor=both["runtime_s_slow"] / both["runtime_s_fast"],
+        slow_saving_s=old,
+        fast_saving_s=new,
+        loss=loss,
     )
     return frame[list(_COLUMNS)]
 

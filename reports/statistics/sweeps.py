@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.results.results import Results
+from slimbench.reports.statistics.confidence import t_half_width
 from slimbench.reports.statistics.once import once
 from slimbench.reports.statistics.profiles import CLOCK_S
 from slimbench.reports.statistics.ratios import per_instance
@@ -140,10 +141,8 @@ def _mean_and_limits(values: pd.Series[float]) -> tuple[float, float, float]:
     known = values.dropna()
     if known.empty:
         return math.nan, math.nan, math.nan
-    from scipy.stats import t as student_t  # noqa: PLC0415 - takes a second, and few commands need it
-
-    n, mean = len(known), float(known.mean())
-    if n < MIN_SEEDS:
+    mean = float(known.mean())
+    if len(known) < MIN_SEEDS:
         return mean, math.nan, math.nan
-    half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1) * known.std(ddof=1) / math.sqrt(n))
+    half = t_half_width(known, (1 + CONFIDENCE) / 2)
     return mean, mean - half, mean + half

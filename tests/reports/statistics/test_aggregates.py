@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student_t
 
 from slimbench.reports.statistics.aggregates import aggregate_table
-from slimbench.reports.statistics.bootstrap import MIN_INSTANCES, mean_limits
+from slimbench.reports.statistics.confidence import MIN_INSTANCES, mean_limits
 
 ONE = (1.0, 1.0, True)
 

@@ -1,11 +1,13 @@
-"""Bootstrap confidence intervals of means over instances."""
+"""Confidence limits of means: bootstrap and Student's t."""
 
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from slimbench.bench.results.ratio_intervals import FloatArray
 
@@ -39,6 +41,17 @@ def mean_limits(values: FloatArray) -> tuple[float, float]:
     if len(values) < MIN_INSTANCES or not np.all(np.isfinite(values)):
         return np.nan, np.nan
     return _limits(tuple(np.sort(values).tolist()))
+
+
+def t_half_width(samples: pd.Series[float], quantile: float) -> float:
+    """Half of Student's t interval of the mean, by a quantile of its distribution; infinite for one sample.
+
+    t(quantile; n - 1) * s / sqrt(n), with the sample's standard deviation s.
+    """
+    from scipy.stats import t as student_t  # noqa: PLC0415 - takes a second, and few commands need it
+
+    n = len(samples)
+    return float(student_t.ppf(quantile, n - 1) * samples.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
 
 
 @functools.lru_cache(maxsize=1024)  # the aggregates of several modes are mostly over the same instances

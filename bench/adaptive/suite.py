@@ -1,4 +1,4 @@
-"""Adaptive suites: which sequences, which policies, within which limits (TOML)."""
+"""Adaptive suite files (TOML): sequences, policies and limits."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
 
 
 class OfflinePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who says what hindsight could have done at best.
+    """The policies that bound the offline optimum.
 
     Parameters
     ----------
     policies : tuple of str
-        Exact ones; the least of their bounds counts.
+        Those that prove bounds; the best bound counts.
     time_s : float, seconds for each of them on one sequence
     """
 

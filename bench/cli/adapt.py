@@ -1,4 +1,4 @@
-"""``slimbench adapt`` and ``policies``: adaptive placement. It may look up to ``reports``."""
+"""``slimbench adapt`` and ``policies``: policies on sequences of instances. It may import ``reports``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from slimbench.bench.adaptive.episode import Episode
 from slimbench.bench.adaptive.results import AdaptiveResults, refuse_adaptive_results
 from slimbench.bench.adaptive.run import AdaptiveRun
 from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite
-from slimbench.bench.cli.options import FAILED, INTERRUPTED, Data, Json
+from slimbench.bench.cli.options import FAILED, INTERRUPTED, Data, Json, console, progress_bar
 from slimbench.bench.plugins.registry import find_policies
 from slimbench.bench.store.run_folder import new_folder
 from slimbench.bench.suites.suite import shipped_suites
@@ -66,7 +65,9 @@ def adapt(
     except KeyboardInterrupt:
         print(f"slimbench: stopped; finished sequences lie in {folder}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
-    page = _report(results, folder)
+    from slimbench.reports.pages.adaptive_page import write_adaptive_report
+
+    page = write_adaptive_report(results, folder)
     if not quiet:
         _print_table(results)
         print(f"report: {page}")
@@ -97,18 +98,8 @@ def policies(plugin: Policies = None, as_json: Json = False) -> None:
     Console().print(table)
 
 
-def _report(results: AdaptiveResults, folder: Path) -> Path:
-    from slimbench.reports.pages.adaptive_page import write_adaptive_report
-
-    return write_adaptive_report(results, folder)
-
-
 def _with_progress(run: AdaptiveRun, folder: Path, quiet: bool) -> AdaptiveResults:
-    columns = (
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}", markup=False),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
+    with progress_bar(quiet) as progress:
         task = progress.add_task(run.suite.name, total=run.n_episodes, last="")
 
         def on_episode(sequence: str, episode: Episode) -> None:
@@ -126,5 +117,4 @@ def _print_table(results: AdaptiveResults) -> None:
         table.add_column(title, justify="right" if cell.kind.startswith("number") else "left")
     for row in shown.rows:
         table.add_row(*(escape(cell.text) for cell in row))
-    terminal = Console()
-    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
+    console(WIDE_ENOUGH).print(table)

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 FAILED: Final = 1  # a run failed, a placement does not fit, a promise is broken, something does not verify
 BAD_INPUT: Final = 2
@@ -48,6 +49,18 @@ def console(columns: int = WIDE_ENOUGH) -> Console:
     from rich.console import Console
 
     return Console(width=None if Console().is_terminal else columns, highlight=False)
+
+
+def progress_bar(quiet: bool) -> Progress:
+    """On the standard error stream; its tasks have a field ``last``, what was done last."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}", markup=False),
+    )  # fmt: skip
+    return Progress(*columns, console=Console(stderr=True, quiet=quiet))
 
 
 def print_result(facts: dict[str, Any], as_json: bool) -> None:

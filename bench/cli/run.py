@@ -1,4 +1,4 @@
-"""``slimbench run``: a suite from start to end, and what is shown of it on the way."""
+"""``slimbench run``: run a suite, with progress, and write its report."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from slimbench.bench.cli.options import FAILED, INTERRUPTED, NOTHING_MEASURED, Data, Plugins, duration_s
+from slimbench.bench.cli.options import (
+    FAILED,
+    INTERRUPTED,
+    NOTHING_MEASURED,
+    Data,
+    Plugins,
+    duration_s,
+    progress_bar,
+)
 from slimbench.bench.cli.report import print_report
 from slimbench.bench.execution.executor import EXECUTORS, check_executor
 from slimbench.bench.execution.runner import OnFinish, Row
@@ -26,8 +32,7 @@ from slimbench.bench.plugins.registry import find_solvers
 from slimbench.bench.results.references import Reference
 from slimbench.bench.store.store import Store
 from slimbench.bench.suites.benchmark import Benchmark, Request, open_benchmark, plan_only
-from slimbench.bench.suites.estimate import estimate
-from slimbench.bench.suites.plan import Plan
+from slimbench.bench.suites.plan import Plan, estimate
 from slimbench.bench.suites.selection import Selection
 from slimbench.bench.suites.suite import SHIPPED, shipped_suites
 from slimbench.formulations.tolerances import share_of
@@ -69,7 +74,8 @@ def run(
         ),
     ] = None,
     keyword: Annotated[
-        str, typer.Option("-k", help="Only runs whose solver, instance or dispatch: 'slim and not parallel'.")
+        str,
+        typer.Option("-k", help="Keep only runs that match an expression, such as 'slim and not parallel'."),
     ] = "",
     repeats: Annotated[
         int | None, typer.Option("--n-repetitions", "-r", min=1, help="Instead of the suite's.")
@@ -174,11 +180,7 @@ def _resuming(folder: Path) -> str:
 def _shown(benchmark: Benchmark, quiet: bool, verbose: bool) -> Iterator[OnFinish]:
     """Progress on the terminal, or a line for every run."""
     rows = [row for row in benchmark.store.runs() if benchmark.plan.wanted(row)]
-    columns = (
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}", markup=False),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
+    with progress_bar(quiet) as progress:
         done = sum(row["status"] != "planned" for row in rows)
         task = progress.add_task(benchmark.folder.name, total=len(rows), completed=done, last="")
 

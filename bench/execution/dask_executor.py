@@ -33,7 +33,7 @@ class PluginFiles(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Those of a plugin file."""
+        """Read a plugin file and what it imports."""
         file = file.resolve()
         files = [file, *neighbours(file)]
         return cls(file.name, {str(path.relative_to(file.parent)): path.read_bytes() for path in files})

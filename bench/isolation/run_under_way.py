@@ -169,7 +169,7 @@ class RunUnderWay:
                 child.kill()
 
     def outcome(self) -> Outcome:
-        """What has come of it, once it has ended."""
+        """The outcome of the run, once it has ended."""
         if self.group:
             self.peak_memory_mb = max(self.peak_memory_mb, self.group.peak_mb)
         worker = self.worker
@@ -194,7 +194,7 @@ class RunUnderWay:
         )
 
     def _cut_short(self, late: bool) -> Finished:
-        """How a run ended that did not finish, or finished ``late``, when it should have been dead."""
+        """The end of a run that did not finish, or finished ``late``, after it should have been killed."""
         killed = self._overdue() if late else self.killed
         if killed is None and self.group and self.group.was_stopped:
             message = f"killed by the kernel, limit {self.job.memory_limit_mb:g} MB"
@@ -212,7 +212,7 @@ class RunUnderWay:
         return Guaranteed(fault=f"its guarantee: {reason}")
 
     def _overdue(self) -> Kill:
-        """What it does beyond its hard limit counts for nothing, however late it is killed."""
+        """A run that exceeds its hard limit ends there, however late it is killed."""
         limit_s = self.job.time_limit_s
         hard_s = hard_limit_s(limit_s)
         return Kill("time_limit", f"killed {hard_s:g} s after its start, limit {limit_s:g} s", hard_s)

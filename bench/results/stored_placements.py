@@ -1,4 +1,4 @@
-"""Placements that a run folder holds: an instance's best known one, and the best of each solver."""
+"""Read stored placements of a run: the best known one of an instance, and the best of each solver."""
 
 from __future__ import annotations
 

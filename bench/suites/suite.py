@@ -1,4 +1,4 @@
-"""Suites: which instances, which solvers, how often, within which limits (TOML)."""
+"""Suite files (TOML): instances, solvers, repeats and limits."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def parse_calls(
 
 
 def refuse_repeated(place: str, labels: Iterable[str]) -> None:
-    """Refuse two equal calls in one list; calls of one plugin with different parameters are different."""
+    """Raise ``SuiteError`` if a list has a call twice."""
     label, count = Counter(labels).most_common(1)[0]
     if count > 1:
         raise SuiteError(f"name {label} {count} times, expected each once or with other parameters", place)
@@ -228,7 +228,7 @@ def refuse_repeated(place: str, labels: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def naming_entry(place: str) -> Iterator[None]:
-    """Say of a faulty recipe which entry of the suite it is in; a faulty file is named itself."""
+    """Turn an error in a recipe into a ``SuiteError`` at an entry; errors of files stay."""
     try:
         yield
     except InstanceError as error:

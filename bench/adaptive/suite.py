@@ -9,15 +9,13 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from slimbench.bench.suites.suite import Limits, SuiteError, SuiteFile, naming_entry, read_suite_of
+from slimbench.bench.suites.suite import Limits, Positive, SuiteError, SuiteFile, naming_entry, read_suite_of
 from slimbench.bench.suites.sweeps import points_of
 from slimbench.instances.generators.scenario import recipe_fields
 from slimbench.instances.sequences.recipe import make_sequence, read_sequence_recipe
 from slimbench.instances.sequences.sequence import Sequence
 
 SHIPPED: Final = "slimbench.bench.adaptive.suites"
-
-_Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
 
 
 class OfflinePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,7 +29,7 @@ class OfflinePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     policies: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("offline",)
-    time_s: _Positive = 60.0
+    time_s: Positive = 60.0
 
 
 class AdaptiveSuite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

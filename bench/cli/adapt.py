@@ -61,7 +61,13 @@ def adapt(
         refuse_adaptive_results(out)
     folder = out or new_folder(Path("adaptive"), run.suite.name)
     try:
-        results = _with_progress(run, folder, quiet)
+        with progress_bar(quiet) as progress:
+            task = progress.add_task(run.suite.name, total=run.n_episodes, last="")
+
+            def on_episode(sequence: str, episode: Episode) -> None:
+                progress.update(task, advance=1, last=f"{episode.call.label} on {sequence}")
+
+            results = run.execute(folder, on_episode)
     except KeyboardInterrupt:
         print(f"slimbench: stopped; finished sequences lie in {folder}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
@@ -96,16 +102,6 @@ def policies(plugin: Policies = None, as_json: Json = False) -> None:
         parameters = ", ".join(f"{q.name}={q.default}" for q in p.parameters.values())
         table.add_row(name, *map(escape, (p.sees, parameters, p.summary)))
     Console().print(table)
-
-
-def _with_progress(run: AdaptiveRun, folder: Path, quiet: bool) -> AdaptiveResults:
-    with progress_bar(quiet) as progress:
-        task = progress.add_task(run.suite.name, total=run.n_episodes, last="")
-
-        def on_episode(sequence: str, episode: Episode) -> None:
-            progress.update(task, advance=1, last=f"{episode.call.label} on {sequence}")
-
-        return run.execute(folder, on_episode)
 
 
 def _print_table(results: AdaptiveResults) -> None:

@@ -119,8 +119,11 @@ def run(
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
     with _warnings_in_a_line(), open_benchmark(request) as benchmark:
-        if not quiet:
-            _print_anew(benchmark)
+        n_failed = benchmark.n_failed
+        if not quiet and (n_changed := benchmark.n_stale - n_failed):
+            print(f"slimbench: {n_changed} results are stale and are measured anew", file=sys.stderr)
+        if not quiet and n_failed:
+            print(f"slimbench: {n_failed} runs that failed are measured again", file=sys.stderr)
         threads = benchmark.plan.suite.limits.threads
         jobs = jobs or default_jobs(threads)
         if where == "processes" and not quiet and (crowded := crowding(jobs, threads)):
@@ -150,14 +153,6 @@ def _warnings_in_a_line() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"slimbench: warning: {message}", file=sys.stderr)
         yield
-
-
-def _print_anew(benchmark: Benchmark) -> None:
-    """What --resume measures once more although it was measured."""
-    if n_changed := benchmark.n_stale - benchmark.n_failed:
-        print(f"slimbench: {n_changed} results are stale and are measured anew", file=sys.stderr)
-    if benchmark.n_failed:
-        print(f"slimbench: {benchmark.n_failed} runs that failed are measured again", file=sys.stderr)
 
 
 def _resuming(folder: Path) -> str:

@@ -149,11 +149,11 @@ class RunUnderWay:
             message = f"killed at {memory_mb:.0f} MB, limit {job.memory_limit_mb:g} MB"
             self._kill_for("memory_limit", message, now)
 
-    def lose(self, ended: Ended) -> None:
+    def lose(self, now: float) -> None:
         """Count it as crashed: the fork server is gone, and nobody will tell of its end."""
-        self._kill_for("crashed", "the process that starts workers died", ended.time)
+        self._kill_for("crashed", "the process that starts workers died", now)
         self.never_made = self.pid is None and self.ended is None
-        self.ended, self.open = ended, False
+        self.ended, self.open = Ended(self.job.key, -signal.SIGKILL, now), False
 
     @property
     def has_ended(self) -> bool:
@@ -201,7 +201,7 @@ class RunUnderWay:
             killed = Kill("memory_limit", message, self._runtime_s())
         if killed is None:
             killed = Kill("crashed", _describe_exit(self.ended, "a placement"), self._runtime_s())
-        return Finished(killed.status, killed.message, None, False, killed.runtime_s, self.cpu_s, 0.0, {})
+        return Finished(killed.status, killed.message, runtime_s=killed.runtime_s, cpu_s=self.cpu_s)
 
     def _guarantee(self, finished: Finished) -> Guaranteed:
         if not finished.guarantee_follows:

@@ -61,11 +61,11 @@ def run_job(job: Job, channel: Connection) -> None:
     try:
         work, guarantee = _load_decision(job, job.observation) if job.observation else _load_run(job)
     except (PluginError, InstanceError, SolverError) as error:
-        send(failed("error", _joined(str(error))))
+        send(Finished("error", _joined(str(error))))
         return
     except Exception as error:  # of the plugin's ``prepare``
         traceback.print_exc()
-        send(failed("error", f"before its start: {_one_line(error)}"))
+        send(Finished("error", f"before its start: {_one_line(error)}"))
         return
 
     def on_report(placement: Placement | None, bound: float | None) -> None:
@@ -103,11 +103,6 @@ def run_job(job: Job, channel: Connection) -> None:
         )
         if guarantee is not None:
             send(_guaranteed(guarantee, figures))
-
-
-def failed(status: Status, message: str) -> Finished:
-    """The result of a job that never started."""
-    return Finished(status, message, None, False, 0.0, 0.0, 0.0, {})
 
 
 def _load_run(job: Job) -> tuple[Work, RunGuarantee | None]:

@@ -126,15 +126,8 @@ def joint_references(before: Results, after: Results) -> tuple[pd.DataFrame, tup
     A bound that a placement of the other run refutes is none.
     """
     both = pd.concat([before.references, after.references])
-    groups = both.groupby("instance_hash", sort=False)
-    joint = pd.concat(
-        [
-            groups[["instance", "latency_none_s"]].first(),
-            groups["saving_s"].max(),
-            groups["bound_saving_s"].min(),
-        ],
-        axis=1,
-    ).reset_index()
+    aggregates = {"instance": "first", "latency_none_s": "first", "saving_s": "max", "bound_saving_s": "min"}
+    joint = both.groupby("instance_hash", sort=False).agg(aggregates).reset_index()
     savings, bounds = joint["saving_s"].tolist(), joint["bound_saving_s"].tolist()
     none = joint["latency_none_s"].tolist()
     refuted = np.array([exceeds(*figures) for figures in zip(savings, bounds, none, strict=True)], bool)

@@ -51,7 +51,7 @@ MAX_SUITE_BYTES: Final = 2**20
 MAX_REPEATS: Final = 10_000
 SHIPPED: Final = "slimbench.bench.suites"
 
-_Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
 _Suite = TypeVar("_Suite")
 _Plugins = TypeVar("_Plugins")
 _Call = TypeVar("_Call")
@@ -68,9 +68,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads : int, that a run may keep busy: what solvers are told, and the size of native thread pools
     """
 
-    time_s: _Positive = 60.0
-    cpu_s: _Positive | None = None
-    memory_mb: _Positive = 8192.0
+    time_s: Positive = 60.0
+    cpu_s: Positive | None = None
+    memory_mb: Positive = 8192.0
     threads: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
@@ -88,7 +88,7 @@ class ReferencePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     solver: str = "exact"
     cross_check: tuple[str, ...] = ()
-    time_s: _Positive = 60.0
+    time_s: Positive = 60.0
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,6 @@ from slimbench.bench.adaptive.episode import Episode, EpisodeRunner
 from slimbench.bench.adaptive.regret import SequenceResult, offline_optimum
 from slimbench.bench.adaptive.results import AdaptiveResults, write_results
 from slimbench.bench.adaptive.suite import AdaptiveSuite, NamedSequence, suite_sequences
-from slimbench.bench.adaptive.tables import period_table, policy_table, sequence_table
 from slimbench.bench.execution.machine import describe_machine, now
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.policy_plugin import PolicyCall, parse_policy
@@ -94,8 +93,7 @@ class AdaptiveRun:
         with Workers(threads=self.suite.limits.threads) as workers:
             for named in self.sequences:
                 done.append(self._run_sequence(named, folder, workers, on_episode))
-                tables = sequence_table(done), policy_table(done), period_table(done)
-                results = AdaptiveResults(name, *tables, {**provenance, "finished": now()})
+                results = AdaptiveResults.of(name, done, {**provenance, "finished": now()})
                 write_results(results, done, folder)
         return results
 

@@ -1,4 +1,4 @@
-"""Adaptive suites: which sequences, which policies, within which limits (TOML)."""
+"""Adaptive suite files (TOML): sequences, policies and limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from slimbench.bench.suites.suite import Limits, SuiteError, SuiteFile, naming_entry, read_suite_of
+from slimbench.bench.suites.suite import Limits, Positive, SuiteError, SuiteFile, naming_entry, read_suite_of
 from slimbench.bench.suites.sweeps import points_of
 from slimbench.instances.generators.scenario import recipe_fields
 from slimbench.instances.sequences.recipe import make_sequence, read_sequence_recipe
@@ -17,21 +17,19 @@ from slimbench.instances.sequences.sequence import Sequence
 
 SHIPPED: Final = "slimbench.bench.adaptive.suites"
 
-_Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
-
 
 class OfflinePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who says what hindsight could have done at best.
+    """The policies that bound the offline optimum.
 
     Parameters
     ----------
     policies : tuple of str
-        Exact ones; the least of their bounds counts.
+        Those that prove bounds; the best bound counts.
     time_s : float, seconds for each of them on one sequence
     """
 
     policies: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("offline",)
-    time_s: _Positive = 60.0
+    time_s: Positive = 60.0
 
 
 class AdaptiveSuite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""``slimbench run``: a suite from start to end, and what is shown of it on the way."""
+"""``slimbench run``: run a suite, with progress, and write its report."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ from slimbench.bench.plugins.registry import find_solvers
 from slimbench.bench.results.references import Reference
 from slimbench.bench.store.store import Store
 from slimbench.bench.suites.benchmark import Benchmark, Request, open_benchmark, plan_only
-from slimbench.bench.suites.estimate import estimate
-from slimbench.bench.suites.plan import Plan
+from slimbench.bench.suites.plan import Plan, estimate
 from slimbench.bench.suites.selection import Selection
 from slimbench.bench.suites.suite import SHIPPED, shipped_suites
 from slimbench.formulations.tolerances import share_of
@@ -75,7 +74,8 @@ def run(
         ),
     ] = None,
     keyword: Annotated[
-        str, typer.Option("-k", help="Only runs whose solver, instance or dispatch: 'slim and not parallel'.")
+        str,
+        typer.Option("-k", help="Keep only runs that match an expression, such as 'slim and not parallel'."),
     ] = "",
     repeats: Annotated[
         int | None, typer.Option("--n-repetitions", "-r", min=1, help="Instead of the suite's.")
@@ -124,8 +124,11 @@ def run(
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
     with _warnings_in_a_line(), open_benchmark(request) as benchmark:
-        if not quiet:
-            _print_anew(benchmark)
+        n_failed = benchmark.n_failed
+        if not quiet and (n_changed := benchmark.n_stale - n_failed):
+            print(f"slimbench: {n_changed} results are stale and are measured anew", file=sys.stderr)
+        if not quiet and n_failed:
+            print(f"slimbench: {n_failed} runs that failed are measured again", file=sys.stderr)
         threads = benchmark.plan.suite.limits.threads
         jobs = jobs or default_jobs(threads)
         if where == "processes" and not quiet and (crowded := crowding(jobs, threads)):
@@ -155,14 +158,6 @@ def _warnings_in_a_line() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"slimbench: warning: {message}", file=sys.stderr)
         yield
-
-
-def _print_anew(benchmark: Benchmark) -> None:
-    """What --resume measures once more although it was measured."""
-    if n_changed := benchmark.n_stale - benchmark.n_failed:
-        print(f"slimbench: {n_changed} results are stale and are measured anew", file=sys.stderr)
-    if benchmark.n_failed:
-        print(f"slimbench: {benchmark.n_failed} runs that failed are measured again", file=sys.stderr)
 
 
 def _resuming(folder: Path) -> str:

@@ -69,8 +69,14 @@ def check_solver(call: Call, plugin_files: Sequence[Path]) -> list[Check]:
     placed = rows if declined else rows | {large_instance.name: large}
     end = f"{large['status']}: {large['message']}"
     late, in_time = large["status"] == "time_limit", large["status"] == "ok"
+
+    def unless_any_has(columns: set[str], reason: str) -> str:
+        is_shown = any(all(row[column] is not None for column in columns) for row in rows.values())
+        return "" if is_shown else reason
+
+    conditions = "no run gave a placement where its conditions hold"
     return [
-        Check("returns a feasible placement", _collect(placed, lambda row, _: _not_ok(row), optima)),
+        Check("returns a feasible placement", _collect(placed, _not_ok, optima)),
         Check(
             "repeats itself under a seed",
             tuple(
@@ -78,30 +84,26 @@ def check_solver(call: Call, plugin_files: Sequence[Path]) -> list[Check]:
                 for name, row in rows.items()
                 if row["placement"] != again[name]["placement"]
             ),
-            "" if any(row["placement"] is not None for row in rows.values()) else "no run gave a placement",
+            unless_any_has({"placement"}, "no run gave a placement"),
         ),
         Check(
             f"honours its deadline ({DEADLINE_S:g} s on {large_instance.n_activations} activations)",
             (end,) if late else (),
             "" if late or in_time else end,
         ),
-        Check("keeps its guarantee", _collect(rows, _below_guarantee, optima), _no_guarantee(call, rows)),
+        Check(
+            "keeps its guarantee",
+            _collect(rows, _below_guarantee, optima),
+            unless_any_has({"saving_s", "guarantee_ratio"}, conditions)
+            if call.solver.guarantee
+            else "none is declared",
+        ),
         Check(
             "claims no bound below the optimum",
             _collect(rows, _bound_too_low, optima),
-            ""
-            if any(row["bound_saving_s"] is not None for row in rows.values())
-            else "no run claimed a bound",
+            unless_any_has({"bound_saving_s"}, "no run claimed a bound"),
         ),
     ]
-
-
-def _no_guarantee(call: Call, rows: Mapping[str, dict[str, Any]]) -> str:
-    """Why no run shows whether a declared guarantee is kept; empty where one does."""
-    if call.solver.guarantee is None:
-        return "none is declared"
-    held = any(row["saving_s"] is not None and row["guarantee_ratio"] is not None for row in rows.values())
-    return "" if held else "no run gave a placement where its conditions hold"
 
 
 def _instances() -> Iterator[Instance]:
@@ -153,7 +155,7 @@ def _collect(rows: Mapping[str, dict[str, Any]], fault: Any, optima: Mapping[str
     return tuple(f"{name}: {problem}" for name, problem in found if problem)
 
 
-def _not_ok(row: Mapping[str, Any]) -> str | None:
+def _not_ok(row: Mapping[str, Any], _: float) -> str | None:
     return None if row["status"] == "ok" else f"{row['status']}: {row['message']}"
 
 

@@ -15,9 +15,8 @@ from distributed import Client, Future, as_completed
 
 from slimbench.bench.execution.errors import ExecutorError
 from slimbench.bench.execution.machine import describe_machine
-from slimbench.bench.isolation.messages import Guaranteed, Job, Status
+from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.outcome import Outcome
-from slimbench.bench.isolation.trajectory import IncumbentLog
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.versions import neighbours, own_sources
 
@@ -33,7 +32,7 @@ class PluginFiles(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Those of a plugin file."""
+        """Read a plugin file and what it imports."""
         file = file.resolve()
         files = [file, *neighbours(file)]
         return cls(file.name, {str(path.relative_to(file.parent)): path.read_bytes() for path in files})
@@ -55,11 +54,7 @@ class Parcel(msgspec.Struct, frozen=True):
     sources: str
 
 
-class Returned(msgspec.Struct, frozen=True):
-    """How a job ended, and the log that it wrote."""
-
-    outcome: Outcome
-    log: bytes
+Returned = tuple[Outcome, bytes]  # how a job ended, and the log that it wrote
 
 
 class DaskExecutor:
@@ -135,18 +130,12 @@ class DaskExecutor:
                 problem = future.exception() if future.status == "error" else future.status
                 if isinstance(problem, ExecutorError):
                     raise problem
-                yield _lost(job, " ".join(f"{type(problem).__name__}: {problem}".split()))
+                yield Outcome(job, "crashed", " ".join(f"{type(problem).__name__}: {problem}".split()))
                 continue
-            returned = msgspec.msgpack.decode(future.result(), type=Returned)
-            if returned.log:
-                Path(job.log_file).write_bytes(returned.log)
-            yield dataclasses.replace(returned.outcome, job=job)
-
-
-def _lost(job: Job, message: str) -> Outcome:
-    status: Status = "crashed"
-    nothing: tuple[Any, ...] = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), IncumbentLog(), 0.0)
-    return Outcome(job, status, message, *nothing)
+            outcome, log = msgspec.msgpack.decode(future.result(), type=Returned)
+            if log:
+                Path(job.log_file).write_bytes(log)
+            yield dataclasses.replace(outcome, job=job)
 
 
 _here = threading.local()
@@ -182,4 +171,4 @@ def do_parcel(packed: bytes) -> bytes:
         workers.submit(job)
         outcome = dataclasses.replace(next(iter(workers.collect())), machine=describe_machine())
         log = log_file.read_bytes() if log_file.exists() else b""
-    return msgspec.msgpack.encode(Returned(outcome, log))
+    return msgspec.msgpack.encode((outcome, log))

@@ -22,7 +22,7 @@ PATIENCE_S: Final = 5.0  # with another run that writes just now
 
 
 class _Solve(msgspec.Struct, frozen=True):
-    """What is kept of a solve besides its placement."""
+    """A solve, without its placement."""
 
     termination: Literal["feasible", "optimal"]
     bound_saving_s: float | None

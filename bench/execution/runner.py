@@ -14,7 +14,6 @@ from slimbench.bench.execution.machine import describe_machine, now
 from slimbench.bench.execution.reference_cache import ReferenceCache
 from slimbench.bench.execution.verification import transferred, verified
 from slimbench.bench.isolation.messages import TEMPORARY, Job
-from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.plugins.plugin import Solver
 from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import Bracket, Reference
@@ -113,7 +112,9 @@ class _Execution:
         while len(self._under_way) > at_most:
             for outcome in self._executor.collect():
                 row = self._under_way.pop(outcome.job.key)
-                result = self._result(row, outcome)
+                result = verified(self._instance(row["planning_hash"] or row["instance_hash"]), outcome)
+                if row["planning_hash"] is not None:
+                    result = transferred(result, self._instance(row["instance_hash"]))
                 machine = outcome.machine or describe_machine()
                 if self._is_reusable(row) and result["status"] == "ok":
                     self._cache.keep(row, result, machine)
@@ -123,13 +124,6 @@ class _Execution:
                 if result["status"] == "ok" and log.exists() and not (is_unproven and log.stat().st_size):
                     log.unlink()
                 self._finish(row, result, machine)
-
-    def _result(self, row: Row, outcome: Outcome) -> dict[str, Any]:
-        """Verify claims on the instance planned on, and evaluate the placement on the run's instance."""
-        instance = self._instance(row["instance_hash"])
-        if row["planning_hash"] is None:
-            return verified(instance, outcome)
-        return transferred(verified(self._instance(row["planning_hash"]), outcome), instance)
 
     def _finish(self, row: Row, result: dict[str, Any], machine: Mapping[str, str]) -> None:
         finished = {**result, "machine_id": machine["machine_id"], "finished_at": now()}

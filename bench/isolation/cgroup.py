@@ -61,7 +61,7 @@ class ControlGroups:
 
     @classmethod
     def find(cls, mounts: Path = MOUNTS, own: Path = OWN) -> Self | None:
-        """Those of this process; None where there are none, or they are not ours to divide."""
+        """Find the groups of this process; None without any, or without permission to divide them."""
         try:
             mount = next(
                 Path(fields[1])

@@ -24,8 +24,8 @@ from typing import Final
 
 import psutil
 
-from slimbench.bench.isolation.messages import Ended, Forked, Job, ServerMessage, decode_job, encode
-from slimbench.bench.isolation.worker import failed, run_job
+from slimbench.bench.isolation.messages import Ended, Finished, Forked, Job, ServerMessage, decode_job, encode
+from slimbench.bench.isolation.worker import run_job
 from slimbench.bench.plugins.plugin import PluginError, parse_call
 from slimbench.bench.plugins.policy_plugin import parse_policy
 from slimbench.bench.plugins.registry import find_policies, find_solvers
@@ -135,7 +135,7 @@ def _load(job: Job) -> None:
 def _refuse(coordinator: _Coordinator, job: Job, channel: Connection, error: OSError) -> None:
     """Tell why there is no worker, in its stead."""
     with contextlib.suppress(OSError), channel:
-        channel.send_bytes(encode(failed("error", f"cannot be started: {error.strerror}")))
+        channel.send_bytes(encode(Finished("error", f"cannot be started: {error.strerror}")))
     coordinator.tell(Ended(job.key, 1, time.monotonic()))
 
 

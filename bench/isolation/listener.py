@@ -6,14 +6,13 @@ It waits for nothing else, so neither times nor limits depend on what the coordi
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from typing import Any, Final
 
-from slimbench.bench.isolation.messages import Ended, Forked, decode_server
+from slimbench.bench.isolation.messages import Forked, decode_server
 from slimbench.bench.isolation.run_under_way import RunUnderWay
 
 POLL_S: Final = 0.05  # how often limits are looked at
@@ -55,7 +54,7 @@ class Listener:
         with self._lock:
             self._runs[run.job.key] = run
             if self._server is None:
-                run.lose(_died(run.job.key))
+                run.lose(time.monotonic())
         self._wake()
 
     def close(self) -> None:
@@ -95,11 +94,10 @@ class Listener:
             message = decode_server(server.recv_bytes())
         except (EOFError, OSError):
             self._server = None
-            for key, run in self._runs.items():
-                run.lose(_died(key))
+            for run in self._runs.values():
+                run.lose(time.monotonic())
             return
-        told_of = self._runs.get(message.key)
-        if told_of is None:
+        if (told_of := self._runs.get(message.key)) is None:
             return
         if isinstance(message, Forked):
             told_of.pid = message.pid
@@ -118,7 +116,3 @@ class Listener:
             run = self._runs.pop(key)
             run.kill()  # what the solver may have left running
             self.ended.put(run)
-
-
-def _died(key: int) -> Ended:
-    return Ended(key, -signal.SIGKILL, time.monotonic())

@@ -126,12 +126,12 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
 
     status: Status
     message: str
-    placement: PackedPlacement | None
-    optimal: bool
-    runtime_s: float
-    cpu_s: float | None
-    peak_memory_mb: float
-    figures: dict[str, Any]
+    placement: PackedPlacement | None = None
+    optimal: bool = False
+    runtime_s: float = 0.0
+    cpu_s: float | None = 0.0
+    peak_memory_mb: float = 0.0
+    figures: dict[str, Any] = {}
     guarantee_follows: bool = False
 
 

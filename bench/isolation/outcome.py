@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement, Status
@@ -29,14 +29,14 @@ class Outcome:
     job: Job
     status: Status
     message: str
-    placement: PackedPlacement | None
-    bound_saving_s: float | None
-    optimal: bool
-    runtime_s: float
-    cpu_s: float | None
-    peak_memory_mb: float
-    figures: dict[str, Any]
-    guarantee: Guaranteed
-    incumbents: IncumbentLog
-    load_before: float
+    placement: PackedPlacement | None = None
+    bound_saving_s: float | None = None
+    optimal: bool = False
+    runtime_s: float = 0.0
+    cpu_s: float | None = None
+    peak_memory_mb: float = 0.0
+    figures: dict[str, Any] = field(default_factory=dict)
+    guarantee: Guaranteed = field(default_factory=Guaranteed)
+    incumbents: IncumbentLog = field(default_factory=IncumbentLog)
+    load_before: float = 0.0
     machine: dict[str, str] | None = None

@@ -149,11 +149,11 @@ class RunUnderWay:
             message = f"killed at {memory_mb:.0f} MB, limit {job.memory_limit_mb:g} MB"
             self._kill_for("memory_limit", message, now)
 
-    def lose(self, ended: Ended) -> None:
+    def lose(self, now: float) -> None:
         """Count it as crashed: the fork server is gone, and nobody will tell of its end."""
-        self._kill_for("crashed", "the process that starts workers died", ended.time)
+        self._kill_for("crashed", "the process that starts workers died", now)
         self.never_made = self.pid is None and self.ended is None
-        self.ended, self.open = ended, False
+        self.ended, self.open = Ended(self.job.key, -signal.SIGKILL, now), False
 
     @property
     def has_ended(self) -> bool:
@@ -169,7 +169,7 @@ class RunUnderWay:
                 child.kill()
 
     def outcome(self) -> Outcome:
-        """What has come of it, once it has ended."""
+        """The outcome of the run, once it has ended."""
         if self.group:
             self.peak_memory_mb = max(self.peak_memory_mb, self.group.peak_mb)
         worker = self.worker
@@ -194,14 +194,14 @@ class RunUnderWay:
         )
 
     def _cut_short(self, late: bool) -> Finished:
-        """How a run ended that did not finish, or finished ``late``, when it should have been dead."""
+        """The end of a run that did not finish, or finished ``late``, after it should have been killed."""
         killed = self._overdue() if late else self.killed
         if killed is None and self.group and self.group.was_stopped:
             message = f"killed by the kernel, limit {self.job.memory_limit_mb:g} MB"
             killed = Kill("memory_limit", message, self._runtime_s())
         if killed is None:
             killed = Kill("crashed", _describe_exit(self.ended, "a placement"), self._runtime_s())
-        return Finished(killed.status, killed.message, None, False, killed.runtime_s, self.cpu_s, 0.0, {})
+        return Finished(killed.status, killed.message, runtime_s=killed.runtime_s, cpu_s=self.cpu_s)
 
     def _guarantee(self, finished: Finished) -> Guaranteed:
         if not finished.guarantee_follows:
@@ -212,7 +212,7 @@ class RunUnderWay:
         return Guaranteed(fault=f"its guarantee: {reason}")
 
     def _overdue(self) -> Kill:
-        """What it does beyond its hard limit counts for nothing, however late it is killed."""
+        """A run that exceeds its hard limit ends there, however late it is killed."""
         limit_s = self.job.time_limit_s
         hard_s = hard_limit_s(limit_s)
         return Kill("time_limit", f"killed {hard_s:g} s after its start, limit {limit_s:g} s", hard_s)

@@ -100,8 +100,7 @@ def _is_small(steps: Sequence[Step]) -> bool:
         return False
     (_, *old), (_, *new) = steps[-2:]
     return all(
-        (a is None and b is None)
-        or (a is not None and b is not None and abs(b - a) <= IMPROVEMENT * max(abs(a), abs(b)))
+        a == b or (a is not None and b is not None and abs(b - a) <= IMPROVEMENT * max(abs(a), abs(b)))
         for a, b in zip(old, new, strict=True)
     )
 

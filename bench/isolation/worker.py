@@ -12,7 +12,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -44,18 +43,8 @@ from slimbench.instances.problem.arrays import frozen
 LARGEST_INTEGER: Final = 2**63 - 1  # of MessagePack and SQLite
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """What a job is about, with everything loaded that is not to be measured.
-
-    Attributes
-    ----------
-    work : the solver's call on its instance, or the policy's on what it sees
-    guarantee : of the figures that the run records, or None
-    """
-
-    work: Callable[[SolveContext], Placement]
-    guarantee: Callable[[Mapping[str, Any]], float | None] | None = None
+Work = Callable[[SolveContext], Placement]  # the call of a solver on its instance, or of a policy
+RunGuarantee = Callable[[Mapping[str, Any]], float | None]  # of a run, from its figures
 
 
 def run_job(job: Job, channel: Connection) -> None:
@@ -70,13 +59,13 @@ def run_job(job: Job, channel: Connection) -> None:
         channel.send_bytes(encode(message))
 
     try:
-        prepared = _prepared_decision(job, job.observation) if job.observation else _prepared_run(job)
+        work, guarantee = _load_decision(job, job.observation) if job.observation else _load_run(job)
     except (PluginError, InstanceError, SolverError) as error:
-        send(failed("error", _joined(str(error))))
+        send(Finished("error", _joined(str(error))))
         return
     except Exception as error:  # of the plugin's ``prepare``
         traceback.print_exc()
-        send(failed("error", f"before its start: {_one_line(error)}"))
+        send(Finished("error", f"before its start: {_one_line(error)}"))
         return
 
     def on_report(placement: Placement | None, bound: float | None) -> None:
@@ -93,10 +82,10 @@ def run_job(job: Job, channel: Connection) -> None:
     send(Ready(time.monotonic(), cpu_seconds()))
     context.deadline = time.monotonic() + job.time_limit_s
     clock = SolverClock()
-    status, message, placement = _done(prepared.work, context)
+    status, message, placement = _done(work, context)
     runtime_s, cpu_s = clock.seconds(), clock.cpu_seconds()
     figures = {_joined(name): _plain(value) for name, value in context.figures.items()}
-    guarantee = prepared.guarantee if status == "ok" else None
+    guarantee = guarantee if status == "ok" else None
     with clock.telling():  # a thread that the solver has left behind may be telling something
         context.on_report = None
         send(
@@ -116,25 +105,21 @@ def run_job(job: Job, channel: Connection) -> None:
             send(_guaranteed(guarantee, figures))
 
 
-def failed(status: Status, message: str) -> Finished:
-    """How a job ended that never started."""
-    return Finished(status, message, None, False, 0.0, 0.0, 0.0, {})
-
-
-def _prepared_run(job: Job) -> _Prepared:
+def _load_run(job: Job) -> tuple[Work, RunGuarantee | None]:
+    """Load everything that is not to be measured."""
     call = parse_call(job.solver, find_solvers(Path(f) for f in job.plugin_files))
     instance = read_instance(job.instance_file)
     warm_up(call, Shape.of(instance))  # a plugin's: shipped ones were warm before the fork
     if call.solver.prepare is not None:
         call.solver.prepare(call.parameters)
     declared = call.solver.guarantee
-    return _Prepared(
+    return (
         lambda context: call.solver(instance, context, **call.parameters),
         None if declared is None else lambda figures: declared.of_run(instance, call.parameters, figures),
     )
 
 
-def _prepared_decision(job: Job, message: ObservationMessage) -> _Prepared:
+def _load_decision(job: Job, message: ObservationMessage) -> tuple[Work, None]:
     call = parse_policy(job.solver, find_policies(Path(f) for f in job.plugin_files))
     seen = Observation(
         sees=message.sees,
@@ -148,12 +133,10 @@ def _prepared_decision(job: Job, message: ObservationMessage) -> _Prepared:
         cloud_s_per_byte=message.cloud_s_per_byte,
         neighbour_s_per_byte=message.neighbour_s_per_byte,
     )
-    return _Prepared(lambda context: call.policy(seen, context, **call.parameters))
+    return lambda context: call.policy(seen, context, **call.parameters), None
 
 
-def _done(
-    work: Callable[[SolveContext], Placement], context: SolveContext
-) -> tuple[Status, str, PackedPlacement | None]:
+def _done(work: Work, context: SolveContext) -> tuple[Status, str, PackedPlacement | None]:
     try:
         placement: Any = work(context)
     except NoSolutionError as error:
@@ -182,9 +165,7 @@ def _joined(text: str) -> str:
     return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
 
 
-def _guaranteed(
-    guarantee: Callable[[Mapping[str, Any]], float | None], figures: Mapping[str, Any]
-) -> Guaranteed:
+def _guaranteed(guarantee: RunGuarantee, figures: Mapping[str, Any]) -> Guaranteed:
     try:
         return Guaranteed(guarantee(figures))
     except PluginError as error:

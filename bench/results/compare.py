@@ -1,4 +1,4 @@
-"""Two run folders side by side: what became better or worse, and what that may come from."""
+"""Compare two runs: what became better or worse, tests of significance, and possible causes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from slimbench.bench.results.origins import changed_references, origins
+from slimbench.bench.results.change_causes import change_causes, changed_references
 from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.bench.results.references import proves
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
@@ -39,7 +39,7 @@ STATUS_COLUMNS: Final = ("solver", "instance", "instance_hash", "before", "after
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs have in common, and how it differs.
+    """Differences between the common cells of two runs.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Comparison:
         For each solver and instance the medians over repeats, outcomes, and both factors.
     worse_statuses : DataFrame
         Cells whose runs end worse than before, by the worst of the repeats.
-    origins : DataFrame
+    change_causes : DataFrame
         For each solver what else differs: its code, the machine, its settings, the references.
     contradictions : tuple of str
         Instances on which one run refutes the bound of the other.
@@ -65,7 +65,7 @@ class Comparison:
     solvers: pd.DataFrame
     cells: pd.DataFrame
     worse_statuses: pd.DataFrame
-    origins: pd.DataFrame
+    change_causes: pd.DataFrame
     contradictions: tuple[str, ...]
 
     @property
@@ -115,7 +115,7 @@ def compare_runs(
         solvers=pd.DataFrame(verdicts, columns=pd.Index(SOLVER_COLUMNS)),
         cells=cells,
         worse_statuses=worse[list(STATUS_COLUMNS)].reset_index(drop=True),
-        origins=origins(cells, sides, changed_references(before, after)),
+        change_causes=change_causes(cells, sides, changed_references(before, after)),
         contradictions=contradictions,
     )
 
@@ -126,15 +126,8 @@ def joint_references(before: Results, after: Results) -> tuple[pd.DataFrame, tup
     A bound that a placement of the other run refutes is none.
     """
     both = pd.concat([before.references, after.references])
-    groups = both.groupby("instance_hash", sort=False)
-    joint = pd.concat(
-        [
-            groups[["instance", "latency_none_s"]].first(),
-            groups["saving_s"].max(),
-            groups["bound_saving_s"].min(),
-        ],
-        axis=1,
-    ).reset_index()
+    aggregates = {"instance": "first", "latency_none_s": "first", "saving_s": "max", "bound_saving_s": "min"}
+    joint = both.groupby("instance_hash", sort=False).agg(aggregates).reset_index()
     savings, bounds = joint["saving_s"].tolist(), joint["bound_saving_s"].tolist()
     none = joint["latency_none_s"].tolist()
     refuted = np.array([exceeds(*figures) for figures in zip(savings, bounds, none, strict=True)], bool)
@@ -158,7 +151,7 @@ def _measured(results: Results) -> pd.DataFrame:
 
 
 def _outcome(run: dict[Any, Any]) -> str:
-    """How a run ended, in words: its status, and what that leaves out."""
+    """The status of a run, with a claimed optimum or a missing placement."""
     if run["status"] == FINISHED_WELL and proves(run) and run["termination"] == "optimal":
         return "claimed optimal"
     stopped = f"{run['status']}, no placement"

@@ -1,10 +1,10 @@
-"""A run's tables as Parquet and CSV, in the columns that docs/RESULTS.md lists, under benchopt's names."""
+"""Export the tables of a run as Parquet and CSV, under benchopt's names (docs/RESULTS.md)."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,17 +95,26 @@ def export_run(folder: Path, out: Path | None = None) -> list[Path]:
         parquet = io.BytesIO()
         table.to_parquet(parquet, index=False)
         contents[f"{name}.parquet"] = parquet.getvalue()
-        contents[f"{name}.csv"] = (
-            spreadsheet_safe(table).to_csv(index=False, lineterminator="\n").encode("utf-8")
-        )
+        contents[f"{name}.csv"] = csv_of(table).encode("utf-8")
     contents["provenance.json"] = json.dumps(results.provenance, indent=2).encode("utf-8")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            write_atomically(out / name, content)
-    except OSError as error:
-        raise StoreError(f"{out}: cannot be written ({error.strerror})") from None
+    write_files(out, contents)
     return [out / name for name in contents]
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files, each atomically, to a folder that is made if need be.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_atomically(folder / name, content)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
 def export_tables(results: Results) -> dict[str, pd.DataFrame]:
@@ -124,17 +133,15 @@ def export_tables(results: Results) -> dict[str, pd.DataFrame]:
     }
 
 
-def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
-    """A copy in which no text starts as a formula does: an apostrophe is put before ``= + - @``, tab, return.
-
-    Numbers stay as they are.
-    """
+def csv_of(table: pd.DataFrame) -> str:
+    """The table as CSV, with an apostrophe before texts that a spreadsheet would take for a formula."""
 
     def safe(value: Any) -> Any:
         return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
     texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    return table.assign(**{str(name): table[name].astype(object).map(safe) for name in texts})
+    columns = {str(name): table[name].astype(object).map(safe) for name in texts}
+    return table.assign(**columns).to_csv(index=False, lineterminator="\n")
 
 
 def _runs(runs: pd.DataFrame, references: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Several run folders as one: parts of a suite, or the same suite on several machines."""
+"""Merge run folders: parts of a suite, or one suite on several machines."""
 
 from __future__ import annotations
 
@@ -63,20 +63,24 @@ def merge_runs(folders: Sequence[Path], out: Path, keep: str = "last") -> None:
         "keep": keep,
     }
     machines = {key: facts for source in sources for key, facts in source.machines.items()}
-    instances = [
-        row | {"file": _file_of(row)} for source in sources for row in source.instances
-    ]  # the first of each counts
+    # Of an instance that several folders have the first row counts.
+    instances = [row | {"file": _file_of(row)} for source in sources for row in source.instances]
     with contextlib.closing(Store.create(out)) as store:
         store.copy_rows(instances, machines, runs, meta)
+        finished: dict[str, list[Row]] = defaultdict(list)
+        for row in runs:  # stale ones too: each counts in its own folder
+            if row["status"] != NOT_RUN:
+                finished[row["instance_hash"]].append(row)
         try:
-            _check_references(runs)  # stale ones too: each counts in its own folder
+            for own in finished.values():
+                reference_of(own)
         except ContradictionError as error:
             store.set_meta({"contradiction": str(error)})
             raise
 
 
 class _Source:
-    """What one run folder holds."""
+    """The content of a run folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -114,25 +118,20 @@ def _is_same(a: Row, b: Row) -> bool:
 
 
 def _without_superfluous_plans(held: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
-    """Leave out what is planned where the repeat is finished, or planned before."""
+    """Leave out planned runs whose repeat is finished, or planned before."""
     settled = {row["repeat"] for _, row in held if row["status"] != NOT_RUN}
     kept = []
     for number, row in held:
-        if row["status"] == NOT_RUN:
-            if row["repeat"] in settled:
-                continue
-            settled.add(row["repeat"])
-        kept.append((number, row))
+        if row["status"] != NOT_RUN or row["repeat"] not in settled:
+            kept.append((number, row))
+        settled.add(row["repeat"])
     return kept
 
 
 def _keep_last(held: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
     """Mark all but the last run of each repeat stale; of two that ended at once the later folder's counts."""
-    last: dict[int, int] = {}
-    for i, (_, row) in enumerate(held):
-        rival = last.get(row["repeat"])
-        if rival is None or _precedence(row) >= _precedence(held[rival][1]):
-            last[row["repeat"]] = i
+    order = sorted(range(len(held)), key=lambda i: _precedence(held[i][1]))  # stable
+    last = {held[i][1]["repeat"]: i for i in order}
     return [(number, row | {"stale": last[row["repeat"]] != i}) for i, (number, row) in enumerate(held)]
 
 
@@ -159,10 +158,7 @@ _RULES: Final = {"last": _keep_last, "all": _keep_all}
 
 
 def _merged_meta(metas: Sequence[Mapping[str, str]], counting: Iterable[Row]) -> dict[str, str]:
-    """What all folders say of themselves; of what they say differently, everything.
-
-    The merged run has a ``finished`` only if nothing of it is still planned.
-    """
+    """Facts of the merged run: all values of each, and ``finished`` if no run is still planned."""
     meta = {
         key: ", ".join(dict.fromkeys(own[key] for own in metas if key in own))
         for key in dict.fromkeys(key for own in metas for key in own)
@@ -210,12 +206,3 @@ def _copy_files(sources: Sequence[_Source], merged: Sequence[tuple[int, Row]], o
 def _file_of(instance: Row) -> str:
     """Where a run folder has an instance; a row of someone else cannot name a file out of it."""
     return f"instances/{Path(instance['file']).name}"
-
-
-def _check_references(runs: Iterable[Row]) -> None:
-    finished: dict[str, list[Row]] = defaultdict(list)
-    for row in runs:
-        if row["status"] != NOT_RUN:
-            finished[row["instance_hash"]].append(row)
-    for own in finished.values():
-        reference_of(own)

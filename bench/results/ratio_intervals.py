@@ -1,4 +1,4 @@
-"""Ratios of runs as intervals: what the bracket of an instance's optimum tells of each run on it."""
+"""Saving and latency ratios of runs, as intervals where the optimum is open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each instance's ratio is measured against: the best verified saving and the least bound."""
+"""References of instances: the best verified saving, the least proven bound, and how far they are trusted."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Reference:
 
 
 class Bracket:
-    """What one instance's runs of all roles tell of its optimum; takes them one by one, in constant time."""
+    """The bracket of an instance's optimum; takes its runs one by one, in constant time."""
 
     def __init__(self) -> None:
         self._best: Mapping[str, Any] | None = None  # the run of the best verified saving
@@ -112,13 +112,7 @@ class Bracket:
 
 
 def standing(reference: Mapping[Any, Any]) -> str:
-    """What an optimum is called: ``proven``, ``claimed`` by one code base, or ``open``.
-
-    Parameters
-    ----------
-    reference : mapping
-        With ``closed`` and ``proven``, as ``Reference`` has them.
-    """
+    """``proven``, ``claimed`` by one code base, or ``open``: ``closed`` and ``proven`` in one word."""
     return "proven" if reference["proven"] else "claimed" if reference["closed"] else "open"
 
 

@@ -1,7 +1,8 @@
-"""A run folder as pandas frames: what reports and users read."""
+"""Read a run folder as pandas frames."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -102,13 +103,10 @@ def load_results(folder: str | os.PathLike[str]) -> Results:
         If it is not one.
     """
     folder = Path(folder)
-    store = Store.snapshot(folder)
-    try:
+    with contextlib.closing(Store.snapshot(folder)) as store:
         rows, instances, meta = store.runs(), store.instances(), store.meta()
         machines, stale = store.machines(), store.stale_runs()
         damaged = {"damaged": "; ".join(map(str, store.bad_cells))} if store.bad_cells else {}
-    finally:
-        store.close()
     finished: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["status"] != NOT_RUN:
@@ -153,15 +151,8 @@ def _transfers(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     described = []
     for row in rows:
         planning = msgspec.json.decode(row["planning"], type=Planning)
-        described.append(
-            {
-                **row,
-                "planning": planning.label,
-                "planning_kind": planning.kind,
-                "planning_amount": planning.amount,
-                "planning_seed": planning.seed,
-            }
-        )
+        own = {f"planning_{name}": getattr(planning, name) for name in ("kind", "amount", "seed")}
+        described.append({**row, "planning": planning.label, **own})
     return _typed(described, TRANSFER_COLUMNS)
 
 
@@ -177,18 +168,14 @@ def _trajectories(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _integrals(row: Mapping[str, Any], reference: Reference) -> dict[str, float]:
-    """Both integrals of one run over its time limit; what is but rounding is no saving."""
+    """Both integrals of a run over its time limit; savings that are rounding count as 0."""
     if row["status"] == NOT_RUN:
         return {"primal_integral_s": math.nan, "gap_integral_s": math.nan}
     zero = ZERO_SAVING * reference.latency_none_s
-    steps = json.loads(row["trajectory"])
     best = 0.0 if reference.saving_s <= zero else reference.saving_s
-    nothing = reference.bound_saving_s <= zero
-    limit = row["time_limit_s"]
-    return {
-        "primal_integral_s": primal_integral(steps, best, limit),
-        "gap_integral_s": 0.0 if nothing else gap_integral(steps, best, limit),
-    }
+    steps, limit = json.loads(row["trajectory"]), row["time_limit_s"]
+    gap = 0.0 if reference.bound_saving_s <= zero else gap_integral(steps, best, limit)
+    return {"primal_integral_s": primal_integral(steps, best, limit), "gap_integral_s": gap}
 
 
 def _provenance(
@@ -223,8 +210,4 @@ def _reference(rows: list[dict[str, Any]]) -> Reference:
     try:
         return reference_of(rows)
     except ContradictionError:
-        return reference_of([_without_bound(row) for row in rows])
-
-
-def _without_bound(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "bound_saving_s": None}
+        return reference_of([row | {"bound_saving_s": None} for row in rows])

@@ -1,4 +1,4 @@
-"""Whether paired measurements differ: a signed-rank test, corrected for many, and a threshold beside it."""
+"""Wilcoxon's signed-rank test of paired measurements, Holm's correction, and verdicts with a threshold."""
 
 from __future__ import annotations
 
@@ -72,18 +72,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def fewest_pairs(alpha: float) -> int:
-    """With fewer pairs than this the test can never find anything: its least p-value is 2 ** (1 - n)."""
+    """The number of pairs from which the test can reject: its least p-value is 2 ** (1 - n)."""
     return 1 + math.ceil(-math.log2(alpha))
 
 
 def verdict(
     factor: float, p_value: float, n: int, *, threshold: float, alpha: float, more_is_better: bool
 ) -> Verdict:
-    """What a mean factor after / before and its corrected p-value say.
-
-    ``worse`` and ``better`` are beyond the threshold and significant; what is beyond it and not significant
-    is said to be so, rather than hidden.
-    """
+    """The verdict on a mean factor after / before, by its threshold and its corrected p-value."""
     if n < fewest_pairs(alpha):
         return "too few to test"
     if 1 / threshold <= factor <= threshold:

@@ -1,9 +1,9 @@
-"""Placements that a run folder holds: an instance's best known one, and the best of each solver."""
+"""Read stored placements of a run: the best known one of an instance, and the best of each solver."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,13 +57,14 @@ def stored_placements(
     placed = [run for run in runs if run["placement"] is not None and run["saving_s"] is not None]
     found: dict[str, Placement] = {}
     if placed:
-        found[_standing(runs)] = _best(folder, instance, placed)
+        title = BEST_KNOWN
+        with contextlib.suppress(ContradictionError):
+            reference = reference_of(runs)
+            title = OPTIMUM if reference.proven else CLAIMED if reference.closed else BEST_KNOWN
+        found[title] = _best(folder, instance, placed)
     for solver in solvers:
-        own = [
-            run
-            for run in placed
-            if solver in (run["solver"], run["solver_name"]) and run["planning_hash"] is None
-        ]
+        of_solver = [run for run in placed if solver in (run["solver"], run["solver_name"])]
+        own = [run for run in of_solver if run["planning_hash"] is None]
         if not own:
             known = ", ".join(dict.fromkeys(run["solver"] for run in placed)) or "none"
             problem = f"{solver!r} has no placement of {row['instance']}, expected one of {known}"
@@ -83,14 +84,6 @@ def _chosen(folder: Path, rows: Sequence[Mapping[str, Any]], name: str | None) -
     known = ", ".join(f"{row['instance']} ({row['instance_hash'][:8]})" for row in chosen or rows)
     problem = "is missing" if name is None else f"is {name!r}"
     raise StoreError(f"{folder}: --instance: {problem}, expected one of {known}")
-
-
-def _standing(runs: Iterable[Mapping[str, Any]]) -> str:
-    try:
-        reference = reference_of(runs)
-    except ContradictionError:
-        return BEST_KNOWN
-    return OPTIMUM if reference.proven else CLAIMED if reference.closed else BEST_KNOWN
 
 
 def _best(folder: Path, instance: Instance, runs: Sequence[Mapping[str, Any]]) -> Placement:

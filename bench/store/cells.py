@@ -1,7 +1,7 @@
 """Check every cell of a results file, and mend the rows of bad ones: no cell makes a file unreadable.
 
 SQLite keeps any value in any column. A run with a bad cell becomes an ``error``, which ``--resume`` measures
-again. If the cell says what the run is a result of, nobody can tell any more: then the row is stale.
+again; if the cell says what the run is a result of, its row becomes stale.
 """
 
 from __future__ import annotations
@@ -102,12 +102,9 @@ def bad_cells(connection: sqlite3.Connection) -> list[BadCell]:
 
 
 def mend(execute: Callable[..., Any], bad: Iterable[BadCell]) -> None:
-    """Put what stands in for them in the place of bad cells; a run of any becomes an error, or stale.
+    """Replace bad cells by their stand-ins; a run with any becomes an error, or stale.
 
-    Parameters
-    ----------
-    execute : callable
-        Of a connection.
+    ``execute`` is that of a connection.
     """
     rows: dict[tuple[str, int], list[BadCell]] = defaultdict(list)
     for cell in bad:
@@ -118,7 +115,12 @@ def mend(execute: Callable[..., Any], bad: Iterable[BadCell]) -> None:
             continue
         changes = {cell.column: cell.stand_in for cell in cells if (table, cell.column) not in _KEYS}
         if table == "runs":
-            changes |= _of_a_run(changes, cells)
+            problems = "; ".join(f"{cell.column}: {cell.problem}" for cell in cells)
+            changes |= {"status": "error", "message": f"in the results file: {problems}"}
+            if not changes.keys().isdisjoint(EVALUATED):  # all of them or none
+                changes |= dict.fromkeys(EVALUATED)
+            if any(cell.column in (*CELL, "planning_hash") for cell in cells):
+                changes["stale"] = 1
         elif "dispatch" in changes:  # what the instance's runs have solved
             message = f"dispatch of the instance: {cells[0].problem}"
             execute(
@@ -129,16 +131,6 @@ def mend(execute: Callable[..., Any], bad: Iterable[BadCell]) -> None:
         if changes:
             columns = ", ".join(f"{column} = ?" for column in changes)
             execute(f"UPDATE {table} SET {columns} WHERE rowid = ?", [*changes.values(), row])  # noqa: S608
-
-
-def _of_a_run(changes: Mapping[str, Any], cells: Iterable[BadCell]) -> dict[str, Any]:
-    problems = "; ".join(f"{cell.column}: {cell.problem}" for cell in cells)
-    more: dict[str, Any] = {"status": "error", "message": f"in the results file: {problems}"}
-    if not changes.keys().isdisjoint(EVALUATED):  # all of them or none
-        more |= dict.fromkeys(EVALUATED)
-    if any(cell.column in (*CELL, "planning_hash") for cell in cells):
-        more["stale"] = 1
-    return more
 
 
 def _bad_in(connection: sqlite3.Connection, table: str, expected: sqlite3.Connection) -> Iterator[BadCell]:
@@ -152,7 +144,7 @@ def _bad_in(connection: sqlite3.Connection, table: str, expected: sqlite3.Connec
 
 
 def _stand_in(column: str, kind: str, required: bool, key: Any) -> Any:
-    """What takes a bad cell's place; ``key`` is the first column of its row."""
+    """The value that replaces a bad cell; ``key`` is the first column of its row."""
     if column == "file":  # of an instance, which is read under its hash and checked by it
         return f"instances/{key[:16] if isinstance(key, str) and key.isalnum() else 'unknown'}.npz"
     return _STANDS_IN.get(column, _EMPTY[kind]) if required else None

@@ -1,7 +1,7 @@
 """Check that an untrusted results file is a sound SQLite file with our tables and nothing else.
 
-SQLite runs views and computed columns when they are read, and trusts page numbers in the file; so all of that
-is looked at before a row is used. The cells themselves are those of ``slimbench.bench.store.cells``.
+SQLite runs views and computed columns when they are read, and trusts page numbers in the file, so these are
+checked before a row is read. ``slimbench.bench.store.cells`` checks the cells.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def stays_inside(name: str) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """What the library says, in one printable line: it quotes the file."""
+    """The message of a library in one printable line: it may quote the file."""
     line = " ".join(str(error).split()) or type(error).__name__
     return shown(line if line.isprintable() else repr(line))
 

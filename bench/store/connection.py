@@ -45,8 +45,8 @@ def writable(path: Path) -> sqlite3.Connection:
 def snapshot(path: Path) -> sqlite3.Connection:
     """Return a copy in memory of the last state that was written as a whole.
 
-    The file is opened read-only; where its folder cannot be written it is opened as immutable, or copied
-    with its logs if there are any. Who writes to it meanwhile neither waits nor is seen.
+    The file is opened read-only, or as immutable where its folder cannot be written, or copied if it has
+    logs there. Writers are not blocked.
 
     Raises
     ------

@@ -79,9 +79,7 @@ def _written(results: Path) -> float:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[None]:
-    """Hold the run folder: only one process at a time may carry its plan out.
-
-    The lock is the system's own and goes with the process, however that ends.
+    """Lock the run folder for this process; the system releases the lock when the process ends.
 
     Raises
     ------

@@ -1,8 +1,7 @@
-"""The results of one run folder: a SQLite file that a kill at any moment leaves valid.
+"""The results of a run folder: a SQLite file that a kill at any moment leaves valid.
 
-A cell of the plan is a role, an instance, what is planned on, a solver call and a repeat. Its row counts
-until the plan has another one for it (another version of the solver, other limits, another seed); then it is
-stale, and stays.
+A cell of the plan is a role, an instance, what is planned on, a solver call and a repeat. Its row becomes
+stale, and stays, when the plan changes its seed, its limits or the version of its solver.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -40,13 +40,12 @@ def require_results(folder: Path) -> Path:
 
 
 class Store:
-    """One run folder's database; every change is one transaction, synced to disk.
+    """The database of a run folder; every change is one transaction, synced to disk.
 
     Attributes
     ----------
     bad_cells : sequence of BadCell
-        What was found in the file that is not what its column says. ``snapshot`` has mended it already; in
-        the file it is mended by the next ``plan``.
+        Those found in the file: mended in a ``snapshot``, and by the next ``plan`` in the file.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """The store of a run folder, to go on with the run.
+        """Open the store of a run folder, to resume the run.
 
         Raises
         ------
@@ -90,7 +89,7 @@ class Store:
 
     @classmethod
     def snapshot(cls, folder: Path) -> Self:
-        """What a run folder holds now, to be read: a copy in memory, mended where cells are bad.
+        """Copy the store of a run folder into memory, read-only, with bad cells mended.
 
         Raises
         ------
@@ -101,10 +100,8 @@ class Store:
         store._connection.execute("PRAGMA query_only = ON")
         if not store.instances():
             store.close()
-            problem = (
-                store.bad_cells[0] if store.bad_cells else "all runs are stale, expected one that counts"
-            )
-            raise StoreError(f"{folder / FILE_NAME}: {problem}")
+            all_stale = "all runs are stale, expected one that counts"
+            raise StoreError(f"{folder / FILE_NAME}: {next(iter(store.bad_cells), all_stale)}")
         return store
 
     @classmethod
@@ -156,17 +153,17 @@ class Store:
         concerns: Callable[[Mapping[str, Any]], bool] = lambda _: True,
         anew: Callable[[Mapping[str, Any]], bool] = lambda _: False,
     ) -> int:
-        """Make the plan, as a whole or not at all, and keep the rows that still count.
+        """Write a plan in one transaction, and keep the rows that still count.
 
-        A row that is in the plan column for column stays, finished or not. Of the others a finished one is
-        marked stale, one that never ran goes.
+        A row that equals the plan's in every column stays. Of the others finished rows become stale, and
+        planned ones are deleted.
 
         Parameters
         ----------
         concerns : callable
-            Whether the plan concerns a row that is there; others stay as they are.
+            True for rows that the plan replaces; others stay as they are.
         anew : callable
-            Whether a row is planned once more although it is there.
+            True for rows that are planned once more although they count.
 
         Returns
         -------
@@ -179,11 +176,12 @@ class Store:
             for row in instances:
                 _insert(execute, "instances", row, or_what="OR IGNORE")
                 _renew(execute, row, damaged)
-            there = {_cell(row): row for row in self.runs() if concerns(row)}
+            cell_of = itemgetter(*CELL)
+            there = {cell_of(row): row for row in self.runs() if concerns(row)}
             for row in runs:
-                found = there.get(_cell(row))
+                found = there.get(cell_of(row))
                 if found and not anew(found) and all(found[column] == row[column] for column in row):
-                    del there[_cell(row)]
+                    del there[cell_of(row)]
                 else:
                     _insert(execute, "runs", row)
             for row in there.values():
@@ -209,13 +207,7 @@ class Store:
         runs: Iterable[Mapping[str, Any]],
         meta: Mapping[str, str],
     ) -> None:
-        """Take rows of other stores as those give them, as a whole or not at all.
-
-        Parameters
-        ----------
-        runs : iterable of dict
-            With ``run_id`` and ``stale`` as they are to be here.
-        """
+        """Copy rows of other stores in one transaction; runs have their new ``run_id`` and ``stale``."""
         with self._transaction() as execute:
             for row in instances:
                 _insert(execute, "instances", row, or_what="OR IGNORE")
@@ -229,7 +221,7 @@ class Store:
                 execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", item)
 
     def instances(self, *, planned_on: bool = False) -> list[dict[str, Any]]:
-        """What placements are evaluated on, in the order of the suite, or what others are planned on."""
+        """Instances that placements are evaluated on, in the order of the suite, or planned on."""
         column = "planning_hash" if planned_on else "instance_hash"
         return self._rows(
             f"SELECT * FROM instances WHERE instance_hash IN (SELECT {column} FROM runs WHERE NOT stale)"
@@ -257,7 +249,7 @@ class Store:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def stale_runs(self) -> list[dict[str, Any]]:
-        """What no longer counts, by solver: ``solver``, ``code_version``, ``n``."""
+        """Numbers of stale runs: ``solver``, ``code_version``, ``n``."""
         return self._rows(
             "SELECT solver, code_version, COUNT(*) AS n FROM runs WHERE stale GROUP BY solver, code_version"
         )
@@ -280,13 +272,8 @@ class Store:
             raise
 
 
-def _cell(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a plan has one row for."""
-    return tuple(row[column] for column in CELL)
-
-
 def _renew(execute: Any, row: Mapping[str, Any], damaged: set[int]) -> None:
-    """Write an instance's row once more if it was damaged; takes it from there then."""
+    """Write an instance's row again if it was damaged."""
     ((rowid,),) = execute("SELECT rowid FROM instances WHERE instance_hash = ?", [row["instance_hash"]])
     if rowid in damaged:
         damaged.remove(rowid)

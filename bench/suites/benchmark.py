@@ -1,4 +1,4 @@
-"""A suite from start to end in one run folder, new or resumed."""
+"""Run a suite from start to end in one run folder, new or resumed."""
 
 from __future__ import annotations
 
@@ -28,22 +28,12 @@ MEASURED_AGAIN: Final = ("crashed", "error", "invalid_placement")  # statuses of
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be run, and where its results go.
+    """A suite to run, and where its results go; attributes as ``run`` takes them.
 
     Attributes
     ----------
-    suite : str
-        A shipped suite's name or the path of a TOML file.
-    out : Path, optional
-        The run folder; ``runs/SUITE-TIME`` by default, for ``resume`` the latest of the suite.
-    resume : bool
-        Finish the run that is in the folder, and measure anew what has changed since.
     force : sequence of str
         Solvers whose results in the folder do not count.
-    plugin_files : sequence of Path
-        Files with solvers; those of the resumed run by default.
-    data : Path, optional
-        Folder that the paths of the suite start from; that of the resumed run by default.
     """
 
     suite: str
@@ -92,7 +82,7 @@ class Benchmark:
 
 
 def plan_only(request: Request) -> Plan:
-    """The plan alone; nothing is written.
+    """Make the plan, and write nothing.
 
     Raises
     ------
@@ -105,7 +95,7 @@ def plan_only(request: Request) -> Plan:
 
 @contextlib.contextmanager
 def open_benchmark(request: Request) -> Iterator[Benchmark]:
-    """Plan what is asked for, in a new run folder or in the one to resume, and hold the folder.
+    """Plan a suite in a new run folder, or in the one to resume, and lock the folder.
 
     Raises
     ------
@@ -149,7 +139,10 @@ def open_benchmark(request: Request) -> Iterator[Benchmark]:
             n_stale = update_plan(folder, store, plan, facts, anew)
         else:
             folder = request.out or new_folder(RUNS, file.suite.name)
-            _make_folder(folder)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
             stack.enter_context(running(folder))
             store = stack.enter_context(contextlib.closing(create_run(folder, plan, facts)))
         yield Benchmark(folder, store, plan, solvers, plugin_files, n_stale, len(failed))
@@ -174,18 +167,18 @@ def run(
     suite : str or path
         A shipped suite's name or a TOML file.
     out : path, optional
-        The run folder; ``runs/SUITE-TIME`` by default.
+        The run folder; ``runs/SUITE-TIME`` by default, for ``resume`` the latest of the suite.
     resume : bool
-        Finish the run that is in the folder.
+        Finish the run that is in the folder, and measure anew what has changed since.
     jobs : int, optional
         Runs at a time; by default as many as half of the processors that may be used have room for.
     executor : {"processes", "serial", "dask"}
     scheduler : str, optional
         Address of a Dask scheduler.
     plugin_files : sequence of paths
-        Files with solvers.
+        Files with solvers; those of the resumed run by default.
     data : path, optional
-        Folder that the suite's paths start from.
+        Folder that the suite's paths start from; that of the resumed run by default.
     **selection
         Fields of ``Selection``: ``solvers``, ``datasets``, ``keyword``, ``repeats``, ``time_s``, ``seed``.
 
@@ -209,10 +202,3 @@ def run(
         benchmark.execute(jobs=jobs, executor=executor, scheduler=scheduler)
         folder = benchmark.folder
     return load_results(folder)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None

@@ -1,11 +1,14 @@
-"""Plan the runs of a suite, and write the plan to a run folder."""
+"""Plan the runs of a suite, write the plan to a run folder, and estimate its time."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -218,7 +221,7 @@ def _file_of(instance: Instance) -> str:
 
 
 def _instance_rows(named: NamedInstance, suite: Suite) -> Iterator[dict[str, Any]]:
-    """That of the instance, and those of what is planned on as well."""
+    """Rows of an instance and of the instances planned on."""
     entry = {"entry": named.entry, "entry_number": named.entry_number}
     swept = json.dumps(dict(named.swept))
     yield _instance_row(named.instance, suite) | entry | {"swept": swept, "note": named.note}
@@ -244,3 +247,32 @@ def _instance_row(instance: Instance, suite: Suite) -> dict[str, Any]:
         "capacity_share": float(instance.capacities_bytes.mean() / instance.expert_bytes.sum()),
         "suite": suite.name,
     }
+
+
+def estimate(plan: Plan, runs: Path) -> tuple[float, int, float]:
+    """Seconds that a plan may take, one run at a time, by the run folders in ``runs`` and by its limits.
+
+    Returns
+    -------
+    expected_s : float
+        The median of earlier runs of the same solver call on the same instance; else of the same call; else
+        the limit.
+    n_known : int
+        How many of the planned runs have an earlier one on the same instance.
+    limit_s : float
+        If every run took all of its time limit.
+    """
+    on_instance: dict[tuple[str, str], list[float]] = defaultdict(list)
+    of_solver: dict[str, list[float]] = defaultdict(list)
+    for folder in sorted(path.parent for path in runs.glob("*/results.sqlite")):
+        with contextlib.suppress(StoreError), contextlib.closing(Store.snapshot(folder)) as store:
+            for row in store.runs("runtime_s IS NOT NULL"):
+                on_instance[row["instance_hash"], row["solver"]].append(row["runtime_s"])
+                of_solver[row["solver"]].append(row["runtime_s"])
+    expected_s, n_known = 0.0, 0
+    for row in plan.runs:
+        cell = row["instance_hash"], row["solver"]
+        n_known += cell in on_instance
+        earlier = on_instance.get(cell) or of_solver.get(row["solver"]) or [row["time_limit_s"]]
+        expected_s += median(earlier)
+    return expected_s, n_known, sum(row["time_limit_s"] for row in plan.runs)

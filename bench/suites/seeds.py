@@ -1,4 +1,4 @@
-"""Seeds of runs."""
+"""Draw the seeds of runs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,8 @@ import numpy as np
 
 
 def drawn_seed(suite_seed: int, content_hash: str, repeat: int = 0) -> int:
-    """The seed of one repeat of one instance or sequence, the same for every solver or policy.
+    """The seed (32 bits) of one repeat of an instance or sequence, the same for every solver or policy.
 
-    It depends on what is solved and not on its place in the suite or on a filter: an entry put in before it
-    changes nothing.
-
-    Parameters
-    ----------
-    content_hash : str
-        SHA-256 of the instance or the sequence, in hexadecimal digits.
-
-    Returns
-    -------
-    int
-        Of 32 bits.
+    It depends on the SHA-256 of what is solved, not on its place in the suite or on a selection.
     """
     return int(np.random.SeedSequence([suite_seed, int(content_hash, 16), repeat]).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Which part of a suite is meant, and what is changed in it: the options of a command, or of ``run``."""
+"""Select a part of a suite, and override its solvers, repeats, limits or seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """What differs from the suite as it is written.
+    """Filters and overrides of a suite.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Suites: which instances, which solvers, how often, within which limits (TOML)."""
+"""Suite files (TOML): instances, solvers, repeats and limits."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MAX_SUITE_BYTES: Final = 2**20
 MAX_REPEATS: Final = 10_000
 SHIPPED: Final = "slimbench.bench.suites"
 
-_Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
 _Suite = TypeVar("_Suite")
 _Plugins = TypeVar("_Plugins")
 _Call = TypeVar("_Call")
@@ -68,9 +68,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads : int, that a run may keep busy: what solvers are told, and the size of native thread pools
     """
 
-    time_s: _Positive = 60.0
-    cpu_s: _Positive | None = None
-    memory_mb: _Positive = 8192.0
+    time_s: Positive = 60.0
+    cpu_s: Positive | None = None
+    memory_mb: Positive = 8192.0
     threads: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
@@ -88,7 +88,7 @@ class ReferencePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     solver: str = "exact"
     cross_check: tuple[str, ...] = ()
-    time_s: _Positive = 60.0
+    time_s: Positive = 60.0
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -220,7 +220,7 @@ def parse_calls(
 
 
 def refuse_repeated(place: str, labels: Iterable[str]) -> None:
-    """Refuse two equal calls in one list; calls of one plugin with different parameters are different."""
+    """Raise ``SuiteError`` if a list has a call twice."""
     label, count = Counter(labels).most_common(1)[0]
     if count > 1:
         raise SuiteError(f"name {label} {count} times, expected each once or with other parameters", place)
@@ -228,7 +228,7 @@ def refuse_repeated(place: str, labels: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def naming_entry(place: str) -> Iterator[None]:
-    """Say of a faulty recipe which entry of the suite it is in; a faulty file is named itself."""
+    """Turn an error in a recipe into a ``SuiteError`` at an entry; errors of files stay."""
     try:
         yield
     except InstanceError as error:

@@ -1,4 +1,4 @@
-"""The instances of a suite: files, scenarios and recipes, with all that an entry runs through."""
+"""The instances of a suite, from files, the library, scenarios and recipes, with their sweeps."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _from_recipe(
 def _planned_on(
     instance: Instance, planning: Planning, recipe: Recipe | None = None, data: Path | None = None
 ) -> Instance:
-    """What the planner sees of an instance; a part of a trace is read anew."""
+    """The instance that is planned on instead; a part of a trace is read anew."""
     try:
         if recipe is None or planning.part is None:
             return planning_instance(instance, planning)

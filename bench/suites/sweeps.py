@@ -1,4 +1,4 @@
-"""Sweeps: an entry of a suite whose fields are lists stands for an instance of every combination."""
+"""Sweeps: an entry of a suite with lists as fields stands for every combination of their values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On which line of a TOML text a value stands, for messages about it."""
+"""Find the line of a value in a TOML text, for error messages."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from slimbench.bench.results.export import spreadsheet_safe
+from slimbench.bench.results.export import csv_of
 from slimbench.bench.results.results import Results
 from slimbench.bench.store.store import StoreError
 from slimbench.instances.files.files import write_atomically
@@ -95,7 +95,7 @@ def write_pages(
     for name, frame in {**data, **{chart.name: chart.data for chart in figures}}.items():
         write_atomically(
             folder / "tables" / f"{name}.csv",
-            _encoded(spreadsheet_safe(frame).to_csv(index=False, lineterminator="\n")),
+            _encoded(csv_of(frame)),
         )
     for part in (part for section in parts for part in section.parts if part.table.rows):
         text = latex_table(part.table, part.caption, part.table.data)

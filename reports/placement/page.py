@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Final
 
-from slimbench.bench.results.export import spreadsheet_safe
+from slimbench.bench.results.export import csv_of
 from slimbench.instances.files.files import naming_file, write_atomically
 from slimbench.reports.charts.chart import Chart, plain, records
 from slimbench.reports.placement.facts import facts_of
@@ -48,7 +48,7 @@ def write_placement_page(seen: Inspection, path: Path) -> None:
 
 def _csv(chart: Chart) -> str:
     """The figure's data as an address to load them from; empty where they are too large."""
-    text = spreadsheet_safe(chart.data).to_csv(index=False, lineterminator="\n")
+    text = csv_of(chart.data)
     content = text.encode("utf-8", errors="replace")
     if len(content) > MAX_CSV_BYTES:
         return ""

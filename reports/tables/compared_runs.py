@@ -72,7 +72,7 @@ def as_json(comparison: Comparison, rows: list[dict[str, Any]]) -> str:
         "is_regression": comparison.is_regression,
         "solvers": rows,
         "worse_statuses": _records(comparison.worse_statuses),
-        "origins": _records(comparison.origins),
+        "origins": _records(comparison.change_causes),
         "contradictions": list(comparison.contradictions),
         "cells": _records(comparison.cells),
     }
@@ -106,15 +106,15 @@ def further_lines(comparison: Comparison) -> Iterator[str]:
     """What a table of factors does not say: runs that end worse, and what else differs."""
     for row in _records(comparison.worse_statuses):
         yield f"ends worse: {row['solver']} on {row['instance']}: {row['before']} -> {row['after']}"
-    for row in _records(comparison.origins):
-        yield f"{row['solver']}: {'; '.join(_origins(row)) or 'same code, machine, settings and references'}"
+    for row in _records(comparison.change_causes):
+        yield f"{row['solver']}: {'; '.join(_causes(row)) or 'same code, machine, settings and references'}"
     yield (
         f"runtimes that differ by less than {time_text(NOISE_S)} or within the spread of their repeats "
         "count as the same"
     )
 
 
-def _origins(row: Row) -> Iterator[str]:
+def _causes(row: Row) -> Iterator[str]:
     if row["code_before"] != row["code_after"]:
         yield f"code changed ({row['code_before']} -> {row['code_after']})"
     if row["machines_before"] != row["machines_after"]:

@@ -126,7 +126,7 @@ def test_a_better_reference_is_no_change_of_quality(folders):
     row = of(result, "quality")
     assert (row["factor"], row["verdict"]) == (1, "same")
     assert row["before_low"] == row["after_low"] == 0  # a refuted bound bounds nothing
-    assert result.origins["n_references_changed"].tolist() == [3]
+    assert result.change_causes["n_references_changed"].tolist() == [3]
     assert len(result.contradictions) == 3  # the older bounds are refuted
     assert "i0: a verified saving of 1.6 s in one run is above the bound of 1 s" in result.contradictions[0]
 
@@ -186,7 +186,7 @@ def test_each_solver_is_told_with_what_else_changed(comparison):
     before = [*rows(), *rows(solver="b")]
     after = [*rows(code_version="sources 2", time_limit_s=20.0), *rows(solver="b")]
     result = comparison(before, after, machine=MACHINE | {"machine_id": "m2"})
-    a, b = result.origins.to_dict("records")
+    a, b = result.change_causes.to_dict("records")
     assert (a["code_before"], a["code_after"]) == ("sources 1", "sources 2")
     assert (a["machines_before"], a["machines_after"]) == ("m1", "m2")
     assert (a["settings_changed"], b["settings_changed"]) == ("time_limit_s", "")
@@ -195,4 +195,4 @@ def test_each_solver_is_told_with_what_else_changed(comparison):
 
 def test_more_repeats_are_no_change_of_seeds(comparison):
     more = [row | {"repeat": r, "seed": r + 1} for row in rows() for r in range(2)]
-    assert comparison(rows(), more).origins["settings_changed"].tolist() == [""]
+    assert comparison(rows(), more).change_causes["settings_changed"].tolist() == [""]

@@ -1,4 +1,4 @@
-"""What a difference between two runs may come from, other than the solver's luck."""
+"""Possible causes of a difference between two runs: code, machine, settings, references."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slimbench.bench.results.results import Results
 from slimbench.formulations.tolerances import tolerance
 
 SETTINGS: Final = ("parameters", "seed", "time_limit_s", "cpu_limit_s", "memory_limit_mb", "threads")
-ORIGIN_COLUMNS: Final = (
+CAUSE_COLUMNS: Final = (
     "solver", "n_instances", "code_before", "code_after", "machines_before", "machines_after",
     "settings_changed", "n_references_changed",
 )  # fmt: skip
@@ -28,23 +28,17 @@ def changed_references(before: Results, after: Results) -> set[str]:
     return {str(instance_hash) for instance_hash in old.index.to_numpy()[differ.any(axis=1)]}
 
 
-def origins(cells: pd.DataFrame, sides: Sequence[pd.DataFrame], changed: set[str]) -> pd.DataFrame:
-    """What else differs between the runs of each solver's common cells.
+def change_causes(cells: pd.DataFrame, sides: Sequence[pd.DataFrame], changed: set[str]) -> pd.DataFrame:
+    """What else differs between the runs of each solver's common cells, a row for each solver.
 
     Parameters
     ----------
     cells : DataFrame
         With ``solver`` and ``instance_hash``.
     sides : two of DataFrame
-        The runs of the cells before and after.
+        The runs before and after.
     changed : set of str
         Hashes of the instances whose reference differs.
-
-    Returns
-    -------
-    DataFrame
-        A row for each solver: on how many instances it was compared, versions of its code and ids of its
-        machines on both sides, the settings whose values differ, and how many references do.
     """
     rows = []
     for solver, own in cells.groupby("solver", sort=False):
@@ -59,7 +53,7 @@ def origins(cells: pd.DataFrame, sides: Sequence[pd.DataFrame], changed: set[str
         row["settings_changed"] = ", ".join(c for c in SETTINGS if _differ(*(side[c] for side in common)))
         row["n_references_changed"] = int(own["instance_hash"].isin(changed).sum())
         rows.append(row)
-    return pd.DataFrame(rows, columns=pd.Index(ORIGIN_COLUMNS))
+    return pd.DataFrame(rows, columns=pd.Index(CAUSE_COLUMNS))
 
 
 def _differ(before: pd.Series, after: pd.Series) -> bool:

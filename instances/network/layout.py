@@ -1,4 +1,4 @@
-"""Where servers and users are."""
+"""Layouts of servers and users: hexagonal cells, an office, a highway, a grid of streets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routing measured by others on real models: read as published, told apart from what is drawn here."""
+"""Read published measurements of routing, of Mixtral and of Qwen1.5-MoE."""
 
 from __future__ import annotations
 

@@ -17,6 +17,10 @@ from slimbench.instances.problem.validation import MAX_NAME
 _ARRAYS: Final = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)
 
 
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """Parameters of one of several kinds, of which the field ``kind`` names one; others are refused."""
+
+
 @contextlib.contextmanager
 def naming_field(place: str = "", kind: Any = None) -> Iterator[None]:
     """Turn what msgspec refuses into an ``InstanceError`` whose field begins with ``place``.

@@ -49,8 +49,10 @@ def test_each_of_the_four_folders_declares_its_types(folder):
 
 def test_the_public_names_of_instances():
     assert sorted(slimbench.instances.__all__) == [
-        "DISPATCHES", "Dispatch", "Evaluation", "Instance", "InstanceError", "Model", "Placement",
-        "evaluate", "read_instance", "read_placement", "write_instance", "write_placement",
+        "DISPATCHES", "Dispatch", "Evaluation", "Instance", "InstanceError", "Library", "Model", "Placement",
+        "Recipe", "Sequence", "SequenceRecipe", "evaluate", "make_instance", "make_sequence", "read_instance",
+        "read_library", "read_placement", "read_recipe", "read_sequence_recipe", "write_instance",
+        "write_placement",
     ]  # fmt: skip
     assert all(hasattr(slimbench.instances, name) for name in slimbench.instances.__all__)
 
@@ -66,6 +68,16 @@ def test_the_public_names_of_bench():
     )
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = slimbench.bench.nothing
+
+
+def test_instances_load_what_makes_them_when_it_is_asked_for():
+    unneeded = "{'slimbench.instances.generators.generate', 'pyarrow', 'scipy', 'numba'}"
+    code = (
+        f"import sys, slimbench.instances as i; print(*sorted({unneeded} & set(sys.modules))); i.read_recipe"
+    )
+    assert python(code) == []
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = slimbench.instances.nothing
 
 
 def python(code):

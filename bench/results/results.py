@@ -20,7 +20,7 @@ from slimbench.bench.results.references import Reference, reference_of
 from slimbench.bench.store.store import Store, StoreError
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.tolerances import ZERO_SAVING
-from slimbench.instances.generators.planning import Planning
+from slimbench.instances.generators.forecast import Forecast
 
 FINISHED_WELL: Final = "ok"
 NOT_RUN: Final = "planned"
@@ -80,7 +80,7 @@ class Results:
         The other measured runs: the solver was given another instance, and its placement is evaluated on
         ``instance``. The columns of ``runs``, without bounds, guarantees and integrals, and ``planning``
         such as ``tokens=16,seed=3``, its ``planning_kind``, ``planning_amount`` and ``planning_seed``
-        (``planning.Planning``), and the ``planning_hash`` of the instance planned on.
+        (``forecast.Forecast``), and the ``planning_hash`` of the instance planned on.
     """
 
     name: str
@@ -150,7 +150,7 @@ def _typed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
 def _transfers(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     described = []
     for row in rows:
-        planning = msgspec.json.decode(row["planning"], type=Planning)
+        planning = msgspec.json.decode(row["planning"], type=Forecast)
         own = {f"planning_{name}": getattr(planning, name) for name in ("kind", "amount", "seed")}
         described.append({**row, "planning": planning.label, **own})
     return _typed(described, TRANSFER_COLUMNS)

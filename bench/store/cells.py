@@ -21,7 +21,7 @@ from slimbench.bench.isolation.outcome import EVALUATED
 from slimbench.bench.store.check import MAX_CELL_BYTES, shown, stays_inside
 from slimbench.bench.store.schema import empty_tables
 from slimbench.instances import DISPATCHES
-from slimbench.instances.generators.planning import Planning
+from slimbench.instances.generators.forecast import Forecast
 
 CELL: Final = ("role", "instance_hash", "planning", "solver", "repeat")  # what a plan has one row for
 
@@ -31,7 +31,7 @@ _JSON: Final[Mapping[str, Any]] = {
     "figures": dict[str, Any],
     "facts": dict[str, str],
     "trajectory": list[tuple[_AtLeastZero, float | None, float | None]],
-    "planning": Planning,
+    "planning": Forecast,
     "swept": dict[str, str | int | float],
 }
 _WORDS: Final[Mapping[str, frozenset[str]]] = {

@@ -24,7 +24,7 @@ from slimbench.bench.suites.suite import Suite, SuiteError, SuiteFile, parse_cal
 from slimbench.bench.suites.suite_instances import NamedInstance, suite_instances
 from slimbench.formulations.brute_force import placement_count
 from slimbench.instances import Instance, write_instance
-from slimbench.instances.generators.planning import Planning
+from slimbench.instances.generators.forecast import Forecast
 
 CERTIFY_PLACEMENTS = 20_000  # instances with so few are enumerated: a second or two
 
@@ -188,7 +188,7 @@ def _run_row(
     call: Call,
     versions: Mapping[str, str],
     repeat: int,
-    planning: Planning | None = None,
+    planning: Forecast | None = None,
 ) -> dict[str, Any]:
     guarantee = call.solver.guarantee
     return {

@@ -9,8 +9,8 @@ import msgspec
 from slimbench.bench.suites.suite import Suite
 from slimbench.bench.suites.suite_instances import NAMED
 from slimbench.bench.suites.sweeps import SWEPT
+from slimbench.instances.generators.forecast import KINDS, Forecast
 from slimbench.instances.generators.generate import Recipe
-from slimbench.instances.generators.planning import KINDS, Planning
 from slimbench.instances.generators.scenario import shipped_scenarios
 
 
@@ -18,9 +18,9 @@ def suite_schema() -> dict[str, Any]:
     """JSON schema of suite files; ``instances`` are names, scenarios that are changed, and recipes."""
     schema = msgspec.json.schema(Suite)
     definitions = schema["$defs"]
-    for kind in (Recipe, Planning):
+    for kind in (Recipe, Forecast):
         definitions |= msgspec.json.schema(kind)["$defs"]
-    entry, planning = definitions["Recipe"], definitions["Planning"]
+    entry, planning = definitions["Recipe"], definitions["Forecast"]
     tables = {"": entry, "network": definitions["Network"], "routing": definitions["ZipfRouting"]}
     for key in SWEPT:
         table, _, name = key.rpartition(".")
@@ -32,7 +32,7 @@ def suite_schema() -> dict[str, Any]:
     planning["oneOf"] = [{"required": [name]} for name in KINDS]
     of_all = {
         "without": {"type": "array", "items": {"type": "string"}, "default": []},
-        "planning": {"type": "array", "items": {"$ref": "#/$defs/Planning"}, "default": []},
+        "planning": {"type": "array", "items": {"$ref": "#/$defs/Forecast"}, "default": []},
     }
     entry["properties"] |= of_all
     for title, key in NAMED.items():

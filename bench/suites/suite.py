@@ -105,7 +105,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         files), or a recipe (``generate.Recipe``), or ``scenario`` (a shipped one,
         ``scenario``) with what is to be changed of its recipe. Fields of recipes that are
         lists are run through (``sweeps``); ``without`` names solvers to leave out,
-        ``planning`` what placements are planned on as well (``planning.Planning``, with
+        ``planning`` what placements are planned on as well (``forecast.Forecast``, with
         lists of values and seeds).
     seed : int
         From which the seed of every run is drawn.

@@ -12,8 +12,8 @@ import msgspec
 from slimbench.bench.suites.suite import Suite, SuiteError, naming_entry
 from slimbench.bench.suites.sweeps import points_of
 from slimbench.instances import Instance, InstanceError, read_instance
+from slimbench.instances.generators.forecast import Forecast, forecast_instance, named_by, read_forecasts
 from slimbench.instances.generators.generate import Recipe, make_instance, read_recipe
-from slimbench.instances.generators.planning import Planning, named_by, planning_instance, read_plannings
 from slimbench.instances.generators.scenario import recipe_fields
 from slimbench.instances.library.library import read_library
 from slimbench.instances.zoo import SHIPPED_DATA
@@ -42,7 +42,7 @@ class NamedInstance:
     instance: Instance
     note: str
     without: frozenset[str] = frozenset()
-    plannings: Mapping[Planning, Instance] = field(default_factory=dict)
+    plannings: Mapping[Forecast, Instance] = field(default_factory=dict)
     entry: str = ""
     entry_number: int = 0
     swept: Mapping[str, str | int | float] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
             problem = str(error).replace("`", "").partition(" - at $")[0]
             raise SuiteError(problem, f"{place}.without") from None
         with naming_entry(place):
-            plannings = read_plannings(recipe.pop("planning", []))
+            plannings = read_forecasts(recipe.pop("planning", []))
             for named in _entry_instances(recipe, plannings, folder, data):
                 if named.instance.name in names:
                     raise SuiteError(f"a second instance named {named.instance.name!r}", place)
@@ -75,7 +75,7 @@ def suite_instances(suite: Suite, folder: Path, data: Path | None) -> Iterator[N
 
 
 def _entry_instances(
-    entry: Mapping[str, Any], plannings: Sequence[Planning], folder: Path, data: Path | None
+    entry: Mapping[str, Any], plannings: Sequence[Forecast], folder: Path, data: Path | None
 ) -> Iterator[NamedInstance]:
     if key := next((key for key in NAMED.values() if key in entry), None):
         if extra := entry.keys() - {key}:
@@ -112,7 +112,7 @@ def _from_files(pattern: str, base: Path) -> Iterator[tuple[Instance, str]]:
 
 
 def _from_recipe(
-    fields: Mapping[str, Any], plannings: Sequence[Planning], data: Path
+    fields: Mapping[str, Any], plannings: Sequence[Forecast], data: Path
 ) -> Iterator[NamedInstance]:
     """The instance of a recipe, or one for each combination of what is a list."""
     for point in points_of(fields):
@@ -123,12 +123,12 @@ def _from_recipe(
 
 
 def _planned_on(
-    instance: Instance, planning: Planning, recipe: Recipe | None = None, data: Path | None = None
+    instance: Instance, planning: Forecast, recipe: Recipe | None = None, data: Path | None = None
 ) -> Instance:
     """The instance that is planned on instead; a part of a trace is read anew."""
     try:
         if recipe is None or planning.part is None:
-            return planning_instance(instance, planning)
+            return forecast_instance(instance, planning)
         return named_by(planning, make_instance(recipe, data, planning.part)[0])
     except InstanceError as error:
         if error.file is not None:

@@ -1,4 +1,4 @@
-"""Content of files that nobody vouches for: never more of it than a limit, however far it unpacks."""
+"""Read untrusted files, compressed or not, up to a size limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instance and placement files: which format a path names, reading with full checks, atomic writing."""
+"""Read and write instance and placement files, in the format that their name asks for."""
 
 from __future__ import annotations
 

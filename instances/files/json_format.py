@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
@@ -14,6 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
+from slimbench.instances.files.records import naming_field
 from slimbench.instances.problem.arrays import FloatArray, offsets_of
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.fields import Dispatch
@@ -223,18 +223,14 @@ def check_header(file_format: str, version: int, expected: str) -> None:
 
 def _decode(content: bytes, expected_format: str, into: type[_File]) -> _File:
     try:
-        header = msgspec.json.decode(content, type=_Header)
-        check_header(header.format, header.version, expected_format)
-        return msgspec.json.decode(content, type=into)
-    except msgspec.ValidationError as error:
-        if "out of range" in str(error):
+        with naming_field():
+            header = msgspec.json.decode(content, type=_Header)
+            check_header(header.format, header.version, expected_format)
+            return msgspec.json.decode(content, type=into)
+    except InstanceError as error:
+        if "out of range" in error.problem or error.problem.startswith("is not JSON"):
             _refuse_non_finite(content)
-        raise in_our_words(error) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        _refuse_non_finite(content)
-        raise InstanceError("", str(error)) from None
-    except UnicodeDecodeError as error:
-        raise InstanceError("", f"is not UTF-8 text ({error.reason})") from None
+        raise
 
 
 def _refuse_non_finite(content: bytes) -> None:
@@ -260,17 +256,6 @@ def _refuse_non_finite(content: bytes) -> None:
 
 def _path(keys: list[Any]) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
-
-
-def in_our_words(error: msgspec.ValidationError) -> InstanceError:
-    """What msgspec found, as field and problem."""
-    message, _, path = str(error).partition(" - at `")
-    field = path.rstrip("`").removeprefix("$").removeprefix(".")
-    if match := re.fullmatch(r"Object missing required field `(.*)`", message):
-        return InstanceError(f"{field}.{match[1]}".lstrip("."), "is missing")
-    if match := re.fullmatch(r"Object contains unknown field `(.*)`", message):
-        return InstanceError(f"{field}.{match[1]}".lstrip("."), "is not a field of this format")
-    return InstanceError(field, message[:1].lower() + message[1:].replace("`", ""))
 
 
 def _rows(field: str, rows: list[Any], expected: int, of_what: str) -> enumerate[Any]:

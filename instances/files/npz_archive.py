@@ -1,4 +1,4 @@
-"""NumPy archives that nobody vouches for: named arrays of known types and shapes, never pickled."""
+"""Read untrusted NumPy archives: named arrays of known types and shapes, never pickled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranges of parameters."""
+"""Check that parameters are within their ranges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records made elsewhere: faults told in our words."""
+"""Translate msgspec errors into InstanceError, and check names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import Any, Final
 import msgspec
 import msgspec.inspect
 
-from slimbench.instances.files.json_format import in_our_words
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.validation import MAX_NAME
 
 _ARRAYS: Final = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)
+
+
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """Parameters of one of several kinds, of which the field ``kind`` names one; others are refused."""
 
 
 @contextlib.contextmanager
@@ -30,7 +33,7 @@ def naming_field(place: str = "", kind: Any = None) -> Iterator[None]:
     try:
         yield
     except msgspec.ValidationError as error:
-        fault = error.__cause__ if isinstance(error.__cause__, InstanceError) else in_our_words(error)
+        fault = error.__cause__ if isinstance(error.__cause__, InstanceError) else _translated(error)
         if choices := _choices(kind, fault.field):
             fault = InstanceError(fault.field, with_choices(fault.problem, choices))
         raise InstanceError(": ".join(filter(None, (place, fault.field))), fault.problem) from None
@@ -38,6 +41,17 @@ def naming_field(place: str = "", kind: Any = None) -> Iterator[None]:
         raise InstanceError(place, f"is not JSON ({error})") from None
     except UnicodeDecodeError as error:
         raise InstanceError(place, f"is not UTF-8 text ({error.reason})") from None
+
+
+def _translated(error: msgspec.ValidationError) -> InstanceError:
+    """What msgspec refuses, as field and problem."""
+    message, _, path = str(error).partition(" - at `")
+    field = path.rstrip("`").removeprefix("$").removeprefix(".")
+    if match := re.fullmatch(r"Object missing required field `(.*)`", message):
+        return InstanceError(f"{field}.{match[1]}".lstrip("."), "is missing")
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", message):
+        return InstanceError(f"{field}.{match[1]}".lstrip("."), "is not a field of this format")
+    return InstanceError(field, message[:1].lower() + message[1:].replace("`", ""))
 
 
 def with_choices(problem: str, choices: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Changing a library: one record at a time, whole or not at all."""
+"""Change a library of instances atomically, one record at a time."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from slimbench.instances.files.ranges import check_ranges
+from slimbench.instances.files.records import Choice
 from slimbench.instances.problem.errors import InstanceError
 
 DELAY_S: Final = (0, 1e3)
@@ -15,15 +16,11 @@ BIT_PER_S: Final = (1, 1e18)
 Hops = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class OneHop(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="one-hop"
-):
+class OneHop(Choice, frozen=True, kw_only=True, tag="one-hop"):
     """Every server is one hop from every other; those within ``network.coverage_radius_m`` serve a user."""
 
 
-class Ring(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="ring"
-):
+class Ring(Choice, frozen=True, kw_only=True, tag="ring"):
     """A ring through all servers, in the order of their direction from their centre.
 
     Parameters
@@ -35,9 +32,7 @@ class Ring(
     max_hops: Hops | None = None
 
 
-class Tree(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="tree"
-):
+class Tree(Choice, frozen=True, kw_only=True, tag="tree"):
     """Neighbouring servers on a switch, neighbouring switches on a further one, up to a single one.
 
     Neighbours are found by halving the longer side of the area until few enough are left.
@@ -54,9 +49,7 @@ class Tree(
     max_hops: Hops | None = None
 
 
-class Mesh(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="mesh"
-):
+class Mesh(Choice, frozen=True, kw_only=True, tag="mesh"):
     """A wire from each server to its nearest ones; parts without a wire between them do not serve each other.
 
     Parameters
@@ -89,9 +82,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         check_ranges(self, "network.backhaul.wires", {"delay_s": DELAY_S, "bit_per_s": BIT_PER_S})
 
 
-class Wires(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="wires"
-):
+class Wires(Choice, frozen=True, kw_only=True, tag="wires"):
     """Wires one by one.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A radio network drawn: how long one layer's token takes from each user to each server."""
+"""Draw a radio network, and compute its latencies from every user to every server."""
 
 from __future__ import annotations
 

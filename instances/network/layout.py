@@ -1,4 +1,4 @@
-"""Where servers and users are."""
+"""Layouts of servers and users: hexagonal cells, an office, a highway, a grid of streets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from slimbench.instances.files.ranges import check_ranges
+from slimbench.instances.files.records import Choice
 from slimbench.instances.problem.arrays import FloatArray
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.sampling.uniform import choices
@@ -18,15 +19,11 @@ Lanes = Annotated[int, msgspec.Meta(ge=1, le=100)]
 _METRES: Final = (0.1, 1e6)
 
 
-class RandomLayout(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="random"
-):
+class RandomLayout(Choice, frozen=True, kw_only=True, tag="random"):
     """Servers and users uniformly at random in a square of ``network.area_side_m``."""
 
 
-class HexagonalLayout(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="hexagonal"
-):
+class HexagonalLayout(Choice, frozen=True, kw_only=True, tag="hexagonal"):
     """Servers on a hexagonal grid, from its middle ring by ring; users uniform in the cells.
 
     Parameters
@@ -68,9 +65,7 @@ class HexagonalLayout(
         return np.asarray(sites_m[cells] + inside_m)
 
 
-class OfficeLayout(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="office"
-):
+class OfficeLayout(Choice, frozen=True, kw_only=True, tag="office"):
     """Servers under the ceiling of an open floor, row after row; users uniform on it.
 
     Parameters
@@ -106,9 +101,7 @@ class OfficeLayout(
         return np.asarray(rng.random((users, 2)) * [self.length_m, self.width_m])
 
 
-class HighwayLayout(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="highway"
-):
+class HighwayLayout(Choice, frozen=True, kw_only=True, tag="highway"):
     """Road-side units along the middle of a straight road, vehicles on its lanes.
 
     Vehicles are a spatial Poisson process (TR 36.885 table A.1.2-1) given their number, that is, uniform.
@@ -140,9 +133,7 @@ class HighwayLayout(
         return np.column_stack([along_m, _lane_offsets_m(self, users, rng)])
 
 
-class StreetsLayout(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="streets"
-):
+class StreetsLayout(Choice, frozen=True, kw_only=True, tag="streets"):
     """Road-side units on the crossings of a grid of streets, row after row, vehicles on the lanes.
 
     Crossings are as near to a square number of blocks as can be, and streets go on for half a block beyond

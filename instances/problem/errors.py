@@ -1,4 +1,4 @@
-"""The one error that bad data raises."""
+"""InstanceError, which malformed data raise."""
 
 from __future__ import annotations
 

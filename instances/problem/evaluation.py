@@ -1,4 +1,4 @@
-"""Latency and saving of a placement: the only place that says what a placement is worth."""
+"""Latency and saving of a placement; nothing else computes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which expert lies on which server, and whether it fits."""
+"""Placements: which experts each server holds, and whether they fit."""
 
 from __future__ import annotations
 

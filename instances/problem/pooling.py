@@ -1,4 +1,4 @@
-"""Several instances as one: what a placement would have saved over all of them."""
+"""Pool several instances into one, whose saving is the weighted sum of theirs."""
 
 from __future__ import annotations
 

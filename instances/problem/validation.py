@@ -1,4 +1,4 @@
-"""What the arrays of an instance must satisfy; faults are named in the words of the file format."""
+"""Check the header and the arrays of an instance, and name faults as files name the fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations while they are being made: merging equal groups, taking out what devices hold."""
+"""Build activations: merge equal groups, and take out what devices hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks for what: tenants, their users, and the models that they use."""
+"""Demand: tenants, their users, and the models that they use."""
 
 from __future__ import annotations
 

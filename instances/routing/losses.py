@@ -1,4 +1,4 @@
-"""What an instance made of a part of the routing lacks, and how much saving that can be."""
+"""Bound the saving that an instance made of a part of the routing lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routing measured by others on real models: read as published, told apart from what is drawn here."""
+"""Read published measurements of routing, of Mixtral and of Qwen1.5-MoE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from slimbench.instances.files.bounded import MAX_TEXT_BYTES, read_content, read_lines
 from slimbench.instances.files.files import naming_file
-from slimbench.instances.files.records import naming_field
+from slimbench.instances.files.records import Choice, naming_field
 from slimbench.instances.problem.arrays import IndexArray, IntArray
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.validation import MAX_ACTIVATIONS
@@ -28,14 +28,7 @@ MIXTRAL: Final = "mixtral-8x7b"
 QWEN: Final = "qwen1.5-moe-a2.7b"
 
 
-class MixtralFiddler(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="kind",
-    tag="mixtral-fiddler",
-):
+class MixtralFiddler(Choice, frozen=True, kw_only=True, tag="mixtral-fiddler"):
     """Mixtral-8x7B-Instruct on MMLU subjects (github.com/efeslab/fiddler, branch popularity, Apache-2.0).
 
     Parameters
@@ -50,14 +43,7 @@ class MixtralFiddler(
     device_experts: Count = 0
 
 
-class QwenVllm(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="kind",
-    tag="qwen15-moe-vllm",
-):
+class QwenVllm(Choice, frozen=True, kw_only=True, tag="qwen15-moe-vllm"):
     """Qwen1.5-MoE-A2.7B-Chat on GSM8K questions (github.com/weiran0129/vLLM-MoE-Logger, Logs).
 
     Parameters

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from slimbench.instances.files.ranges import check_ranges
-from slimbench.instances.files.records import refuse_same_names
+from slimbench.instances.files.records import Choice, refuse_same_names
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.instance import Model
 from slimbench.instances.problem.validation import MAX_ACTIVATIONS
@@ -20,9 +20,7 @@ from slimbench.instances.sampling.uniform import permutation
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class ZipfRouting(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="zipf"
-):
+class ZipfRouting(Choice, frozen=True, kw_only=True, tag="zipf"):
     """Parameters of synthetic routing.
 
     Parameters

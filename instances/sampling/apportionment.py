@@ -1,4 +1,4 @@
-"""Whole numbers in given proportions."""
+"""Apportionment: whole numbers in given proportions."""
 
 from __future__ import annotations
 

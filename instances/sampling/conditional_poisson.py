@@ -1,4 +1,4 @@
-"""Groups of experts drawn where only the experts' own counts were measured."""
+"""Conditional Poisson sampling of groups of which only each expert's count was measured."""
 
 from __future__ import annotations
 

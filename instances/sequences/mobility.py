@@ -1,4 +1,4 @@
-"""Users that move: where they are in each period, and how the shadowing follows."""
+"""Random waypoint mobility: users' places in each period, and their shadowing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a trace folded into counts of groups, and the counts into activations."""
+"""Count the groups of a trace, and make activations of the counts."""
 
 from __future__ import annotations
 

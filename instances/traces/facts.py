@@ -1,4 +1,4 @@
-"""The facts of a model that a Parquet trace carries, so that it can be used without a row of the zoo."""
+"""Read and write the facts of a model in the metadata of a Parquet trace."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Sizes that a Parquet file unpacks to, from its own headers: nothing is unpacked to learn them.
+"""Sizes that a Parquet file unpacks to, from the headers of its pages: nothing is unpacked to learn them.
 
-The footer's word, which is all that Arrow tells, is not enough: Arrow unpacks as many values as the header of
-a page says, so that a file of 1,272 bytes whose footer declares two of them takes 270 MB. And Arrow's own
-metadata objects are not asked, as some damaged files make them end the process.
+The footer, which is all that pyarrow tells, is not enough: Arrow unpacks as many values as the header of a
+page says, whatever the footer declares and whatever the limits of ``pyarrow.parquet.ParquetFile`` on Thrift
+are (test_limits.py: test_arrow_unpacks_more_than_the_footer_declares_whatever_its_limits_of_thrift). And
+some damaged files make Arrow's metadata objects end the process, so that they are not asked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Drawing tokens of a trace by a hash of what names them: the same ones in every file and order of rows."""
+"""Sample tokens of a trace by a hash of their names, the same in every format and order."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Read traces of CSV and JSON lines, a block of rows at a time.
 
 Rows are split by Python's csv and decoded by msgspec. pyarrow does neither as traces need it: its CSV reader
-tells of no line that is not UTF-8 and refuses rows that end before empty columns, its JSON reader refuses a
-column of both numbers and texts and reads two rows of one line (test_text.py).
+refuses rows that end before empty columns, its JSON reader refuses a column of both numbers and texts and
+takes two rows of one line (test_text.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Thrift's compact protocol, as far as Parquet's headers use it."""
+"""Read structures of Thrift's compact protocol, as far as Parquet's headers use it."""
 
 from __future__ import annotations
 

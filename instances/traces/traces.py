@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
+from slimbench.instances.files.records import Choice
 from slimbench.instances.problem.arrays import IndexArray, IntArray
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.instance import Model
@@ -27,9 +28,7 @@ MAX_LISTED: Final = 8  # layers that a note names one by one
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class TraceRouting(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="trace"
-):
+class TraceRouting(Choice, frozen=True, kw_only=True, tag="trace"):
     """Routing of a trace file; its users are the users, so that ``network.users`` is not used.
 
     Parameters

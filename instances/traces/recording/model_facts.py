@@ -1,4 +1,4 @@
-"""What a placement needs to know of a model, computed from the weights of its experts."""
+"""Facts of a model that a placement depends on, from the weights of its experts."""
 
 from __future__ import annotations
 

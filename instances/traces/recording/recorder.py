@@ -1,4 +1,4 @@
-"""From a model and texts to a routing trace, in bounded memory."""
+"""Record a routing trace of a model on texts, in bounded memory."""
 
 from __future__ import annotations
 

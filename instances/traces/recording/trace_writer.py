@@ -1,4 +1,4 @@
-"""Routing traces written batch by batch: Parquet, with the facts of the model (docs/FILES.md)."""
+"""Write a routing trace of Parquet batch by batch, with the facts of its model (docs/FILES.md)."""
 
 from __future__ import annotations
 

@@ -26,25 +26,37 @@ def parquet(path: Path, store_schema: bool = True, **columns: Any) -> Path:
     return path
 
 
+def long_list(path: Path, honest: bool) -> int:
+    """Write a trace of one list of 300,000 entries, of which a dishonest footer declares 2."""
+    entries, varint, little = 300_000, b"\xc0\xcf\x24", b"\x84\x80\x00"  # both as Parquet writes them
+    values = pa.ListArray.from_arrays(pa.array([0, entries], pa.int32()), pa.nulls(entries, pa.int32()))
+    content = parquet(path, experts=values).read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    if not honest:
+        assert varint in content[footer:]
+        path.write_bytes(content[:footer] + content[footer:].replace(varint, little))
+    return entries
+
+
 @pytest.mark.parametrize("honest", [True, False])
 def test_a_list_of_too_many_entries_is_refused_by_the_header_of_its_page(
     honest: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("slimbench.instances.traces.parquet.MAX_VALUES", 10**5)
-    entries, varint, little = (
-        300_000,
-        b"\xc0\xcf\x24",
-        b"\x84\x80\x00",
-    )  # 300,000 and 2 as Parquet writes them
-    values = pa.ListArray.from_arrays(pa.array([0, entries], pa.int32()), pa.nulls(entries, pa.int32()))
-    path = parquet(tmp_path / "a.parquet", experts=values)
+    entries = long_list(path := tmp_path / "a.parquet", honest)
     assert path.stat().st_size < 5000
-    if not honest:
-        content = path.read_bytes()
-        footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-        assert varint in content[footer:]
-        path.write_bytes(content[:footer] + content[footer:].replace(varint, little))
     assert f"header: experts.list.element: has {entries} values" in refusal(lambda: read_trace(path, MODELS))
+
+
+def test_arrow_unpacks_more_than_the_footer_declares_whatever_its_limits_of_thrift(tmp_path: Path) -> None:
+    """The reason why headers of pages are read here: Arrow's metadata know of two values."""
+    entries = long_list(path := tmp_path / "a.parquet", honest=False)
+    limits = {"thrift_string_size_limit": 2**16, "thrift_container_size_limit": 2**16}
+    with pq.ParquetFile(path, **limits) as file:
+        chunk = file.metadata.row_group(0)
+        assert max(chunk.column(c).num_values for c in range(chunk.num_columns)) == 2
+        (batch,) = file.iter_batches(batch_size=10, columns=["experts"])
+    assert len(batch.column("experts").values) == entries
 
 
 @pytest.mark.parametrize("chunk", [b"\x39\x0c", b"\x36\x02", b"\x3c\x38\x01a\x00", b""])

@@ -1,7 +1,11 @@
 """What a reader of text traces must do: the reasons why pyarrow's CSV and JSON readers are not used."""
 
+import io
 from pathlib import Path
 
+import pyarrow
+import pyarrow.csv
+import pyarrow.json
 import pytest
 
 from slimbench.instances import InstanceError, Model
@@ -10,6 +14,14 @@ from slimbench.instances.traces.traces import read_trace
 
 MODELS = [Model("toy", 2, 4, 2, 1)]
 HEADER = b"user,model,layer,experts,weights\n"
+
+
+def test_pyarrow_refuses_what_is_read_here_and_takes_what_is_not() -> None:
+    with pytest.raises(pyarrow.ArrowInvalid, match="Expected 5 columns, got 4"):
+        pyarrow.csv.read_csv(io.BytesIO(HEADER + b"a,toy,0,1\n"))
+    with pytest.raises(pyarrow.ArrowInvalid, match="changed from number to string"):
+        pyarrow.json.read_json(io.BytesIO(b'{"user": 7}\n{"user": "b"}\n'))
+    assert pyarrow.json.read_json(io.BytesIO(b'{"user": 1}{"user": 2}\n')).num_rows == 2
 
 
 def test_a_csv_row_may_end_before_empty_columns(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a placement is planned on when that is not what it is evaluated on (docs/ROBUSTNESS.md)."""
+"""Forecasts: what placements are trained on where it is not what they are evaluated on."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from slimbench.instances.traces.traces import check_part
 
 Kind = Literal["tokens", "part", "rate_noise", "latency_noise"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-MAX_PLANNINGS: Final = 10_000  # of one instance
+MAX_FORECASTS: Final = 10_000  # of one instance
 _STREAM: Final = 0x706C616E  # no recipe's network or routing is drawn from the same numbers
 
 _Spread = Annotated[float, msgspec.Meta(gt=0, le=10)]
 
 
-class Planning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Forecast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the planner's view of an instance differs from the instance; one of the four kinds.
 
     Parameters
@@ -83,8 +83,8 @@ class _Entry(msgspec.Struct):
     planning: list[dict[str, Any]]
 
 
-def read_plannings(entries: object) -> tuple[Planning, ...]:
-    """Plannings from plain values, as TOML has them; values and seeds may be lists, which are run through.
+def read_forecasts(entries: object) -> tuple[Forecast, ...]:
+    """Forecasts from plain values, as TOML has them; values and seeds may be lists, which are run through.
 
     Raises
     ------
@@ -93,21 +93,21 @@ def read_plannings(entries: object) -> tuple[Planning, ...]:
     """
     with naming_field():
         tables = msgspec.convert({"planning": entries}, _Entry).planning
-    plannings: dict[Planning, None] = {}
+    forecasts: dict[Forecast, None] = {}
     for number, table in enumerate(tables):
         place = f"planning[{number}]"
         for fields in _run_through(table, place):
             try:
                 with naming_field():
-                    planning = msgspec.convert(fields, Planning)
+                    forecast = msgspec.convert(fields, Forecast)
             except InstanceError as error:
                 raise InstanceError(".".join(filter(None, (place, error.field))), error.problem) from None
-            if planning in plannings:
-                raise InstanceError(place, f"has {planning.label} a second time")
-            if len(plannings) == MAX_PLANNINGS:
-                raise InstanceError("planning", f"has more than {MAX_PLANNINGS}")
-            plannings[planning] = None
-    return tuple(plannings)
+            if forecast in forecasts:
+                raise InstanceError(place, f"has {forecast.label} a second time")
+            if len(forecasts) == MAX_FORECASTS:
+                raise InstanceError("planning", f"has more than {MAX_FORECASTS}")
+            forecasts[forecast] = None
+    return tuple(forecasts)
 
 
 def _run_through(table: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
@@ -121,7 +121,7 @@ def _run_through(table: Mapping[str, Any], place: str) -> Iterator[dict[str, Any
         yield {**table, **dict(zip(lists, values, strict=True))}
 
 
-def planning_instance(instance: Instance, planning: Planning) -> Instance:
+def forecast_instance(instance: Instance, forecast: Forecast) -> Instance:
     """What the planner of an instance sees: the same servers, models, experts and users.
 
     The result does not depend on the order of the instance's activations.
@@ -129,22 +129,22 @@ def planning_instance(instance: Instance, planning: Planning) -> Instance:
     Raises
     ------
     InstanceError
-        If the planning is a part of a trace, which an instance does not hold, or too much would be drawn.
+        If the forecast is a part of a trace, which an instance does not hold, or too much would be drawn.
     """
-    if planning.tokens is not None:
-        seen = _observed(instance, planning.tokens, planning.seed)
-    elif planning.rate_noise is not None:
-        seen = _with_rate_noise(instance, planning.rate_noise, planning.seed)
-    elif planning.latency_noise is not None:
-        seen = _with_latency_noise(instance, planning.latency_noise, planning.seed)
+    if forecast.tokens is not None:
+        seen = _observed(instance, forecast.tokens, forecast.seed)
+    elif forecast.rate_noise is not None:
+        seen = _with_rate_noise(instance, forecast.rate_noise, forecast.seed)
+    elif forecast.latency_noise is not None:
+        seen = _with_latency_noise(instance, forecast.latency_noise, forecast.seed)
     else:
         raise InstanceError("part", "needs an instance that is made of a trace")
-    return named_by(planning, seen)
+    return named_by(forecast, seen)
 
 
-def named_by(planning: Planning, seen: Instance) -> Instance:
+def named_by(forecast: Forecast, seen: Instance) -> Instance:
     """The planner's instance under a name of its own, such as ``campus[tokens=16,seed=3]``."""
-    return replace(seen, name=f"{seen.name}[{planning.label}]")
+    return replace(seen, name=f"{seen.name}[{forecast.label}]")
 
 
 def _observed(instance: Instance, tokens: int, seed: int) -> Instance:

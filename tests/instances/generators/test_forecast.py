@@ -5,7 +5,7 @@ import pytest
 from samples import assert_same, build, random_instance, two_cells, with_fields
 
 from slimbench.instances import InstanceError, Model
-from slimbench.instances.generators.planning import Planning, planning_instance, read_plannings
+from slimbench.instances.generators.forecast import Forecast, forecast_instance, read_forecasts
 
 SAME = ("dispatch", "server_names", "user_names", "models", "base_latency_s")
 
@@ -42,7 +42,7 @@ def test_observed_rates_are_right_in_the_mean(instance):
     sums = dict.fromkeys(true, 0.0)
     for seed in range(seeds):
         for key, rate in rates_by_group(
-            planning_instance(instance, Planning(tokens=tokens, seed=seed))
+            forecast_instance(instance, Forecast(tokens=tokens, seed=seed))
         ).items():
             sums[key] += rate
     for key, rate in true.items():
@@ -53,7 +53,7 @@ def test_observed_rates_are_right_in_the_mean(instance):
 
 
 def test_observed_rates_are_counts_over_tokens_of_the_users_share():
-    seen = rates_by_group(planning_instance(with_a_device(), Planning(tokens=10, seed=1)))
+    seen = rates_by_group(forecast_instance(with_a_device(), Forecast(tokens=10, seed=1)))
     counts = {key: rate / 0.8 * 10 for key, rate in seen.items()}
     assert all(abs(count - round(count)) < 1e-9 and round(count) > 0 for count in counts.values())
     assert round(sum(count for key, count in counts.items() if key[1] == 0)) == 10
@@ -62,21 +62,21 @@ def test_observed_rates_are_counts_over_tokens_of_the_users_share():
 
 def test_more_tokens_of_one_seed_include_the_fewer():
     instance = random_instance(3, groups=6)
-    few = rates_by_group(planning_instance(instance, Planning(tokens=8, seed=5)))
-    many = rates_by_group(planning_instance(instance, Planning(tokens=16, seed=5)))
+    few = rates_by_group(forecast_instance(instance, Forecast(tokens=8, seed=5)))
+    many = rates_by_group(forecast_instance(instance, Forecast(tokens=16, seed=5)))
     assert all(8 * rate <= 16 * many.get(key, 0.0) + 1e-9 for key, rate in few.items())
-    other = rates_by_group(planning_instance(instance, Planning(tokens=8, seed=6)))
+    other = rates_by_group(forecast_instance(instance, Forecast(tokens=8, seed=6)))
     assert other != few
 
 
 def test_groups_that_were_not_observed_are_absent():
     instance = random_instance(3, groups=6)
-    seen = planning_instance(instance, Planning(tokens=1, seed=1))
+    seen = forecast_instance(instance, Forecast(tokens=1, seed=1))
     assert seen.n_activations == instance.n_users * instance.n_layers
     assert set(rates_by_group(seen)) <= set(rates_by_group(instance))
 
 
-@pytest.mark.parametrize("planning", [Planning(tokens=9, seed=2), Planning(rate_noise=0.5, seed=2)])
+@pytest.mark.parametrize("planning", [Forecast(tokens=9, seed=2), Forecast(rate_noise=0.5, seed=2)])
 def test_the_order_of_the_activations_means_nothing(planning):
     instance = random_instance(4, groups=5)
     order = np.arange(instance.n_activations)[::-1]
@@ -90,12 +90,12 @@ def test_the_order_of_the_activations_means_nothing(planning):
         group_indices=table.ravel(),
     )
     assert turned.sha256 == instance.sha256
-    assert planning_instance(turned, planning).sha256 == planning_instance(instance, planning).sha256
+    assert forecast_instance(turned, planning).sha256 == forecast_instance(instance, planning).sha256
 
 
 def test_too_many_tokens_are_refused():
     with pytest.raises(InstanceError, match=r"tokens: would draw \d+ groups, expected at most 67108864"):
-        planning_instance(two_cells(), Planning(tokens=2**26))
+        forecast_instance(two_cells(), Forecast(tokens=2**26))
 
 
 # Noise
@@ -103,7 +103,7 @@ def test_too_many_tokens_are_refused():
 
 def test_rate_noise_is_log_normal_and_changes_nothing_else():
     instance = random_instance(5, users=40, layers=5, groups=10)
-    seen = planning_instance(instance, Planning(rate_noise=0.3, seed=1))
+    seen = forecast_instance(instance, Forecast(rate_noise=0.3, seed=1))
     logs = np.log(seen.rates / instance.rates)
     assert abs(logs.mean()) < 4 * 0.3 / np.sqrt(logs.size)
     assert abs(logs.std() - 0.3) < 4 * 0.3 / np.sqrt(2 * logs.size)
@@ -112,7 +112,7 @@ def test_rate_noise_is_log_normal_and_changes_nothing_else():
 
 def test_latency_noise_is_one_factor_a_link_and_leaves_unreachable_unreachable():
     instance = random_instance(6, users=300, models=2, unreachable=0.3)
-    seen = planning_instance(instance, Planning(latency_noise=0.2, seed=1))
+    seen = forecast_instance(instance, Forecast(latency_noise=0.2, seed=1))
     reached = np.isfinite(instance.edge_latency_s)
     assert (np.isfinite(seen.edge_latency_s) == reached).all()
     assert not reached.all()
@@ -127,7 +127,7 @@ def test_latency_noise_is_one_factor_a_link_and_leaves_unreachable_unreachable()
 
 def test_what_is_planned_on_has_a_name_of_its_own_and_the_same_servers_and_models():
     instance = two_cells()
-    seen = planning_instance(instance, Planning(tokens=3, seed=4))
+    seen = forecast_instance(instance, Forecast(tokens=3, seed=4))
     assert seen.name == "two-cells[tokens=3,seed=4]"
     assert all(getattr(seen, name) == getattr(instance, name) for name in SAME)
     assert (seen.capacities_bytes == instance.capacities_bytes).all()
@@ -137,13 +137,13 @@ def test_what_is_planned_on_has_a_name_of_its_own_and_the_same_servers_and_model
 
 
 def test_lists_of_values_and_seeds_are_run_through():
-    plannings = read_plannings([{"tokens": [4, 8], "seed": [1, 2]}, {"part": [0, 0.5]}, {"rate_noise": 1}])
+    plannings = read_forecasts([{"tokens": [4, 8], "seed": [1, 2]}, {"part": [0, 0.5]}, {"rate_noise": 1}])
     assert [planning.label for planning in plannings] == [
         "tokens=4,seed=1", "tokens=4,seed=2", "tokens=8,seed=1", "tokens=8,seed=2", "part=0-0.5",
         "rate_noise=1,seed=0",
     ]  # fmt: skip
     assert [planning.amount for planning in plannings] == [4, 4, 8, 8, 0.5, 1]
-    parts = read_plannings([{"part": [[0, 0.1], [0, 0.2]]}])
+    parts = read_forecasts([{"part": [[0, 0.1], [0, 0.2]]}])
     assert [planning.label for planning in parts] == ["part=0-0.1", "part=0-0.2"]
 
 
@@ -173,9 +173,9 @@ def test_lists_of_values_and_seeds_are_run_through():
 )  # fmt: skip
 def test_a_malformed_planning_names_its_field(entries, problem):
     with pytest.raises(InstanceError, match=problem.replace("`", "`?")):
-        read_plannings(entries)
+        read_forecasts(entries)
 
 
 def test_a_part_needs_a_trace():
     with pytest.raises(InstanceError, match="part: needs an instance that is made of a trace"):
-        planning_instance(two_cells(), Planning(part=(0.0, 0.5)))
+        forecast_instance(two_cells(), Forecast(part=(0.0, 0.5)))

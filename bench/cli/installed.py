@@ -11,7 +11,8 @@ from rich.table import Table
 
 from slimbench.bench.cli.options import CALL_HELP, FAILED, Json, Plugins, console, print_facts
 from slimbench.bench.plugins.plugin import parse_call
-from slimbench.bench.plugins.registry import find_solvers
+from slimbench.bench.plugins.policy_plugin import parse_policy
+from slimbench.bench.plugins.registry import find_policies, find_solvers
 
 
 def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
@@ -42,12 +43,21 @@ def solvers(plugin: Plugins = None, as_json: Json = False) -> None:
     console().print(table)
 
 
-def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugins = None) -> None:
+def check(
+    solver: Annotated[str, typer.Argument(help=CALL_HELP)],
+    plugin: Plugins = None,
+    policy: Annotated[bool, typer.Option("--policy", help="It is a policy, not a solver.")] = False,
+) -> None:
     """Run a plugin against the conformance kit and say what fails."""
-    from slimbench.bench.execution.conformance import check_solver
+    files = plugin or []
+    if policy:
+        from slimbench.bench.adaptive.conformance import check_policy
 
-    call = parse_call(solver, find_solvers(plugin or []))
-    checks = check_solver(call, plugin or [])
+        checks = check_policy(parse_policy(solver, find_policies(files)), files)
+    else:
+        from slimbench.bench.execution.conformance import check_solver
+
+        checks = check_solver(parse_call(solver, find_solvers(files)), files)
     for item in checks:
         verdict = "FAIL" if item.failures else "--  " if item.not_shown else "ok  "
         print(f"{verdict} {item.demand}{f': not shown, {item.not_shown}' * (verdict == '--  ')}")

@@ -100,7 +100,7 @@ SECTIONS: Final[dict[str, dict[str, Command]]] = {
         ),
         "check": Command(
             "installed", "check", "Run a plugin against the conformance kit and say what fails.",
-            ("slimbench check busiest-first --plugin busiest.py",),
+            ("slimbench check busiest-first --plugin busiest.py", "slimbench check pay-off --policy"),
         ),
     },
     "Instances": {

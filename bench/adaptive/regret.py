@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slimbench.bench.adaptive.episode import Episode
-from slimbench.bench.adaptive.suite import NamedSequence
+from slimbench.bench.suites.suite_sequences import NamedSequence
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.tolerances import AGREEMENT
 from slimbench.instances.sequences.sequence import Sequence

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import msgspec
 
 from slimbench.bench.adaptive.episode import Episode, EpisodeRunner
 from slimbench.bench.adaptive.regret import SequenceResult, offline_optimum
 from slimbench.bench.adaptive.results import AdaptiveResults, write_results
-from slimbench.bench.adaptive.suite import AdaptiveSuite, NamedSequence, suite_sequences
 from slimbench.bench.execution.machine import describe_machine, now
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.policy_plugin import PolicyCall, parse_policy
 from slimbench.bench.plugins.registry import find_policies
 from slimbench.bench.suites.seeds import drawn_seed
+from slimbench.bench.suites.selection import EVERYTHING, Selection
 from slimbench.bench.suites.suite import SuiteError, SuiteFile, parse_calls, refuse_repeated
+from slimbench.bench.suites.suite_sequences import AdaptiveSuite, NamedSequence, suite_sequences
 from slimbench.instances import InstanceError
 
 OnEpisode = Callable[[str, Episode], None]  # name of the sequence, and how a policy fared on it
@@ -26,10 +28,8 @@ class AdaptiveRun:
 
     Parameters
     ----------
-    policies : sequence of str
-        Instead of the suite's.
-    patterns : sequence of str
-        Of the names of sequences; all where empty.
+    selection : Selection
+        Its solvers are policies, its datasets and instances sequences; ``repeats`` does not count.
     plugin_files : sequence of Path
         With policies.
     data : Path, optional
@@ -44,38 +44,50 @@ class AdaptiveRun:
     def __init__(
         self,
         file: SuiteFile[AdaptiveSuite],
-        policies: Sequence[str] = (),
-        patterns: Sequence[str] = (),
+        selection: Selection = EVERYTHING,
         plugin_files: Sequence[Path] = (),
         data: Path | None = None,
     ) -> None:
-        self.suite = file.suite
+        suite = self.suite = _changed(file.suite, selection)
         known = find_policies(plugin_files)
         self._plugin_files = tuple(str(path.resolve()) for path in plugin_files)
         with file.locating():
-            if policies:
-                self.calls = [parse_policy(text, known) for text in policies]
+            if selection.solvers:
+                calls = [parse_policy(text, known) for text in suite.policies]
             else:
-                self.calls = parse_calls("policies", self.suite.policies, known, parse_policy)
-            refuse_repeated("policies", (call.label for call in self.calls))
-            references = self.suite.reference.policies
-            self._references = parse_calls("reference.policies", references, known, parse_policy)
-            for call in self._references:
+                calls = parse_calls("policies", suite.policies, known, parse_policy)
+            refuse_repeated("policies", (call.label for call in calls))
+            self.references = parse_calls("reference.policies", suite.reference.policies, known, parse_policy)
+            for call in self.references:
                 if not call.policy.proves:
                     problem = f"{call.label} is not an exact policy, nor does it prove bounds"
                     raise SuiteError(problem, "reference.policies")
-            self.sequences = [
-                named
-                for named in suite_sequences(self.suite, file.folder, data)
-                if not patterns or any(fnmatch.fnmatchcase(named.sequence.name, p) for p in patterns)
-            ]
-        if not self.sequences:
+            self.plan: list[tuple[NamedSequence, list[PolicyCall]]] = []
+            wanted = selection.cell_filter()
+            for named in suite_sequences(suite, file.folder, data):
+                cell = {"instance": named.sequence.name, "dispatch": named.sequence.periods[0].dispatch}
+                own = [call for call in calls if wanted({**cell, "solver": call.label})]
+                if own and selection.has(named.sequence.name):
+                    self.plan.append((named, own))
+        if not self.plan:
             raise SuiteError("nothing is selected", origin=file.origin)
 
-    @property
-    def n_episodes(self) -> int:
-        """Policies and references, on every sequence."""
-        return len(self.sequences) * (len(self._references) + len(self.calls))
+    def episodes(self) -> list[tuple[NamedSequence, PolicyCall]]:
+        """Every episode in order: of each sequence those of the references, then those of other policies."""
+        return [
+            (named, call)
+            for named, calls in self.plan
+            for call in {call.label: call for call in (*self.references, *calls)}.values()
+        ]
+
+    def limit_s(self) -> float:
+        """Seconds that the limits allow all decisions together."""
+        return sum(
+            self.suite.reference.time_s
+            if call.policy.sees == "future"
+            else named.sequence.n_periods * self.suite.limits.time_s
+            for named, call in self.episodes()
+        )
 
     def execute(self, folder: Path, on_episode: OnEpisode = lambda *_: None) -> AdaptiveResults:
         """Send every policy through every sequence; what is done is on disk after each sequence.
@@ -91,14 +103,19 @@ class AdaptiveRun:
         provenance = {"suite": name, "seed": str(self.suite.seed), "started": now(), **describe_machine()}
         done: list[SequenceResult] = []
         with Workers(threads=self.suite.limits.threads) as workers:
-            for named in self.sequences:
-                done.append(self._run_sequence(named, folder, workers, on_episode))
+            for named, calls in self.plan:
+                done.append(self._run_sequence(named, calls, folder, workers, on_episode))
                 results = AdaptiveResults.of(name, done, {**provenance, "finished": now()})
                 write_results(results, done, folder)
         return results
 
     def _run_sequence(
-        self, named: NamedSequence, folder: Path, workers: Workers, on_episode: OnEpisode
+        self,
+        named: NamedSequence,
+        calls: Iterable[PolicyCall],
+        folder: Path,
+        workers: Workers,
+        on_episode: OnEpisode,
     ) -> SequenceResult:
         suite, sequence = self.suite, named.sequence
         own_folder = folder / "sequences" / sequence.sha256[:16]  # names never become paths
@@ -115,6 +132,16 @@ class AdaptiveRun:
             on_episode(sequence.name, result)
             return result
 
-        references = {call.label: episode(call) for call in self._references}
-        episodes = tuple(references.get(call.label) or episode(call) for call in self.calls)
+        references = {call.label: episode(call) for call in self.references}
+        episodes = tuple(references.get(call.label) or episode(call) for call in calls)
         return SequenceResult(named, episodes, offline_optimum(sequence, [*references.values(), *episodes]))
+
+
+def _changed(suite: AdaptiveSuite, selection: Selection) -> AdaptiveSuite:
+    """The suite with what is given instead of its own."""
+    return msgspec.structs.replace(
+        suite,
+        policies=tuple(selection.solvers) or suite.policies,
+        seed=suite.seed if selection.seed is None else selection.seed,
+        limits=msgspec.structs.replace(suite.limits, time_s=selection.time_s or suite.limits.time_s),
+    )

@@ -18,6 +18,7 @@ from slimbench.bench.cli.options import (
     print_table,
 )
 from slimbench.bench.plugins.plugin import parse_call
+from slimbench.bench.plugins.policy_plugin import parse_policy
 from slimbench.bench.plugins.registry import find_policies, find_solvers
 
 
@@ -72,15 +73,25 @@ def _print_plugins(rows: Sequence[dict[str, Any]], headers: Sequence[str], as_js
     print_table(headers, [[row[header] for header in headers] for row in rows])
 
 
-def check(solver: Annotated[str, typer.Argument(help=CALL_HELP)], plugin: Plugins = None) -> None:
+def check(
+    solver: Annotated[str, typer.Argument(help=CALL_HELP)],
+    plugin: Plugins = None,
+    policy: Annotated[bool, typer.Option("--policy", help="It is a policy, not a solver.")] = False,
+) -> None:
     """Run the conformance kit on a plugin, and print what fails.
 
     $ slimbench check busiest-first --plugin busiest.py
+    $ slimbench check pay-off --policy
     """
-    from slimbench.bench.execution.conformance import check_solver
+    files = plugin or []
+    if policy:
+        from slimbench.bench.adaptive.conformance import check_policy
 
-    call = parse_call(solver, find_solvers(plugin or []))
-    checks = check_solver(call, plugin or [])
+        checks = check_policy(parse_policy(solver, find_policies(files)), files)
+    else:
+        from slimbench.bench.execution.conformance import check_solver
+
+        checks = check_solver(parse_call(solver, find_solvers(files)), files)
     for item in checks:
         if item.not_shown and not item.failures:
             print(f"--   {item.demand}: not shown, {item.not_shown}")

@@ -48,6 +48,13 @@ def duration_s(text: str) -> float:
     return seconds
 
 
+def clock_text(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 def console(columns: int = WIDE_ENOUGH) -> Console:
     """Return the terminal; in a file or a pipe it is as wide as tables need."""
     from rich.console import Console

@@ -21,6 +21,7 @@ from slimbench.bench.cli.options import (
     NOTHING_MEASURED,
     Data,
     Plugins,
+    clock_text,
     duration_s,
     progress_bar,
 )
@@ -34,16 +35,15 @@ from slimbench.bench.store.store import Store
 from slimbench.bench.suites.benchmark import Benchmark, Request, open_benchmark, plan_only
 from slimbench.bench.suites.plan import Plan, estimate
 from slimbench.bench.suites.selection import Selection
-from slimbench.bench.suites.suite import SHIPPED, shipped_suites
+from slimbench.bench.suites.suite import shipped_suites
+from slimbench.bench.suites.suite_sequences import has_sequences
 from slimbench.formulations.tolerances import share_of
 
 
 def run(
     suite: Annotated[
         str,
-        typer.Argument(
-            help="A shipped suite or a TOML file.", autocompletion=lambda: shipped_suites(SHIPPED)
-        ),
+        typer.Argument(help="A shipped suite or a TOML file.", autocompletion=shipped_suites),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", "--output", help="Run folder; default runs/SUITE-TIME.")
@@ -109,6 +109,8 @@ def run(
 ) -> None:
     """Run a suite, write its report, and print the ratio table.
 
+    Of a suite of sequences, solvers are policies, and instances are sequences.
+
     $ slimbench run quick -k "single and not k4" -r 3
     $ slimbench run mine.toml -s slim-dp --timeout 10m --dry-run
     $ slimbench run mine.toml --out runs/mine --resume -f slim-dp
@@ -116,6 +118,16 @@ def run(
     if force and not resume:
         raise typer.BadParameter("goes with --resume", param_hint="--force")
     chosen = Selection(tuple(solver or ()), tuple(dataset or ()), keyword, repeats, timeout, seed)
+    if has_sequences(suite):
+        from slimbench.bench.cli.adapt import run_sequences
+
+        one_at_a_time = {"--resume": resume, "--n-repetitions": repeats, "--jobs": (jobs or 1) > 1,
+                         "--executor": executor != EXECUTORS[0], "--scheduler": scheduler}  # fmt: skip
+        for option, given in one_at_a_time.items():
+            if given:
+                raise typer.BadParameter("is not for suites of sequences", param_hint=option)
+        run_sequences(suite, chosen, out, data, plugin or (), dry_run=dry_run, quiet=quiet, verbose=verbose)
+        return
     request = Request(suite, chosen, out, resume, tuple(force or ()), tuple(plugin or ()), data)
     if dry_run:
         plan = plan_only(request)
@@ -208,15 +220,9 @@ def _print_plan(plan: Plan, jobs: int) -> None:
         print(f"{count:6d}  {role}  {solver}")
     expected_s, n_known, limit_s = estimate(plan, Path("runs"))
     print(f"{len(plan.runs)} runs on {len(plan.instances)} instances, {jobs} at a time")
-    print(f"at most {_clock(limit_s / jobs)} by their limits")
+    print(f"at most {clock_text(limit_s / jobs)} by their limits")
     if n_known:
-        print(f"about {_clock(expected_s / jobs)}: {n_known} of them took part in earlier runs")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+        print(f"about {clock_text(expected_s / jobs)}: {n_known} of them took part in earlier runs")
 
 
 def _exit_code(store: Store) -> int:

@@ -85,7 +85,7 @@ def make_plan(
             if not selection.solvers and (unknown := named.without - known):
                 problem = f"is {min(unknown)!r}, expected one of {', '.join(sorted(known))}"
                 raise SuiteError(f"{named.instance.name}: without: {problem}")
-            if not selection.has(named):
+            if not selection.has(named.instance.name):
                 continue
             names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}
             own = [

@@ -12,7 +12,6 @@ import msgspec
 
 from slimbench.bench.plugins.plugin import Solver, parse_call
 from slimbench.bench.suites.suite import Suite, SuiteError
-from slimbench.bench.suites.suite_instances import NamedInstance
 
 _ALGEBRA: Final = boolean.BooleanAlgebra(allowed_in_token=tuple("._-[]=,:/"))
 
@@ -53,11 +52,9 @@ class Selection:
         }
         return msgspec.structs.replace(suite, **{k: v for k, v in changes.items() if v not in (None, ())})
 
-    def has(self, named: NamedInstance) -> bool:
-        """Whether an instance is meant."""
-        return not self.datasets or any(
-            fnmatch.fnmatchcase(named.instance.name, pattern) for pattern in self.datasets
-        )
+    def has(self, name: str) -> bool:
+        """Whether the instance or sequence of this name is meant."""
+        return not self.datasets or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.datasets)
 
     def cell_filter(self) -> Callable[[Row], bool]:
         """Whether a row (``solver``, ``instance``, ``dispatch``) is meant.

@@ -152,10 +152,10 @@ class SuiteFile(Generic[_Suite]):
             raise error.located(self.origin, self.text) from None
 
 
-def shipped_suites(package: str = SHIPPED) -> list[str]:
-    """Names of the suites that come with the package."""
+def shipped_suites() -> list[str]:
+    """Names of the suites that come with the package, of instances and of sequences."""
     return sorted(
-        f.name.removesuffix(".toml") for f in resources.files(package).iterdir() if f.name.endswith(".toml")
+        f.name.removesuffix(".toml") for f in resources.files(SHIPPED).iterdir() if f.name.endswith(".toml")
     )
 
 
@@ -167,20 +167,20 @@ def read_suite(name_or_path: str) -> SuiteFile[Suite]:
     SuiteError
         If there is no such suite, or it is malformed.
     """
-    return read_suite_of(Suite, name_or_path, SHIPPED)
+    return read_suite_of(Suite, name_or_path)
 
 
-def read_suite_of(kind: type[_Suite], name_or_path: str, package: str) -> SuiteFile[_Suite]:
-    """A suite of any kind; ``package`` has those that ship.
+def read_suite_of(kind: type[_Suite], name_or_path: str) -> SuiteFile[_Suite]:
+    """A suite of any kind by its shipped name or its path.
 
     Raises
     ------
     SuiteError
         As ``read_suite``.
     """
-    known = shipped_suites(package)
+    known = shipped_suites()
     if name_or_path in known:
-        text = (resources.files(package) / f"{name_or_path}.toml").read_text("utf-8")
+        text = (resources.files(SHIPPED) / f"{name_or_path}.toml").read_text("utf-8")
         return SuiteFile(_parsed(text, name_or_path, kind), text, name_or_path, Path.cwd())
     path = Path(name_or_path)
     try:

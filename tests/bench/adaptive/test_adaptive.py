@@ -10,10 +10,11 @@ from slimbench.bench import PluginError
 from slimbench.bench.adaptive import run as adaptive_run
 from slimbench.bench.adaptive.episode import Episode, EpisodeRunner
 from slimbench.bench.adaptive.regret import competitive_ratio, offline_optimum, regret_s
-from slimbench.bench.adaptive.suite import read_adaptive_suite
 from slimbench.bench.plugins.policy_plugin import parse_policy, policy
 from slimbench.bench.plugins.registry import find_policies
+from slimbench.bench.suites.selection import Selection
 from slimbench.bench.suites.suite import Limits
+from slimbench.bench.suites.suite_sequences import read_adaptive_suite
 from slimbench.formulations import ContradictionError
 from slimbench.instances import DISPATCHES
 
@@ -239,9 +240,9 @@ def test_a_policy_s_seed_is_that_of_the_sequence_wherever_it_stands_and_whatever
     for names, patterns in (("abc", ()), ("cxab", ()), ("abc", ["b"])):
         file = tmp_path / "suite.toml"
         file.write_text('name = "s"\npolicies = ["static"]\n' + "".join(map(entry.format, names)))
-        run = adaptive_run.AdaptiveRun(read_adaptive_suite(str(file)), patterns=patterns)
-        for named in run.sequences:
-            run._run_sequence(named, tmp_path, None, lambda *_: None)
+        run = adaptive_run.AdaptiveRun(read_adaptive_suite(str(file)), Selection(datasets=patterns))
+        for named, calls in run.plan:
+            run._run_sequence(named, calls, tmp_path, None, lambda *_: None)
     assert set(seeds) == set("abcx")
     assert all(len(own) == 1 for own in seeds.values())
     assert len(set.union(*seeds.values())) == 4

@@ -11,9 +11,10 @@ import pytest
 
 from slimbench.bench import Observation, SolveContext
 from slimbench.bench.adaptive.run import AdaptiveRun
-from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite, suite_sequences
 from slimbench.bench.plugins.registry import find_policies
+from slimbench.bench.suites.selection import Selection
 from slimbench.bench.suites.suite import SuiteError, shipped_suites
+from slimbench.bench.suites.suite_sequences import has_sequences, read_adaptive_suite, suite_sequences
 from slimbench.instances import Placement, evaluate, read_instance
 from slimbench.reports.pages import page
 
@@ -145,7 +146,7 @@ def test_a_suite_that_is_none_is_told_where(before, after, problem, suite, comma
 
 
 def test_the_shipped_suite_makes_its_sequences():
-    assert shipped_suites(SHIPPED) == ["adaptive"]
+    assert list(filter(has_sequences, shipped_suites())) == ["adaptive"]
     file = read_adaptive_suite("adaptive")
     named = list(suite_sequences(file.suite, file.folder, None))
     assert len({one.sequence.sha256 for one in named}) == len(named) == 10
@@ -190,9 +191,9 @@ def test_the_examples_of_the_documentation_are_what_they_say(tmp_path):
     plugin.write_text(python)
     file = read_adaptive_suite(str(suite))
     policies = find_policies([plugin])
-    run = AdaptiveRun(file, ["last-popular", *file.suite.policies], plugin_files=[plugin])
-    assert len(run.sequences) == 4
-    (first, second, *_) = run.sequences[0].sequence.periods
+    run = AdaptiveRun(file, Selection(("last-popular", *file.suite.policies)), [plugin])
+    assert len(run.plan) == 4
+    (first, second, *_) = run.plan[0][0].sequence.periods
     prices = 1e-9, 1e-9
     for known in ((), (first,)):
         seen = Observation(
@@ -202,3 +203,40 @@ def test_the_examples_of_the_documentation_are_what_they_say(tmp_path):
         placement = policies["last-popular"](seen, SolveContext(np.random.default_rng(0)))
         assert placement.violation(second) is None
         assert placement.holds.any() == bool(known)
+
+
+def test_run_takes_suites_of_sequences_as_well(suite, tmp_path, command, undrawn):
+    out = tmp_path / "out"
+    ended = command("run", suite, "-s", "static", "--seed", "7", "--timeout", "30", "-v", "--out", out)
+    assert ended.code == 0
+    assert "drift static ok" in ended.err
+    (row,) = pd.read_csv(out / "policies.csv").to_dict("records")
+    assert (row["policy"], row["status"]) == ("static", "ok")
+    other = tmp_path / "other"
+    command("adapt", suite, "-p", "static", "--seed", "8", "--out", other, "-q")
+    assert pd.read_csv(other / "policies.csv")["seed"][0] != row["seed"]
+
+
+def test_a_keyword_leaves_policies_out_on_some_sequences(suite):
+    suite.write_text(SUITE.replace('dispatch = "single"', 'dispatch = ["single", "serial"]'))
+    file = read_adaptive_suite(str(suite))
+    run = AdaptiveRun(file, Selection(keyword="static or (replan and serial)"))
+    left = {named.sequence.periods[0].dispatch: [call.label for call in calls] for named, calls in run.plan}
+    assert left == {"single": ["static"], "serial": ["static", "replan"]}
+
+
+@pytest.mark.parametrize("name", ["run", "adapt"])
+def test_a_dry_run_says_what_would_be_run(name, suite, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = command(name, suite, "--dry-run")
+    assert ended.code == 0
+    assert "3 episodes on 1 sequences\nat most 1 min 40 s by their limits\n" in ended.out
+    assert list(tmp_path.iterdir()) == [suite]
+
+
+@pytest.mark.parametrize("option", [("--resume",), ("-j", "2"), ("-r", "2"), ("--executor", "serial")])
+def test_options_that_sequences_do_not_have_are_refused(option, suite, tmp_path, command):
+    ended = command("run", suite, "--out", tmp_path / "out", *option)
+    assert ended.code == 2
+    assert "is not for suites of sequences" in ended.err
+    assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ from typer import BadParameter
 from slimbench.bench import load_results
 from slimbench.bench.cli.run import duration_s
 from slimbench.bench.suites.schema import suite_schema
-from slimbench.bench.suites.suite import read_suite, shipped_suites
+from slimbench.bench.suites.suite import read_suite, read_suite_of, shipped_suites
 
 pytestmark = pytest.mark.usefixtures("unreported")
 REFERENCE = "[reference]\nsolver = 'brute-force'\n"
@@ -142,7 +142,7 @@ def test_the_published_schema_is_that_of_the_code(command):
 
 @pytest.mark.parametrize("name", shipped_suites())
 def test_shipped_suites_are_of_the_schema(name):
-    jsonschema.validate(tomllib.loads(read_suite(name).text), suite_schema())
+    jsonschema.validate(tomllib.loads(read_suite_of(dict, name).text), suite_schema())
 
 
 def test_a_scenario_with_parts_of_tables_is_of_the_schema():
@@ -170,3 +170,20 @@ def test_what_the_reader_refuses_is_not_of_the_schema(change):
     suite = tomllib.loads(read_suite("hard").text) | change
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(suite, suite_schema())
+
+
+@pytest.mark.parametrize(
+    ("change", "is_valid"),
+    [
+        ({}, True),
+        ({"sequences": [{"scenario": "metro-ring", "seed": [1, 2], "periods": 2, "mobility": {}}]}, True),
+        ({"sequences": []}, False),
+        ({"sequences": [{"scenario": "metro-ring", "period": 2}]}, False),
+        ({"sequences": [{"library": "small/*"}]}, False),
+        ({"solvers": ["slim-dp"]}, False),
+        ({"reference": {"solver": "exact"}}, False),
+    ],
+)
+def test_suites_of_sequences_have_a_schema_too(change, is_valid):
+    suite = tomllib.loads(read_suite_of(dict, "adaptive").text) | change
+    assert jsonschema.Draft202012Validator(suite_schema()).is_valid(suite) == is_valid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,8 +14,6 @@ from slimbench.bench.suites.sweeps import points_of
 from slimbench.instances.generators.scenario import recipe_fields
 from slimbench.instances.sequences.recipe import make_sequence, read_sequence_recipe
 from slimbench.instances.sequences.sequence import Sequence
-
-SHIPPED: Final = "slimbench.bench.adaptive.suites"
 
 
 class OfflinePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +74,16 @@ def read_adaptive_suite(name_or_path: str) -> SuiteFile[AdaptiveSuite]:
     SuiteError
         If there is no such suite, or it is malformed.
     """
-    return read_suite_of(AdaptiveSuite, name_or_path, SHIPPED)
+    return read_suite_of(AdaptiveSuite, name_or_path)
+
+
+def has_sequences(name_or_path: str) -> bool:
+    """Return whether a suite is one of sequences; False if it is not TOML, which its reader reports."""
+    try:
+        fields = read_suite_of(dict[str, Any], name_or_path).suite
+    except SuiteError:
+        return False
+    return not fields.keys().isdisjoint({"sequences", "policies"})
 
 
 def suite_sequences(suite: AdaptiveSuite, folder: Path, data: Path | None) -> Iterator[NamedSequence]:

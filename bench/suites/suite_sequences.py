@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ from slimbench.bench.suites.sweeps import points_of
 from slimbench.instances.generators.scenario import recipe_fields
 from slimbench.instances.sequences.recipe import make_sequence, read_sequence_recipe
 from slimbench.instances.sequences.sequence import Sequence
+
+OWN_FIELDS: Final = ("sequences", "policies")  # what suites of instances do not have
 
 
 class OfflinePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +76,9 @@ def read_adaptive_suite(name_or_path: str) -> SuiteFile[AdaptiveSuite]:
     SuiteError
         If there is no such suite, or it is malformed.
     """
+    fields = read_suite_of(dict[str, Any], name_or_path)
+    if fields.suite.keys().isdisjoint(OWN_FIELDS) and "instances" in fields.suite:
+        raise SuiteError("is a suite of instances, expected one of sequences", origin=fields.origin)
     return read_suite_of(AdaptiveSuite, name_or_path)
 
 
@@ -83,7 +88,7 @@ def has_sequences(name_or_path: str) -> bool:
         fields = read_suite_of(dict[str, Any], name_or_path).suite
     except SuiteError:
         return False
-    return not fields.keys().isdisjoint({"sequences", "policies"})
+    return not fields.keys().isdisjoint(OWN_FIELDS)
 
 
 def suite_sequences(suite: AdaptiveSuite, folder: Path, data: Path | None) -> Iterator[NamedSequence]:

@@ -111,6 +111,7 @@ def _check_placements(out):
             ["adapt", "nowhere.toml"],
             "nowhere.toml: No such file or directory, expected a TOML file or one of",
         ),
+        (["adapt", "quick"], "quick: is a suite of instances, expected one of sequences"),
         (["adapt", "adaptive", "-p", "nobody"], "policy 'nobody': unknown"),
         (["adapt", "adaptive", "-d", "nothing-*"], "nothing is selected"),
         (["adapt", "adaptive", "-p", "static", "-p", "static"], "policies: name static 2 times"),

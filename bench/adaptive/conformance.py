@@ -131,7 +131,7 @@ def _sequences() -> Iterator[Sequence]:
     for dispatch in DISPATCHES:
         tiny = tiny_instance(dispatch)
         turned = dataclasses.replace(tiny, rates=tiny.rates[::-1].copy())
-        failed = dataclasses.replace(turned, capacities_bytes=tiny.capacities_bytes * [0, 1])
+        failed = dataclasses.replace(turned, capacities_bytes=tiny.capacities_bytes * np.array([0, 1]))
         no_room = dataclasses.replace(tiny, capacities_bytes=np.zeros(2, np.int64))
         no_demand = dataclasses.replace(tiny, rates=np.zeros(tiny.n_activations))
         yield _sequence(f"free-moves-{dispatch}", [tiny, turned, tiny], 0.0)

@@ -45,7 +45,9 @@ class _Plugins(Mapping[str, _Plugin]):
     """Plugins by name, in alphabetical order."""
 
     def __init__(self, kind: str, plugin_type: type[_Plugin], group: str, files: Iterable[Path]) -> None:
-        self._kind, self._type, self._group = kind, plugin_type, group
+        self._kind: str = kind
+        self._type: type[_Plugin] = plugin_type
+        self._group: str = group
         self._shipped = _shipped_names(kind, group.replace("slimbench.", "slimbench.bench."))
         self._in_files: dict[str, _Plugin] = {}
         self._origins = dict(self._shipped)

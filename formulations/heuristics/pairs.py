@@ -55,7 +55,7 @@ class PairMoves:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         rewards = merged_rewards(instance)
-        self._named = np.unique(rewards.workload.group_experts)
+        self._named = np.unique(rewards.workload.group_experts).astype(np.int64)
         self._unit_of = _unit_of(rewards, self._named)
         counts = np.bincount(self._unit_of)
         self._small = counts <= EXACT_EXPERTS

@@ -167,7 +167,7 @@ def check_rows(columns: TraceColumns, models: Mapping[str, Model], by: UserColum
     members = columns.experts.members[: offsets[-1]]
 
     def experts_of(row: int) -> list[int]:
-        return members[offsets[row] : offsets[row + 1]].tolist()
+        return list(map(int, members[offsets[row] : offsets[row + 1]]))
 
     largest = np.maximum.reduceat(members, offsets[:-1]) if rows else members
     expect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -84,7 +84,8 @@ def cells(results: Results) -> pd.DataFrame:
 def geometric_means(rows: alt.Chart, by: list[str], **more: str) -> alt.Chart:
     """``gap_low`` and ``gap_high`` of the geometric means of ratios, ``n`` of them, and more aggregates."""
     logs = {"low": "mean(log_ratio_low)", "high": "mean(log_ratio_high)", "n": "count()"}
-    return rows.transform_aggregate(**logs, **more, groupby=by).transform_calculate(
+    aggregates: dict[str, Any] = {**logs, **more, "groupby": by}
+    return rows.transform_aggregate(**aggregates).transform_calculate(
         gap_low="1 - exp(datum.low)", gap_high="max(0, 1 - exp(datum.high))"
     )
 

@@ -67,7 +67,8 @@ def _run_rows(results: Results, folder: Path) -> list[list[Any]]:
     runs = with_ratios(results)
     solvers = labels(runs["solver"])
     instances = instance_labels(results) if len(runs) else {}
-    suites = results.instances.set_index("instance_hash")["suite"] if len(runs) else {}
+    by_hash = results.instances.set_index("instance_hash") if len(runs) else pd.DataFrame({"suite": []})
+    suites = by_hash["suite"].to_dict()
     return [
         [
             int(run["run_id"]),

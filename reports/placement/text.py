@@ -56,8 +56,8 @@ def _print_overall(seen: Inspection, console: Console) -> None:
         ("placement", "violation"),
         lambda placement, why: "" if placement == inspection.NOTHING else "no" if why else "yes",
     )
-    columns = (name("placement"), _ms("latency_s", "latency ms"), _ms("saving_s", "saving ms"))
-    columns += (_percent("saving_share", "saving %"), *against, fits)
+    latency = (_ms("latency_s", "latency ms"), _ms("saving_s", "saving ms"))
+    columns = (name("placement"), *latency, _percent("saving_share", "saving %"), *against, fits)
     _print_table(console, "Latency a token, all users", table_of(frame, columns))
     for row in frame.dropna(subset="violation").to_dict("records"):
         _say(console, f"{row['placement']} does not fit: {row['violation']}")
@@ -82,8 +82,9 @@ def _print_users(seen: Inspection, console: Console) -> None:
 def _print_storage(seen: Inspection, console: Console) -> None:
     models = [model.name for model in seen.instance.models]
     own = [_count(f"{m}", f"{model} bytes") for m, model in enumerate(models) if len(models) > 1]
-    columns = (name("server"), _count("experts"), _count("used_bytes", "bytes"))
-    columns += (_count("capacity_bytes", "capacity"), _percent("used", "used %"), *own)
+    used = (_count("experts"), _count("used_bytes", "bytes"))
+    room = (_count("capacity_bytes", "capacity"), _percent("used", "used %"))
+    columns = (name("server"), *used, *room, *own)
     for placement, part in inspection.storage(seen).groupby("placement", sort=False):
         servers = part.groupby("server", sort=False)
         frame = servers[["experts", "used_bytes"]].sum().join(servers["capacity_bytes"].first())

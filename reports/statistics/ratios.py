@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -201,8 +201,10 @@ def statistic_of(name: str, values: FloatArray) -> float:
     """One of ``STATISTICS``, or the ``mean``; NaN of nothing."""
     if name == "gmean":
         return geometric_mean(values)
-    reduce = {"min": min, "median": np.median, "max": max, "mean": np.mean}[name]
-    return float(reduce(values)) if len(values) else math.nan
+    reductions: dict[str, Callable[..., Any]] = {
+        "min": np.min, "median": np.median, "max": np.max, "mean": np.mean,
+    }  # fmt: skip
+    return float(reductions[name](values)) if len(values) else math.nan
 
 
 def intervals(

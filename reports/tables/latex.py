@@ -43,10 +43,10 @@ def latex_table(table: Table, caption: str, name: str) -> str:
     Columns of numbers are right aligned, all others left. Colours are left out: what they mark is said in
     words as well.
     """
-    columns = range(len(table.titles))
+    columns, titles = range(len(table.titles)), [latex_text(title) for title in table.titles]
     frame = pd.DataFrame([[latex_text(cell.text) for cell in row] for row in table.rows], columns=columns)
     numbers = [all(row[i].kind.startswith("number") for row in table.rows) for i in columns]
-    style = frame.style.hide(axis="index").format_index(lambda i: latex_text(table.titles[i]), axis="columns")
+    style = frame.style.hide(axis="index").format_index(lambda i: titles[int(str(i))], axis="columns")
     drawn = style.to_latex(
         column_format="".join("r" if number and table.rows else "l" for number in numbers), hrules=True
     )

@@ -46,7 +46,7 @@ def test_what_writes_into_a_run_says_that_it_cannot(suite, folder, command):
 
 
 def test_a_report_is_written_elsewhere(folder, tmp_path, command, monkeypatch):
-    for drawn in ("charts", "inside"):  # which takes most of the time
+    for drawn in ("charts", "worst_placement"):  # which takes most of the time
         monkeypatch.setattr(page, drawn, lambda *_: [])
     with read_only(folder):
         ended = command("report", folder, "--out", tmp_path / "mine")

@@ -3,9 +3,9 @@
 from slimbench.instances.files.files import read_instance, read_placement, write_instance, write_placement
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.evaluation import Evaluation, evaluate
+from slimbench.instances.problem.fields import DISPATCHES, Dispatch
 from slimbench.instances.problem.instance import Instance, Model
 from slimbench.instances.problem.placement import Placement
-from slimbench.instances.problem.validation import DISPATCHES, Dispatch
 
 __all__ = [
     "DISPATCHES",

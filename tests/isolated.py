@@ -21,7 +21,7 @@ import numpy as np
 from slimbench.bench.plugins.context import NoSolutionError, SolveContext
 from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, solve_milp
 from slimbench.formulations.milp.build import build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.instances import Instance, Placement
 
 PATIENCE_S = 250  # of the waiting test, below pytest's own limit
@@ -38,18 +38,18 @@ def process_of(library: str) -> ProcessPoolExecutor:
     )
 
 
-def submit(milp: Milp, backend: str, time_limit_s: float = math.inf) -> Future[MilpResult]:
+def submit(milp: MilpModel, backend: str, time_limit_s: float = math.inf) -> Future[MilpResult]:
     """Solve a model in the process of its backend's library."""
     return process_of(BACKENDS[backend][0]).submit(solve_milp, milp, backend, SolveOptions(time_limit_s))
 
 
-def solve(milp: Milp, backend: str = "highs", time_limit_s: float = math.inf) -> MilpResult:
+def solve(milp: MilpModel, backend: str = "highs", time_limit_s: float = math.inf) -> MilpResult:
     """The same, and wait."""
     return submit(milp, backend, time_limit_s).result(PATIENCE_S)
 
 
 def solve_and_listen(
-    milp: Milp, backend: str, options: SolveOptions, environment: dict[str, str] | None = None
+    milp: MilpModel, backend: str, options: SolveOptions, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Solve here and tell everything the backend told; to be called in a helper process."""
     incumbents: list[tuple[float, float]] = []
@@ -68,7 +68,7 @@ class ListenerError(Exception):
     """What a listener raises."""
 
 
-def solve_with_a_bad_listener(milp: Milp, backend: str, listener: str) -> int:
+def solve_with_a_bad_listener(milp: MilpModel, backend: str, listener: str) -> int:
     """How often a listener is called that raises each time; it has to come back as it was raised."""
     calls = []
 

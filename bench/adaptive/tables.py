@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from slimbench.bench.adaptive.course import Course
-from slimbench.bench.adaptive.regret import (
-    OfflineOptimum,
-    competitive_ratio,
-    offline_optimum,
-    regret_s,
-)
-from slimbench.bench.adaptive.suite import NamedSequence
+from slimbench.bench.adaptive.regret import SequenceResult, competitive_ratio, regret_s
 
 
-@dataclass(frozen=True)
-class Played:
-    """A sequence, how every policy fared on it, and what hindsight could have done.
-
-    Attributes
-    ----------
-    courses : tuple of Course
-        Of the suite's policies, in their order; the references' are not among them.
-    """
-
-    named: NamedSequence
-    courses: tuple[Course, ...]
-    optimum: OfflineOptimum
-
-
-def played(named: NamedSequence, references: list[Course], courses: list[Course]) -> Played:
-    """Put courses beside the offline optimum that all of them together bracket.
-
-    Raises
-    ------
-    ContradictionError
-        If a verified course costs less than a reference's bound allows.
-    """
-    optimum = offline_optimum(named.sequence, [*references, *courses])
-    return Played(named, tuple(courses), optimum)
-
-
-def sequence_table(all_played: list[Played]) -> pd.DataFrame:
+def sequence_table(done: list[SequenceResult]) -> pd.DataFrame:
     """A row for each sequence: sizes, and the bracket of its offline optimum."""
     rows = []
-    for one in all_played:
+    for one in done:
         sequence, optimum = one.named.sequence, one.optimum
         first = sequence.periods[0]
         rows.append(
@@ -73,25 +37,29 @@ def sequence_table(all_played: list[Played]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def policy_table(all_played: list[Played]) -> pd.DataFrame:
+def policy_table(done: list[SequenceResult]) -> pd.DataFrame:
     """A row for each policy on each sequence."""
     rows = []
-    for one in all_played:
-        for course in one.courses:
-            regret, ratio = regret_s(course, one.optimum), competitive_ratio(course, one.optimum)
-            costs = [step.cost for step in course.steps]
-            failed = course.failed
+    for one in done:
+        for episode in one.episodes:
+            regret, ratio = regret_s(episode, one.optimum), competitive_ratio(episode, one.optimum)
+            costs = [step.cost for step in episode.steps]
+            failed = episode.failed
+            message = ""
+            if failed:
+                step = episode.steps[failed[0]]
+                message = f"period {failed[0]}: " + ": ".join(filter(None, (step.status, step.message)))
             rows.append(
                 {
                     "sequence": one.named.sequence.name,
-                    "policy": course.call.label,
-                    "sees": course.call.policy.sees,
-                    "seed": course.seed,
+                    "policy": episode.call.label,
+                    "sees": episode.call.policy.sees,
+                    "seed": episode.seed,
                     "status": "failed" if failed else "ok",
                     "periods": len(costs),
                     "periods_failed": len(failed),
-                    "message": f"period {failed[0]}: {_reason(course, failed[0])}" if failed else "",
-                    "total_s": course.total_s,
+                    "message": message,
+                    "total_s": episode.total_s,
                     "serving_s": sum(cost.serving_s for cost in costs),
                     "fetching_s": sum(cost.fetching_s for cost in costs),
                     "regret_low_s": regret[0],
@@ -102,25 +70,25 @@ def policy_table(all_played: list[Played]) -> pd.DataFrame:
                     "moved_bytes": sum(cost.moved_bytes for cost in costs),
                     "cloud_bytes": sum(cost.cloud_bytes for cost in costs),
                     "neighbour_bytes": sum(cost.neighbour_bytes for cost in costs),
-                    "decision_median_s": float(np.nanmedian([step.decision_s for step in course.steps])),
+                    "decision_median_s": float(np.nanmedian([step.decision_s for step in episode.steps])),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def period_table(all_played: list[Played]) -> pd.DataFrame:
+def period_table(done: list[SequenceResult]) -> pd.DataFrame:
     """A row for each period of each policy on each sequence."""
     rows = []
-    for one in all_played:
+    for one in done:
         sequence = one.named.sequence
-        for course in one.courses:
+        for episode in one.episodes:
             cumulative_s = 0.0
-            for t, step in enumerate(course.steps):
+            for t, step in enumerate(episode.steps):
                 cumulative_s += step.cost.total_s
                 rows.append(
                     {
                         "sequence": sequence.name,
-                        "policy": course.call.label,
+                        "policy": episode.call.label,
                         "period": t,
                         "status": step.status,
                         "message": step.message,
@@ -136,8 +104,3 @@ def period_table(all_played: list[Played]) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def _reason(course: Course, period: int) -> str:
-    step = course.steps[period]
-    return f"{step.status}: {step.message}" if step.message else step.status

@@ -1,1 +1,1 @@
-"""Search for the instance on which a solver does worst."""
+"""Adversarial search for the small instances on which a solver does worst."""

@@ -1,11 +1,12 @@
-"""A small instance in plain lists, to be changed number by number, and the limits it has to stay within."""
+"""Mutable small instances, and the limits of their sizes and numbers."""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ RATES: Final = (0.001, 1.0)  # expected occurrences per token
 LATENCIES_S: Final = (0.001, 0.1)  # of edge and cloud; an edge server may be out of reach as well
 EXPERT_BYTES: Final = (1, 8)
 DIGITS: Final = 3  # significant, of rates and latencies: findings are read by people
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,26 +54,26 @@ class Limits:
             raise InstanceError("--top-k", f"is {self.top_k}, expected at most --experts = {self.experts}")
 
     def admit(self, draft: Draft) -> bool:
-        """Whether a draft is within the limits and every number within its range."""
-        n, u, m = len(draft.capacities_bytes), len(draft.cloud_latency_s), len(draft.models)
-        finite = draft.edge_latency_s[np.isfinite(draft.edge_latency_s)]
-        sizes = [model.expert_bytes for model in draft.models]
-        return (
-            1 <= n <= self.servers
-            and 1 <= u <= self.users
-            and 1 <= m <= self.models
-            and 1 <= len(draft.activations) <= self.activations
-            and all(model.layers <= self.layers for model in draft.models)
-            and all(model.experts_per_layer <= self.experts for model in draft.models)
-            and all(model.top_k <= self.top_k for model in draft.models)
-            and all(0 <= capacity <= draft.total_bytes for capacity in draft.capacities_bytes)
-            and _within([call.rate for call in draft.activations], RATES)
-            and _within(np.concatenate([finite, draft.cloud_latency_s.ravel()]), LATENCIES_S)
-            and _within(sizes, EXPERT_BYTES)
-        )
+        """True if a draft is within the limits and every number within its range."""
+        users, servers, models = draft.edge_latency_s.shape
+        latencies = [*draft.edge_latency_s[np.isfinite(draft.edge_latency_s)], *draft.cloud_latency_s.flat]
+        allowed = [
+            (servers, (1, self.servers)),
+            (users, (1, self.users)),
+            (models, (1, self.models)),
+            (len(draft.activations), (1, self.activations)),
+            *((model.layers, (1, self.layers)) for model in draft.models),
+            *((model.experts_per_layer, (1, self.experts)) for model in draft.models),
+            *((model.top_k, (1, self.top_k)) for model in draft.models),
+            *((model.expert_bytes, EXPERT_BYTES) for model in draft.models),
+            *((capacity, (0, draft.total_bytes)) for capacity in draft.capacities_bytes),
+            *((call.rate, RATES) for call in draft.activations),
+            *((latency, LATENCIES_S) for latency in latencies),
+        ]
+        return all(low <= value <= high for value, (low, high) in allowed)
 
     def described(self) -> dict[str, Any]:
-        """The limits and ranges by name."""
+        """Return the limits and ranges by name."""
         return {
             **{f"max_{name}": value for name, value in asdict(self).items()},
             "rates": list(RATES),
@@ -93,7 +96,7 @@ class Activation:
 
 @dataclass
 class Draft:
-    """An instance that is being changed; arrays and indices as in ``Instance``.
+    """A mutable instance; arrays and indices as in ``Instance``.
 
     Attributes
     ----------
@@ -102,6 +105,8 @@ class Draft:
     edge_latency_s : (U, N, M) float64, inf = unreachable
     cloud_latency_s : (U, M) float64
     activations : (A,) Activation
+    history : tuple of str
+        Its origin, and the names of the changes since.
     """
 
     dispatch: Dispatch
@@ -110,9 +115,10 @@ class Draft:
     edge_latency_s: FloatArray
     cloud_latency_s: FloatArray
     activations: list[Activation]
+    history: tuple[str, ...]
 
     def copy(self) -> Self:
-        """A copy that shares nothing."""
+        """Return a deep copy."""
         return copy.deepcopy(self)
 
     @property
@@ -122,13 +128,13 @@ class Draft:
 
     @property
     def size(self) -> int:
-        """How much there is to read: of two equally bad instances the smaller one is kept."""
+        """Number of servers, users, models, experts, activations and group members."""
         shape = self.edge_latency_s.shape
         experts = sum(model.layers * model.experts_per_layer for model in self.models)
         return sum(shape) + experts + len(self.activations) + sum(len(a.experts) for a in self.activations)
 
     def instance(self, name: str) -> Instance:
-        """The instance, validated."""
+        """Return the validated instance."""
         calls = self.activations
         return Instance(
             name=name,
@@ -149,12 +155,12 @@ class Draft:
         )
 
 
+def pick(values: Sequence[T], rng: np.random.Generator) -> T:
+    """Draw one of the values."""
+    return values[int(rng.integers(len(values)))]
+
+
 def rounded(value: float, low: float, high: float) -> float:
-    """The number within its range, to three significant digits."""
+    """Clip a number to its range and round it to three significant digits."""
     value = min(max(value, low), high)
     return round(value, DIGITS - 1 - math.floor(math.log10(value)))
-
-
-def _within(values: Any, limits: tuple[float, float]) -> bool:
-    array = np.asarray(values, np.float64)
-    return bool(np.all((array >= limits[0]) & (array <= limits[1])))

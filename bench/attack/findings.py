@@ -1,4 +1,4 @@
-"""What an attack found, as files: instances, placements, and one table of what they show."""
+"""Findings of an attack as files: instances, placements, and a table."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import json
 import secrets
 import shlex
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from slimbench.bench.attack.evaluator import AttackSettings
 from slimbench.bench.attack.search import Attack, Candidate, Kind
-from slimbench.bench.plugins.plugin import Call
 from slimbench.bench.store.store import StoreError
 from slimbench.instances import write_instance, write_placement
 from slimbench.instances.files.files import write_atomically
@@ -30,24 +29,14 @@ def refuse_findings(folder: Path) -> None:
         raise StoreError(f"{folder}: cannot be made a folder of findings ({error.strerror})") from None
 
 
-def described(attack: Attack, call: Call, folder: Path, plugin_files: Sequence[Path]) -> dict[str, Any]:
-    """The table of findings, as ``findings.json`` has it.
-
-    Parameters
-    ----------
-    attack : Attack
-    call : Call
-        The solver that was attacked.
-    folder : Path
-        Where the files are to lie.
-    plugin_files : sequence of Path
-    """
-    settings, guarantee = attack.settings, call.solver.guarantee
+def described(attack: Attack, folder: Path) -> dict[str, Any]:
+    """Return the content of ``findings.json``; ``folder`` is where its files are to be written."""
+    settings, guarantee = attack.settings, attack.settings.call.solver.guarantee
     return {
         "format": FORMAT,
         "version": VERSION,
-        "solver": call.label,
-        "parameters": dict(call.parameters),
+        "solver": settings.call.label,
+        "parameters": dict(settings.call.parameters),
         "dispatch": settings.dispatch,
         "seed": settings.seed,
         "rounds": attack.rounds,
@@ -56,39 +45,30 @@ def described(attack: Attack, call: Call, folder: Path, plugin_files: Sequence[P
         "limits": settings.limits.described(),
         **{name: attack.counts[name] for name in ("candidates", "rated", "open", "declined")},
         "guarantee": guarantee
-        and {
-            "claim": guarantee.claim,
-            "conditions": guarantee.conditions,
-            "source": guarantee.source,
-            "expected": guarantee.expected,
-        },
+        and {name: getattr(guarantee, name) for name in ("claim", "conditions", "source", "expected")},
         "broken": attack.broken,
-        "findings": [
-            _finding(kinds, candidate, attack, call, folder, plugin_files)
-            for kinds, candidate in attack.findings()
-        ],
+        "findings": [_finding(kinds, candidate, settings, folder) for kinds, candidate in attack.findings()],
     }
 
 
 def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
-    """Write the folder, whole or not at all.
+    """Write the folder of findings, whole or not at all.
 
     Raises
     ------
     StoreError, InstanceError
-        If it, or a file in it, cannot be written; nothing is left of it then.
+        If the folder or a file in it cannot be written.
     """
     target = folder.resolve()
     draft = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     try:
         draft.mkdir()
         for kinds, candidate in attack.findings():
-            trial = candidate.trial
-            write_instance(trial.instance, draft / f"{kinds[0]}.json")
-            if trial.placement is not None:
-                write_placement(trial.placement, trial.instance, draft / f"{kinds[0]}.placement.json")
-            if trial.optimum is not None:
-                write_placement(trial.optimum, trial.instance, draft / f"{kinds[0]}.optimum.json")
+            verdict = candidate.verdict
+            write_instance(verdict.instance, draft / f"{kinds[0]}.json")
+            for name in ("placement", "optimum"):
+                if (placement := getattr(verdict, name)) is not None:
+                    write_placement(placement, verdict.instance, draft / f"{kinds[0]}.{name}.json")
         write_atomically(draft / FILE_NAME, json.dumps(table, indent=1).encode() + b"\n")
         draft.replace(target)
     except BaseException as error:
@@ -99,37 +79,32 @@ def write_findings(attack: Attack, table: dict[str, Any], folder: Path) -> None:
 
 
 def _finding(
-    kinds: list[Kind],
-    candidate: Candidate,
-    attack: Attack,
-    call: Call,
-    folder: Path,
-    plugin_files: Sequence[Path],
+    kinds: list[Kind], candidate: Candidate, settings: AttackSettings, folder: Path
 ) -> dict[str, Any]:
-    trial, settings = candidate.trial, attack.settings
+    verdict, reference = candidate.verdict, candidate.verdict.reference
     file = folder / f"{kinds[0]}.json"
     command = [
-        "slimbench", "solve", str(file), "--solver", call.label, "--seed", str(settings.seed),
+        "slimbench", "solve", str(file), "--solver", settings.call.label, "--seed", str(settings.seed),
         "--time-limit", f"{settings.time_limit_s:g}", "--memory-limit", f"{settings.memory_limit_mb:g}",
-        *(part for path in plugin_files for part in ("--plugin", str(path))),
+        *(part for path in settings.plugin_files for part in ("--plugin", str(path))),
     ]  # fmt: skip
     return {
         "kinds": list(kinds),
         "file": str(file),
-        "instance": trial.instance.name,
-        "instance_hash": trial.instance.sha256,
-        "status": trial.status,
-        "fault": trial.fault.detail if trial.fault else None,
-        "ratio": trial.ratio,
-        "saving_s": trial.saving_s,
-        "optimum_s": trial.optimum_s if trial.closed else None,
-        "reference": trial.reference,
-        "level": trial.level,
-        "guarantee": trial.guarantee,
-        "margin": trial.margin,
-        "placement": None if trial.placement is None else f"{kinds[0]}.placement.json",
-        "optimum": None if trial.optimum is None else f"{kinds[0]}.optimum.json",
+        "instance": verdict.instance.name,
+        "instance_hash": verdict.instance.sha256,
+        "status": verdict.row["status"],
+        "fault": verdict.fault.detail if verdict.fault else None,
+        "ratio": verdict.ratio,
+        "saving_s": verdict.row["saving_s"],
+        "optimum_s": reference.saving_s if reference.closed else None,
+        "reference": verdict.reference_solver,
+        "level": reference.level,
+        "guarantee": verdict.guarantee,
+        "margin": verdict.margin,
+        "placement": None if verdict.placement is None else f"{kinds[0]}.placement.json",
+        "optimum": None if verdict.optimum is None else f"{kinds[0]}.optimum.json",
         "round": candidate.round,
-        "history": list(candidate.history),
+        "history": list(candidate.draft.history),
         "reproduce": shlex.join(command),
     }

@@ -1,33 +1,30 @@
-"""Searching for the instances on which a solver does worst: an evolution of small instances."""
+"""Evolutionary search for the small instances on which a solver does worst."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
-from slimbench.bench.attack.draft import Draft, Limits
+from slimbench.bench.attack.draft import Draft
+from slimbench.bench.attack.evaluator import AttackSettings, Evaluator, FaultKind, Verdict
 from slimbench.bench.attack.mutation import mutated
-from slimbench.bench.attack.starts import drafted, drawn_start, first_starts, mutated_recipe
-from slimbench.bench.attack.trial import FaultKind, Laboratory, Trial
+from slimbench.bench.attack.starts import drawn_start, first_starts
 from slimbench.bench.isolation.workers import Workers
-from slimbench.bench.plugins.plugin import Call
-from slimbench.instances import Dispatch
-from slimbench.instances.generators.generate import Recipe
 
-FIRST_DRAWN: Final = 12  # instances from recipes that the search starts from, beside the traps
-CHILDREN: Final = 12  # a round
-PARENTS: Final = 8  # that are kept for each of the two aims
-FRESH_SHARE: Final = 0.1  # of the children: drawn anew, against being stuck
+FIRST_DRAWN: Final = 12  # drawn instances of the first generation, beside the traps
+CHILDREN: Final = 12  # of a round
+PARENTS: Final = 8  # kept for each of the two aims
+FRESH_SHARE: Final = 0.1  # of the children: drawn without a parent
 MORE_CHANGES: Final = 0.4  # probability of one more change to a child
-HANGS: Final = 3  # that end a search: each costs its whole time limit
-DECIMALS: Final = 9  # in which ratios count as different
+HANGS: Final = 3  # that end a search: each takes its whole time limit
+DECIMALS: Final = 9  # to which ratios are compared
 
 Kind = FaultKind | Literal["lowest-ratio", "smallest-margin"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -37,72 +34,41 @@ KINDS: Final[tuple[Kind, ...]] = (
 """Of findings, broken promises first."""
 AIMS: Final[tuple[Kind, ...]] = ("lowest-ratio", "smallest-margin")
 
-Made = tuple[Draft, Recipe | None, tuple[str, ...]]
-"""Draft, recipe if it makes the draft, and history of a candidate that is still to be tried out."""
-
-
-@dataclass(frozen=True)
-class AttackSettings:
-    """What an attack may do.
-
-    Attributes
-    ----------
-    rounds : int
-        After the first generation.
-    seed : int
-        Of the search, and of every run of the solver.
-    time_limit_s, memory_limit_mb : float
-        Of each run of the solver.
-    timeout_s : float or None
-        Of the whole search: it ends after the candidate that is then under way.
-    """
-
-    dispatch: Dispatch
-    limits: Limits
-    rounds: int
-    seed: int
-    time_limit_s: float
-    memory_limit_mb: float
-    timeout_s: float | None
-
 
 @dataclass(frozen=True)
 class Candidate:
-    """An instance of the search, where it comes from and how the solver fared on it.
-
-    Attributes
-    ----------
-    recipe : Recipe or None
-        That makes the draft as it stands.
-    number : int
-        Of the candidate, from 0.
-    history : tuple of str
-        Its origin, and the names of the changes since.
-    """
+    """An instance of the search and its evaluation; candidates are numbered from 0."""
 
     draft: Draft
-    recipe: Recipe | None
-    history: tuple[str, ...]
     round: int
     number: int
-    trial: Trial
+    verdict: Verdict
 
 
 @dataclass
 class Attack:
-    """A search under way, or one that has ended.
+    """An evolutionary search for the lowest ratio and the smallest margin of a solver.
+
+    The best candidates of each aim are the parents of the next round, whose children differ from them by
+    one or more mutations. A candidate takes one run of the solver and one exact solve; the ratios found are
+    upper bounds of the solver's worst case.
 
     Attributes
     ----------
     best : dict
-        The finding of each kind: the worst case, or of equally bad ones the smallest.
+        The worst candidate of each kind; the smallest of equally bad ones.
     counts : Counter
         ``candidates``, those ``rated`` with a ratio, those whose optimum is ``open``, those ``declined`` by
         the solver, and every kind of fault.
     rounds : int
-        Finished, the first generation not counted.
+        Finished rounds, without the first generation.
     ended : str
-        Why.
+        Why the search ended.
+
+    References
+    ----------
+    J. I. van Hemert, Evolving combinatorial problem instances that are difficult to solve, Evolutionary
+    Computation 14 (2006) 433-462.
     """
 
     settings: AttackSettings
@@ -114,7 +80,7 @@ class Attack:
     _pools: dict[Kind, dict[tuple[float, int], Candidate]] = field(default_factory=dict)
 
     def findings(self) -> list[tuple[list[Kind], Candidate]]:
-        """What was found, broken promises first; one candidate may be several findings."""
+        """Return the kinds and the candidate of every finding, broken promises first."""
         merged: dict[int, tuple[list[Kind], Candidate]] = {}
         for kind in KINDS:
             if kind in self.best:
@@ -123,26 +89,16 @@ class Attack:
 
     @property
     def broken(self) -> bool:
-        """Whether a promise was broken."""
-        return any(candidate.trial.fault for candidate in self.best.values())
+        """True if a promise was broken."""
+        return any(candidate.verdict.fault for candidate in self.best.values())
 
-    def run(
-        self,
-        call: Call,
-        plugin_files: Sequence[Path],
-        workers: Workers,
-        on_round: Callable[[Attack], None] = lambda _: None,
-    ) -> None:
-        """Search; what has been found stays here if it is interrupted.
+    def run(self, workers: Workers, on_round: Callable[[Attack], None] = lambda _: None) -> None:
+        """Search; findings so far are kept if the search is interrupted.
 
         Parameters
         ----------
-        call : Call
-            The solver.
-        plugin_files : sequence of Path
-            Loaded in every run's own process.
         workers : Workers
-            That do the runs, one at a time.
+            Run the solvers, one run at a time.
         on_round : callable, optional
             Called after the first generation and after every round.
         """
@@ -150,24 +106,16 @@ class Attack:
         rng = np.random.default_rng(settings.seed)
         stop = time.monotonic() + settings.timeout_s if settings.timeout_s is not None else None
         with tempfile.TemporaryDirectory() as folder:
-            laboratory = Laboratory(
-                call,
-                tuple(str(path.resolve()) for path in plugin_files),
-                settings.seed,
-                settings.time_limit_s,
-                settings.memory_limit_mb,
-                workers,
-                Path(folder),
-            )
+            evaluator = Evaluator(settings, workers, Path(folder))
             for number in range(settings.rounds + 1):
-                for draft, recipe, history in self._generation(number, rng):
+                for draft in self._generation(number, rng):
                     if stop is not None and time.monotonic() >= stop:
                         self.ended = "timeout"
                         return
                     count = self.counts["candidates"]
-                    name = f"{call.solver.name}-{settings.dispatch}-{count}"
-                    trial = laboratory.try_out(draft.instance(name))
-                    self._judge(Candidate(draft, recipe, history, number, count, trial))
+                    name = f"{settings.call.solver.name}-{settings.dispatch}-{count}"
+                    verdict = evaluator.evaluate(draft.instance(name))
+                    self._record(Candidate(draft, number, count, verdict))
                     if self.counts["hang"] >= HANGS:
                         self.ended = f"{HANGS} hangs"
                         return
@@ -175,52 +123,43 @@ class Attack:
                 on_round(self)
         self.ended = "all rounds done"
 
-    def _generation(self, number: int, rng: np.random.Generator) -> Iterator[Made]:
-        """The candidates of a round, none of which was looked at before."""
+    def _generation(self, number: int, rng: np.random.Generator) -> Iterator[Draft]:
+        """Yield the candidates of a round, none of which was evaluated before."""
         settings = self.settings
         if number == 0:
-            starts = first_starts(settings.dispatch, settings.limits, rng, FIRST_DRAWN)
-            made: list[Made] = [(start.draft, start.recipe, (start.origin,)) for start in starts]
-        else:  # from the parents as they stand before the round
-            made = [self._child(AIMS[i % len(AIMS)], rng) for i in range(CHILDREN)]
-        for draft, recipe, history in made:
+            drafts = first_starts(settings.dispatch, settings.limits, rng, FIRST_DRAWN)
+        else:  # all children before any is evaluated, from the parents of the last round
+            drafts = [self._child(AIMS[i % len(AIMS)], rng) for i in range(CHILDREN)]
+        for draft in drafts:
             content = draft.instance("content").sha256
             if content not in self._seen:
                 self._seen.add(content)
-                yield draft, recipe, history
+                yield draft
 
-    def _child(self, aim: Kind, rng: np.random.Generator) -> Made:
+    def _child(self, aim: Kind, rng: np.random.Generator) -> Draft:
         settings = self.settings
         pool = self._pools.get(aim) or self._pools.get("lowest-ratio")
         if not pool or rng.random() < FRESH_SHARE:
-            start = drawn_start(settings.dispatch, settings.limits, rng)
-            return start.draft, start.recipe, (start.origin,)
+            return drawn_start(settings.dispatch, settings.limits, rng)
         ranked = sorted(pool.values(), key=lambda candidate: _fitness(aim, candidate))
         parent = ranked[int(rng.integers(len(ranked), size=2).min())]  # the better of two
-        if parent.recipe is not None and rng.random() < 0.5:
-            recipe, name = mutated_recipe(parent.recipe, settings.limits, rng)
-            regenerated = drafted(recipe, settings.limits)
-            if regenerated is not None:
-                return regenerated, recipe, (*parent.history, name)
-        draft, name = mutated(parent.draft, settings.limits, rng)
-        names = [name]
+        draft = mutated(parent.draft, settings.limits, rng)
         while rng.random() < MORE_CHANGES:
-            draft, name = mutated(draft, settings.limits, rng)
-            names.append(name)
-        return draft, None, (*parent.history, *names)
+            draft = mutated(draft, settings.limits, rng)
+        return draft
 
-    def _judge(self, candidate: Candidate) -> None:
-        trial = candidate.trial
+    def _record(self, candidate: Candidate) -> None:
+        verdict = candidate.verdict
         self.counts["candidates"] += 1
-        self.counts["rated"] += trial.ratio is not None
-        self.counts["open"] += not trial.closed
-        self.counts["declined"] += trial.status == "no_solution"
-        if trial.fault is not None:
-            self.counts[trial.fault.kind] += 1
-            self._keep(trial.fault.kind, candidate)
-        if trial.ratio is not None:
+        self.counts["rated"] += verdict.ratio is not None
+        self.counts["open"] += not verdict.reference.closed
+        self.counts["declined"] += verdict.row["status"] == "no_solution"
+        if verdict.fault is not None:
+            self.counts[verdict.fault.kind] += 1
+            self._keep(verdict.fault.kind, candidate)
+        if verdict.ratio is not None:
             self._breed("lowest-ratio", candidate)
-        if trial.margin is not None:
+        if verdict.margin is not None:
             self._breed("smallest-margin", candidate)
 
     def _keep(self, kind: Kind, candidate: Candidate) -> None:
@@ -230,7 +169,7 @@ class Attack:
             self.best[kind] = candidate
 
     def _breed(self, aim: Kind, candidate: Candidate) -> None:
-        """Keep a candidate, and among the parents; no two of these are alike in both value and size."""
+        """Keep a candidate as a finding and as a parent; no two parents have equal value and size."""
         self._keep(aim, candidate)
         pool = self._pools.setdefault(aim, {})
         pool[_rank(aim, candidate)] = candidate
@@ -239,12 +178,12 @@ class Attack:
 
 
 def _fitness(aim: Kind, candidate: Candidate) -> tuple[float, int]:
-    """Worst and newest first: among equals the search drifts on; smallest first would end at trivial ones."""
+    """Sort key, worst and newest first: smallest first would end at trivial instances."""
     return _rank(aim, candidate)[0], -candidate.number
 
 
 def _rank(kind: Kind, candidate: Candidate) -> tuple[float, int]:
-    """Worst and smallest first; faults that are no matter of degree go by size alone."""
-    trial = candidate.trial
-    degree = {"lowest-ratio": trial.ratio, "smallest-margin": trial.margin, "guarantee": trial.margin}
+    """Sort key, worst and smallest first; faults without a degree are sorted by size alone."""
+    verdict = candidate.verdict
+    degree = {"lowest-ratio": verdict.ratio, "smallest-margin": verdict.margin, "guarantee": verdict.margin}
     return round(degree.get(kind) or 0.0, DECIMALS), candidate.draft.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -11,104 +11,74 @@ import numpy as np
 from slimbench.bench.attack.draft import EXPERT_BYTES, Activation, Draft, Limits
 from slimbench.instances import Dispatch, Model
 
-NEAR_S, FAR_S, CLOUD_S = 0.01, 0.02, 0.1  # of the traps
-NEARLY: Final = 0.999  # of the other's rate: which of two calls a solver prefers is no tie
+NEAR_S, FAR_S, CLOUD_S = 0.01, 0.02, 0.1
+NEARLY: Final = 0.999  # of another rate or saving, so that no tie decides which call a solver prefers
 
 
-def traps(dispatch: Dispatch, limits: Limits) -> Iterator[tuple[str, Draft]]:
-    """Those of the traps that the limits admit, with their names."""
-    for name, trap in TRAPS.items():
-        draft = trap(dispatch, limits)
-        if draft is not None and limits.admit(draft):
-            yield name, draft
+def traps(dispatch: Dispatch, limits: Limits) -> Iterator[Draft]:
+    """Yield the traps that the limits admit."""
+    for name, capacities, models, edge_latency_s, calls in _traps(limits):
+        edge = np.array(edge_latency_s)
+        cloud = np.full((len(edge), len(models)), CLOUD_S)
+        draft = Draft(dispatch, capacities, models, edge, cloud, calls, (f"trap: {name}",))
+        if limits.admit(draft):
+            yield draft
 
 
-def _shared_server(dispatch: Dispatch, limits: Limits) -> Draft | None:
-    """A server that all reach has room for one group; the group that it prefers others could have served.
+_Trap = tuple[str, list[int], list[Model], list[list[list[float]]], list[Activation]]
 
-    Servers filled in turn serve one of two calls (the bound 1/2 of fact 4 in docs/MODEL.md).
-    """
-    if limits.experts < 2 * limits.top_k:
-        return None
-    first, second = list(range(limits.top_k)), list(range(limits.top_k, 2 * limits.top_k))
-    return Draft(
-        dispatch,
-        [limits.top_k, limits.top_k],
-        [Model("m", 1, limits.experts, limits.top_k, 1)],
-        np.array([[[NEAR_S], [NEAR_S]], [[NEAR_S], [math.inf]]]),
-        np.full((2, 1), CLOUD_S),
+
+def _traps(limits: Limits) -> Iterator[_Trap]:
+    """Yield name, capacities, models, edge latencies (U, N, M) and activations of every trap."""
+    experts, top_k = limits.experts, limits.top_k
+
+    # The server within reach of all has room for one group; the group that it prefers could have been
+    # served by the other. Servers filled in turn serve one of two calls (the bound 1/2 of fact 4).
+    first, second = list(range(top_k)), list(range(top_k, 2 * top_k))
+    yield (
+        "shared server",
+        [top_k, top_k],
+        [Model("m", 1, max(experts, 2 * top_k), top_k, 1)],
+        [[[NEAR_S], [NEAR_S]], [[NEAR_S], [math.inf]]],
         [Activation(0, 0, 0, first, 1.0), Activation(1, 0, 0, second, NEARLY)],
     )
 
-
-def _split_pair(dispatch: Dispatch, limits: Limits) -> Draft | None:
-    """Two servers with room for one expert each, a pair, and a third expert called rarely (fact 5)."""
-    if limits.experts < 3 or limits.top_k < 2:
-        return None
-    return Draft(
-        dispatch,
+    # Two servers with room for one expert each, a pair, and a third expert called rarely (fact 5).
+    yield (
+        "split pair",
         [1, 1],
-        [Model("m", 1, max(3, limits.top_k), limits.top_k, 1)],
-        np.full((1, 2, 1), NEAR_S),
-        np.full((1, 1), CLOUD_S),
+        [Model("m", 1, max(3, top_k), max(2, top_k), 1)],
+        [[[NEAR_S], [NEAR_S]]],
         [Activation(0, 0, 0, [0, 1], 1.0), Activation(0, 0, 0, [2], 0.01)],
     )
 
-
-def _giant(dispatch: Dispatch, _: Limits) -> Draft:
-    """An expert that fills the server beside one that saves more a byte and leaves no room for it."""
-    high = EXPERT_BYTES[1]
-    models = [Model("giant", 1, 1, 1, high), Model("dwarf", 1, 1, 1, 1)]
-    return Draft(
-        dispatch,
-        [high],
-        models,
-        np.full((1, 1, 2), NEAR_S),
-        np.full((1, 2), CLOUD_S),
-        [Activation(0, 0, 0, [0], 1.0), Activation(0, 1, 0, [0], 2 / high)],
+    # An expert that fills the server, beside one that saves more per byte and leaves no room for it.
+    large = EXPERT_BYTES[1]
+    yield (
+        "giant",
+        [large],
+        [Model("giant", 1, 1, 1, large), Model("dwarf", 1, 1, 1, 1)],
+        [[[NEAR_S, NEAR_S]]],
+        [Activation(0, 0, 0, [0], 1.0), Activation(0, 1, 0, [0], 2 / large)],
     )
 
-
-def _crowded_out(dispatch: Dispatch, limits: Limits) -> Draft | None:
-    """An expert that saves most, and most a byte, leaves no room for either of two that nearly match it.
-
-    Greedy by saving and greedy by saving per byte both take it.
-    """
-    if limits.experts < 2:
-        return None
-    large = EXPERT_BYTES[1]
+    # The expert that saves most, and most per byte, leaves no room for either of two that nearly match it:
+    # greedy by saving and greedy by saving per byte both take it.
     small = large - 1
     rate = math.floor(1000 * NEARLY * small / large) / 1000
-    models = [Model("large", 1, 1, 1, large), Model("small", 1, 2, 1, small)]
-    return Draft(
-        dispatch,
+    yield (
+        "crowded out",
         [2 * small],
-        models,
-        np.full((1, 1, 2), NEAR_S),
-        np.full((1, 2), CLOUD_S),
+        [Model("large", 1, 1, 1, large), Model("small", 1, 2, 1, small)],
+        [[[NEAR_S, NEAR_S]]],
         [Activation(0, 0, 0, [0], 1.0), Activation(0, 1, 0, [0], rate), Activation(0, 1, 0, [1], rate)],
     )
 
-
-def _popular_half(dispatch: Dispatch, limits: Limits) -> Draft | None:
-    """Many groups share one expert, and the group that is worth most has none of it."""
-    if limits.experts < 4 or limits.top_k < 2:
-        return None
-    calls = [Activation(0, 0, 0, [0, e], 0.3) for e in (1, 2, 3)] + [Activation(0, 0, 0, [1, 2], 0.4)]
-    return Draft(
-        dispatch,
+    # Many groups share one expert, and the group that saves most does not contain it.
+    yield (
+        "popular half",
         [2, 2],
-        [Model("m", 1, limits.experts, limits.top_k, 1)],
-        np.array([[[NEAR_S], [FAR_S]]]),
-        np.full((1, 1), CLOUD_S),
-        calls,
+        [Model("m", 1, max(4, experts), max(2, top_k), 1)],
+        [[[NEAR_S], [FAR_S]]],
+        [Activation(0, 0, 0, [0, e], 0.3) for e in (1, 2, 3)] + [Activation(0, 0, 0, [1, 2], 0.4)],
     )
-
-
-TRAPS: Final[dict[str, Callable[[Dispatch, Limits], Draft | None]]] = {
-    "shared server": _shared_server,
-    "split pair": _split_pair,
-    "giant": _giant,
-    "crowded out": _crowded_out,
-    "popular half": _popular_half,
-}

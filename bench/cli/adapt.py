@@ -1,8 +1,7 @@
-"""``slimbench adapt`` and ``policies``: adaptive placement. It may look up to ``reports``."""
+"""``slimbench adapt``: adaptive placement by policies on sequences of instances."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,21 +12,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from slimbench.bench.adaptive.course import Course
+from slimbench.bench.adaptive.episode import Episode
 from slimbench.bench.adaptive.results import AdaptiveResults, refuse_adaptive_results
 from slimbench.bench.adaptive.run import AdaptiveRun
 from slimbench.bench.adaptive.suite import SHIPPED, read_adaptive_suite
-from slimbench.bench.cli.exit_codes import FAILED, INTERRUPTED
-from slimbench.bench.cli.options import Data, Json
+from slimbench.bench.cli.options import FAILED, INTERRUPTED, Data, PolicyPlugins
 from slimbench.bench.plugins.registry import find_policies
 from slimbench.bench.store.run_folder import new_folder
 from slimbench.bench.suites.suite import shipped_suites
 
 WIDE_ENOUGH = 150  # columns, for the table in a file or a pipe
-
-Policies = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A Python file with policies; repeatable.")
-]
 
 
 def adapt(
@@ -54,10 +48,14 @@ def adapt(
         Path | None, typer.Option("--out", "--output", help="Folder; default adaptive/SUITE-TIME.")
     ] = None,
     data: Data = None,
-    plugin: Policies = None,
+    plugin: PolicyPlugins = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
 ) -> None:
-    """Send policies through sequences of instances, against the offline optimum, and write a report."""
+    """Send policies through sequences of instances, against the offline optimum, and write a report.
+
+    $ slimbench adapt adaptive
+    $ slimbench adapt adaptive -d "drift-*" -p static -p "pay-off[lookahead=5]" --out drift
+    """
     run = AdaptiveRun(read_adaptive_suite(suite), policy or (), dataset or (), plugin or (), data)
     if out:
         refuse_adaptive_results(out)
@@ -74,30 +72,6 @@ def adapt(
     raise SystemExit(FAILED if results.policies["periods_failed"].any() else 0)
 
 
-def policies(plugin: Policies = None, as_json: Json = False) -> None:
-    """List the policies of ``slimbench adapt`` with what they see and their parameters."""
-    found = find_policies(plugin or [])
-    if as_json:
-        rows = [
-            {
-                "policy": name,
-                "sees": p.sees,
-                "parameters": {q.name: q.default for q in p.parameters.values()},
-                "exact": p.exact,
-                "bounds": p.bounds,
-                "summary": p.summary,
-            }
-            for name, p in found.items()
-        ]
-        print(json.dumps(rows))
-        return
-    table = Table("policy", "sees", "parameters", "summary")
-    for name, p in found.items():
-        parameters = ", ".join(f"{q.name}={q.default}" for q in p.parameters.values())
-        table.add_row(name, *map(escape, (p.sees, parameters, p.summary)))
-    Console().print(table)
-
-
 def _report(results: AdaptiveResults, folder: Path) -> Path:
     from slimbench.reports.pages.adaptive_page import write_adaptive_report
 
@@ -110,12 +84,12 @@ def _with_progress(run: AdaptiveRun, folder: Path, quiet: bool) -> AdaptiveResul
         TextColumn("{task.fields[last]}", markup=False),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
-        task = progress.add_task(run.suite.name, total=run.n_courses, last="")
+        task = progress.add_task(run.suite.name, total=run.n_episodes, last="")
 
-        def on_course(sequence: str, course: Course) -> None:
-            progress.update(task, advance=1, last=f"{course.call.label} on {sequence}")
+        def on_episode(sequence: str, episode: Episode) -> None:
+            progress.update(task, advance=1, last=f"{episode.call.label} on {sequence}")
 
-        return run.execute(folder, on_course)
+        return run.execute(folder, on_episode)
 
 
 def _print_table(results: AdaptiveResults) -> None:

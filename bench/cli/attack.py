@@ -1,54 +1,62 @@
-"""``slimbench attack``: search for the instances on which a solver does worst."""
+"""``slimbench attack``: adversarial search for the instances on which a solver does worst."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from slimbench.bench.attack.draft import Limits
+from slimbench.bench.attack.evaluator import AttackSettings
 from slimbench.bench.attack.findings import FILE_NAME, described, refuse_findings, write_findings
-from slimbench.bench.attack.search import Attack, AttackSettings
-from slimbench.bench.cli.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
-from slimbench.bench.cli.options import CALL_HELP, Json, Plugins, print_facts
+from slimbench.bench.attack.search import AIMS, Attack
+from slimbench.bench.cli.options import (
+    CALL_HELP,
+    FAILED,
+    INTERRUPTED,
+    NOTHING_MEASURED,
+    Json,
+    Plugins,
+    print_facts,
+    progress_bar,
+)
 from slimbench.bench.isolation.workers import Workers
-from slimbench.bench.plugins.plugin import Call, parse_call
+from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.instances import DISPATCHES, Dispatch, InstanceError
+from slimbench.instances import Dispatch
 
-Most = Annotated[int, typer.Option(min=1)]
+Most = Annotated[int, typer.Option(min=1, help="Largest number.")]
 
 
 def attack(
     solver: Annotated[str, typer.Argument(help=CALL_HELP)],
-    dispatch: Annotated[str, typer.Option(help=", ".join(get_args(Dispatch)))] = "single",
-    rounds: Annotated[int, typer.Option(min=0, help="Of a dozen instances each.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Equal seeds find the same.")] = 0,
+    dispatch: Dispatch = "single",
+    rounds: Annotated[int, typer.Option(min=0, help="Number of rounds, of a dozen instances each.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal findings.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder; default attacks/SOLVER-DISPATCH-TIME.")] = None,
-    time_limit: Annotated[float, typer.Option(min=0.0, help="Seconds, of each run of the solver.")] = 5.0,
+    time_limit: Annotated[float, typer.Option(min=0.0, help="Seconds for each run of the solver.")] = 5.0,
     memory_limit: Annotated[float, typer.Option(min=1.0, help="MiB of resident memory.")] = 4096.0,
-    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds, of the whole search.")] = None,
-    servers: Annotated[int, typer.Option(min=1, help="At most, as all that follow.")] = Limits.servers,
+    timeout: Annotated[float | None, typer.Option(min=0.0, help="Seconds for the whole search.")] = None,
+    servers: Most = Limits.servers,
     users: Most = Limits.users,
     models: Most = Limits.models,
-    layers: Annotated[int, typer.Option(min=1, help="Of each model.")] = Limits.layers,
-    experts: Annotated[int, typer.Option(min=1, help="Of each layer.")] = Limits.experts,
-    top_k: Annotated[int, typer.Option(min=1, help="Experts of a group.")] = Limits.top_k,
+    layers: Annotated[int, typer.Option(min=1, help="Largest number of each model.")] = Limits.layers,
+    experts: Annotated[int, typer.Option(min=1, help="Largest number of each layer.")] = Limits.experts,
+    top_k: Annotated[int, typer.Option(min=1, help="Largest group of experts.")] = Limits.top_k,
     activations: Most = Limits.activations,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Search small instances for a solver's lowest certified ratio and smallest margin over its guarantee."""
-    if dispatch not in DISPATCHES:
-        raise InstanceError("--dispatch", f"is {dispatch!r}, expected one of {', '.join(DISPATCHES)}")
-    plugin_files = list(plugin or [])
-    call = parse_call(solver, find_solvers(plugin_files))
+    """Search small instances for a solver's lowest proven ratio and smallest margin over its guarantee.
+
+    $ slimbench attack slim-dp --rounds 5 --out worst
+    """
+    call = parse_call(solver, find_solvers(plugin or []))
     settings = AttackSettings(
+        call=call,
+        plugin_files=tuple(plugin or []),
         dispatch=dispatch,
         limits=Limits(servers, users, models, layers, experts, top_k, activations),
         rounds=rounds,
@@ -62,15 +70,12 @@ def attack(
     refuse_findings(folder)
     search, interrupted = Attack(settings), False
     try:
-        _search_with_progress(search, call, plugin_files)
-    except KeyboardInterrupt:  # what was found so far is kept
+        _search_with_progress(search)
+    except KeyboardInterrupt:  # findings so far are kept
         interrupted = True
-    table = described(search, call, folder, plugin_files)
+    table = described(search, folder)
     write_findings(search, table, folder)
-    if as_json:
-        print(json.dumps(table))
-    else:
-        print_facts(_facts(table, folder))
+    print_facts(table if as_json else _facts(table, folder), as_json)
     if interrupted:
         raise SystemExit(INTERRUPTED)
     if search.broken:
@@ -78,35 +83,25 @@ def attack(
     raise SystemExit(0 if search.counts["rated"] else NOTHING_MEASURED)
 
 
-def _search_with_progress(search: Attack, call: Call, plugin_files: list[Path]) -> None:
-    columns = (
-        TextColumn("[bold]{task.description}", markup=True), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TextColumn("{task.fields[lowest]}", markup=False),
-    )  # fmt: skip
-    with Workers() as workers, Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(call.solver.name, total=search.settings.rounds + 1, lowest="")
+def _search_with_progress(search: Attack) -> None:
+    with Workers() as workers, progress_bar() as progress:
+        name, total = search.settings.call.solver.name, search.settings.rounds + 1
+        task = progress.add_task(name, total=total, last="")
 
         def on_round(now: Attack) -> None:
             best = now.best.get("lowest-ratio")
-            lowest = f"lowest ratio {best.trial.ratio:.4f}" if best else ""
-            progress.update(task, advance=1, lowest=lowest)
+            progress.update(task, advance=1, last=f"lowest ratio {best.verdict.ratio:.4f}" if best else "")
 
-        search.run(call, plugin_files, workers, on_round)
+        search.run(workers, on_round)
 
 
 def _facts(table: dict[str, Any], folder: Path) -> dict[str, str]:
-    """What the terminal says, broken promises first."""
+    """Lines for the terminal, broken promises first."""
     by_kind = {kind: finding for finding in table["findings"] for kind in finding["kinds"]}
-    aims = ("lowest-ratio", "smallest-margin")
-    facts = {
-        f"BROKEN: {kind}": f"{finding['fault']}, in {finding['file']}"
-        for kind, finding in by_kind.items()
-        if kind not in aims
-    }
-    lowest, closest = (by_kind.get(aim) for aim in aims)
-    if lowest is None:
-        facts["lowest ratio"] = "none: no candidate had a verified placement and a known optimum"
-    else:
+    lowest, closest = (by_kind.pop(aim, None) for aim in AIMS)
+    facts = {f"BROKEN: {kind}": f"{found['fault']}, in {found['file']}" for kind, found in by_kind.items()}
+    facts["lowest ratio"] = "none: no candidate had a verified placement and a known optimum"
+    if lowest is not None:
         facts["lowest ratio"] = (
             f"{lowest['ratio']:.6f} ({lowest['saving_s']:.6g} s of {lowest['optimum_s']:.6g} s, "
             f"{lowest['level']} by {lowest['reference']}), in {lowest['file']}"
@@ -116,16 +111,15 @@ def _facts(table: dict[str, Any], folder: Path) -> dict[str, str]:
         facts["smallest margin"] = (
             f"{_margin(closest)} = {closest['ratio']:.6f} - {closest['guarantee']:.6f}, in {closest['file']}"
         )
-    limits = ", ".join(
-        f"{name} {' to '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in table["limits"].items()
-    )
     return {
         **facts,
         "candidates": f"{table['candidates']}, {table['rated']} with a ratio, "
         f"{table['open']} skipped as their optimum is open, {table['declined']} declined",
         "search": f"{table['dispatch']}, seed {table['seed']}, {table['rounds']} rounds: {table['ended']}",
-        "limits": limits,
+        "limits": ", ".join(
+            f"{name} {' to '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in table["limits"].items()
+        ),
         "findings": str(folder / FILE_NAME),
         **{f"reproduce {f['kinds'][0]}": f["reproduce"] for f in table["findings"]},
     }

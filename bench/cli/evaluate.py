@@ -1,15 +1,13 @@
-"""``slimbench evaluate``: what a placement is worth."""
+"""``slimbench evaluate``: latency, saving and feasibility of a placement."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import InstanceFile, Json, print_facts
+from slimbench.bench.cli.options import FAILED, InstanceFile, Json, print_facts
 from slimbench.instances import evaluate as evaluated
 from slimbench.instances import read_instance, read_placement
 
@@ -19,7 +17,10 @@ def evaluate(
     placement: Annotated[Path, typer.Argument(help="Placement file.")],
     as_json: Json = False,
 ) -> None:
-    """Say what a placement is worth and whether it fits."""
+    """Evaluate a placement: latency, saving, and whether it fits.
+
+    $ slimbench evaluate cells.json.gz placement.json
+    """
     problem = read_instance(instance)
     cached = read_placement(placement, problem)
     worth, violation = evaluated(problem, cached), cached.violation(problem)
@@ -30,8 +31,5 @@ def evaluate(
         "feasible": violation is None,
         "violation": violation,
     }
-    if as_json:
-        print(json.dumps(facts))
-    else:
-        print_facts(facts)
+    print_facts(facts, as_json)
     raise SystemExit(FAILED if violation else 0)

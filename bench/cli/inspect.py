@@ -1,9 +1,8 @@
-"""``slimbench inspect``: look inside placements of an instance. It may look up to ``reports``."""
+"""``slimbench inspect``: compare placements of an instance by user, server and layer."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,17 +10,15 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import Json
+from slimbench.bench.cli.options import FAILED, Json, console
 from slimbench.bench.results.stored_placements import stored_placements
 from slimbench.instances import Instance, InstanceError, Placement, read_instance, read_placement
 from slimbench.reports.placement import inspection
 from slimbench.reports.placement import text as inspection_text
 from slimbench.reports.placement.facts import facts_of
 
-WIDE_ENOUGH = 120  # columns, in a file or a pipe
+WIDE_TEXT = 120  # columns, in a file or a pipe
 
 
 def inspect(
@@ -36,14 +33,18 @@ def inspect(
     html: Annotated[Path | None, typer.Option(help="Write the same as a page that works offline.")] = None,
     as_json: Json = False,
     instance_name: Annotated[
-        str | None, typer.Option("--instance", help="Of a run's folder: name or hash of the instance.")
+        str | None, typer.Option("--instance", help="Name or hash of the instance in a run's folder.")
     ] = None,
     solver: Annotated[
         list[str] | None,
-        typer.Option("--solver", "-s", help="Of a run's folder: its best placement, beside the best known."),
+        typer.Option("--solver", "-s", help="In a run's folder: show its best placement too."),
     ] = None,
 ) -> None:
-    """Look inside placements: who pays, what lies where, where two differ; without any, at the demand."""
+    """Show latency by user, storage by server and differences of placements; without any, the demand.
+
+    $ slimbench inspect cells.json.gz optimum.json placement.json --html inside.html
+    $ slimbench inspect runs/mine --instance cells -s slim-dp
+    """
     if source.is_dir():
         if placements:
             raise InstanceError("PLACEMENT", f"is {placements[0]}, expected --solver with a run's folder")
@@ -62,10 +63,7 @@ def inspect(
     if as_json:
         print(json.dumps(_object(seen)))
     else:
-        terminal = Console()
-        inspection_text.print_inspection(
-            seen, Console(width=None if terminal.is_terminal else WIDE_ENOUGH, highlight=False)
-        )
+        inspection_text.print_inspection(seen, console(WIDE_TEXT))
         if html is not None:
             print(f"page: {html}")
     fits = all(placement.violation(instance) is None for placement in found.values())
@@ -73,40 +71,35 @@ def inspect(
 
 
 def _read(paths: Sequence[Path], instance: Instance) -> dict[str, Placement]:
-    """Placements by the shortest names that tell them apart."""
-    stems = Counter(_stem(path) for path in paths)
+    """Read placements, named by the stem of the file if no other file has it, else by the path."""
+    stems = [path.name.removesuffix(".gz").removesuffix(".json") for path in paths]
     found: dict[str, Placement] = {}
-    for path in paths:
-        name = _stem(path) if stems[_stem(path)] == 1 else str(path)
+    for path, stem in zip(paths, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else str(path)
         if name in found:
             raise InstanceError("PLACEMENT", f"is {path} twice, expected different files")
         found[name] = read_placement(path, instance)
     return found
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".json")
-
-
 def _object(seen: inspection.Inspection) -> dict[str, Any]:
-    """Everything, for programs."""
-    instance = seen.instance
-    places = inspection.places(instance)
-    return {
-        "instance": facts_of(instance),
-        "baseline": next(iter(seen.placements), None),
-        "latency": _records(inspection.overall(seen)),
-        "users": _records(inspection.by_user(seen)),
-        "storage": _records(inspection.storage(seen)),
-        "differences_by_server": _records(inspection.differences_by_server(seen)),
-        "differences_by_layer": _records(inspection.differences_by_layer(seen)),
-        "demand": _records(inspection.demand(instance)),
-        "places": _records(places),
+    """Return all tables as JSON."""
+    frames = {
+        "latency": inspection.overall(seen),
+        "users": inspection.by_user(seen),
+        "storage": inspection.storage(seen),
+        "differences_by_server": inspection.differences_by_server(seen),
+        "differences_by_layer": inspection.differences_by_layer(seen),
+        "demand": inspection.demand(seen.instance),
+        "places": inspection.places(seen.instance),
     }
+    baseline = next(iter(seen.placements), None)
+    tables = {name: _records(frame) for name, frame in frames.items()}
+    return {"instance": facts_of(seen.instance), "baseline": baseline, **tables}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON can hold them, to the last bit; null for what is not a number."""
+    """Return rows as JSON can hold them, to the last bit; null for missing values."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [
         {str(key): value.item() if isinstance(value, np.generic) else value for key, value in row.items()}

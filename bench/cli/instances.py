@@ -1,8 +1,7 @@
-"""``slimbench instance``: make instances from scenarios and traces, look at them, draw them."""
+"""``slimbench instance``: make instances from scenarios and traces, describe and draw them."""
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,11 @@ from slimbench.reports.placement.facts import facts_of
 
 PICTURES: Final = (".svg", ".pdf", ".png")
 
-instance_app = typer.Typer(help="Make and look at instances.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+def instance() -> None:
+    """Make, describe and draw instances."""
 
 
 def _drawable(picture: Path | None) -> Path | None:
@@ -35,7 +38,7 @@ Picture = Annotated[
 ]
 
 
-@instance_app.command()
+@app.command()
 def new(
     scenario: Annotated[
         str,
@@ -56,18 +59,19 @@ def new(
     if scenario.endswith(SUFFIXES):
         raise InstanceError("SCENARIO", f"is {scenario}, expected such as: random --out {scenario}")
     file = out or Path(f"{scenario}.json.gz")
-    with recipe_fields(with_settings({"scenario": scenario, "name": _stem(file)}, settings)) as fields:
+    with recipe_fields(
+        with_settings({"scenario": scenario, "name": file.name.split(".")[0]}, settings)
+    ) as fields:
         _write_new(fields, data, file, picture)
 
 
-@instance_app.command()
+@app.command()
 def scenarios(as_json: Json = False) -> None:
-    """List the scenarios that ship, each with what it is."""
-    found = {name: read_scenario(name).description for name in shipped_scenarios()}
-    print(json.dumps(found)) if as_json else print_facts(found)
+    """List the shipped scenarios with their descriptions."""
+    print_facts({name: read_scenario(name).description for name in shipped_scenarios()}, as_json)
 
 
-@instance_app.command(name="from-trace")
+@app.command(name="from-trace")
 def from_trace(
     trace: Annotated[Path, typer.Argument(help="Routing trace: .parquet, .csv or .jsonl, or packed .gz.")],
     out: Annotated[Path, typer.Argument(help="File to write: .json, .json.gz or .npz.")],
@@ -83,33 +87,30 @@ def from_trace(
 ) -> None:
     """Make an instance from a routing trace and a radio network (--set network.servers=5)."""
     routing = {"kind": "trace", "path": str(trace)}
-    fields = {"name": _stem(out), "dispatch": "single", "models": model or [], "routing": routing}
+    name = out.name.split(".")[0]
+    fields = {"name": name, "dispatch": "single", "models": model or [], "routing": routing}
     _write_new(with_settings(fields, settings), None, out, picture)
 
 
-@instance_app.command()
+@app.command()
 def show(instance: InstanceFile, as_json: Json = False, picture: Picture = None) -> None:
-    """Say what an instance is: sizes, capacities, latencies, hash."""
+    """Print sizes, capacities, latencies and hash of an instance."""
     read = read_instance(instance)
-    facts = facts_of(read)
-    if picture is not None:
-        _draw(read, None, picture)
-        facts["picture"] = str(picture)
-    print(json.dumps(facts)) if as_json else print_facts(facts)
+    print_facts({**facts_of(read), **_drawn(read, None, picture)}, as_json)
 
 
 def _write_new(fields: Mapping[str, Any], data: Path | None, out: Path, picture: Path | None) -> None:
     recipe = read_recipe(fields)
     instance, note = make_instance(recipe, data)
     write_instance(instance, out)
-    facts = {"file": str(out), **facts_of(instance), "note": note}
-    if picture is not None:
-        _draw(instance, wires_of(recipe), picture)
-        facts["picture"] = str(picture)
-    print_facts(facts)
+    drawn = _drawn(instance, wires_of(recipe), picture)
+    print_facts({"file": str(out), **facts_of(instance), "note": note, **drawn})
 
 
-def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
+def _drawn(instance: Instance, wires: WiredGraph | None, picture: Path | None) -> dict[str, str]:
+    """Draw the instance if a file is given, and return the line that says so."""
+    if picture is None:
+        return {}
     from slimbench.reports.charts.chart import renderings
     from slimbench.reports.placement.network_map import network_map
 
@@ -120,10 +121,11 @@ def _draw(instance: Instance, wires: WiredGraph | None, picture: Path) -> None:
         )
     with naming_file(picture):
         write_atomically(picture, renderings(chart)[picture.suffix.removeprefix(".")])
+    return {"picture": str(picture)}
 
 
 def with_settings(fields: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
-    """The fields of a recipe with those of ``--set`` put into them.
+    """Put the values of ``--set`` into the fields of a recipe.
 
     Raises
     ------
@@ -140,17 +142,10 @@ def with_settings(fields: dict[str, Any], settings: list[str] | None) -> dict[st
             table = table.setdefault(step, {})
             if not isinstance(table, dict):
                 raise InstanceError("--set", f"is {setting!r}, but {step} has no fields")
-        table[name] = [value] if name == "models" and not value.startswith("[") else _toml_value(value)
+        try:
+            table[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:  # a text without quotes
+            table[name] = value
+        if name == "models" and not value.startswith("["):
+            table[name] = [value]
     return fields
-
-
-def _stem(file: Path) -> str:
-    return file.name.split(".")[0]
-
-
-def _toml_value(text: str) -> Any:
-    """A TOML value, or the text itself where it is none."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

@@ -1,4 +1,4 @@
-"""``slimbench library``: list, make, verify, improve and extend it. It may look up to ``reports``."""
+"""``slimbench library``: list, make, verify, improve and extend a library of instances."""
 
 from __future__ import annotations
 
@@ -6,52 +6,39 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from slimbench.bench.cli.exit_codes import FAILED
 from slimbench.bench.cli.instances import with_settings
-from slimbench.bench.cli.options import CALL_HELP, Json, Plugins, Settings, duration_s, print_facts
-from slimbench.bench.cli.report import WIDE_ENOUGH
-from slimbench.bench.library.records import (
-    Status,
-    best_of,
-    described,
-    new_entry,
-    refutations,
-    with_best,
+from slimbench.bench.cli.options import (
+    CALL_HELP,
+    FAILED,
+    Json,
+    Plugins,
+    Settings,
+    duration_s,
+    print_facts,
+    print_table,
 )
+from slimbench.bench.library.records import Status, best_of, described, new_entry, refutations, with_best
 from slimbench.bench.library.update import update
 from slimbench.bench.library.verification import faults_of
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.instances import DISPATCHES, InstanceError, read_placement, write_instance, write_placement
+from slimbench.instances import Dispatch, InstanceError, read_placement, write_instance, write_placement
 from slimbench.instances.library.changes import add_entry, change_entry, new_library
 from slimbench.instances.library.index import Entry, Size
 from slimbench.instances.library.library import SHIPPED, Library, read_library
 
-EXAMPLES: Final = (
-    "slimbench library list --size large --status open",
-    "slimbench library verify 'small/*' --solve",
-    "slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine",
-)
-library_app = typer.Typer(
-    help="Named instances with their best known placements and bounds.",
-    no_args_is_help=True,
-    add_completion=False,
-    epilog="Examples:\n\n" + "\n\n".join(EXAMPLES),
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_COLUMNS: Final[Mapping[str, Literal["left", "right"]]] = {
-    **dict.fromkeys(("instance", "size"), "left"),
-    **dict.fromkeys(("servers", "users", "layers", "K", "activations"), "right"),
-    **dict.fromkeys(("saving ms", "bound ms", "gap"), "right"),
-    **dict.fromkeys(("status", "level", "found by"), "left"),
-}
+COLUMNS: Final = {
+    "instance": "name", "size": "size", "servers": "servers", "users": "users", "layers": "layers",
+    "K": "top_k", "activations": "activations", "saving ms": "saving_s", "bound ms": "bound_saving_s",
+    "gap": "gap", "status": "status", "level": "level", "found by": "found_by",
+}  # fmt: skip
+NUMBERS: Final = tuple(COLUMNS)[2:10]
 
 Folder = Annotated[
     Path, typer.Option("--library", help="Folder of a library; default: the shipped one.", show_default=False)
@@ -62,23 +49,25 @@ Names = Annotated[
 ]
 
 
-@library_app.command(name="list")
+def library() -> None:
+    """Named instances with their best known placements and bounds.
+
+    $ slimbench library list --size large --status open
+    $ slimbench library verify 'small/*' --solve
+    $ slimbench library submit mixtral22-n30-u100-single better.json.gz --by 'A. Name' --library mine
+    """
+
+
+@app.command(name="list")
 def list_instances(
     patterns: Names = None,
-    size: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Size))}.")] = None,
-    status: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Status))}.")] = None,
-    dispatch: Annotated[str | None, typer.Option(help=f"{', '.join(DISPATCHES)}.")] = None,
+    size: Annotated[Size | None, typer.Option()] = None,
+    status: Annotated[Status | None, typer.Option()] = None,
+    dispatch: Annotated[Dispatch | None, typer.Option()] = None,
     as_json: Json = False,
     folder: Folder = SHIPPED,
 ) -> None:
     """List instances with their size, status, best known saving and bound."""
-    for option, value, expected in (
-        ("--size", size, get_args(Size)),
-        ("--status", status, get_args(Status)),
-        ("--dispatch", dispatch, DISPATCHES),
-    ):
-        if value is not None and value not in expected:
-            raise typer.BadParameter(f"{value!r}: expected one of {', '.join(expected)}", param_hint=option)
     library = read_library(folder)
     rows = [
         row
@@ -90,47 +79,25 @@ def list_instances(
     if as_json:
         print(json.dumps({"release": library.index.release, "instances": rows}))
         return
-    table = Table(title=f"library {library.index.release}, {len(rows)} instances")
-    for header, justify in _COLUMNS.items():
-        table.add_column(header, no_wrap=header == "instance", justify=justify)
-    for row in rows:
-        table.add_row(
-            row["name"],
-            row["size"],
-            *(str(row[key]) for key in ("servers", "users", "layers", "top_k", "activations")),
-            *(_milliseconds(row[key]) for key in ("saving_s", "bound_saving_s")),
-            _gap(row),
-            row["status"],
-            row["level"],
-            escape(row["found_by"]),
-        )
-    terminal = Console()
-    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
+    cells = [[_cell(row, key) for key in COLUMNS.values()] for row in rows]
+    print_table(tuple(COLUMNS), cells, NUMBERS, f"library {library.index.release}, {len(rows)} instances")
 
 
-@library_app.command()
+@app.command()
 def show(name: Name, as_json: Json = False, folder: Folder = SHIPPED) -> None:
-    """Say all that is known of an instance."""
+    """Print facts, records and history of an instance."""
     entry = read_library(folder).entry(name)
-    facts = {
-        **described(entry),
-        "history": [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history],
-    }
-    if as_json:
-        print(json.dumps(facts))
-    else:
-        print_facts({key: ", ".join(v) if isinstance(v, list) else v for key, v in facts.items()})
+    history = [f"{found.saving_s:.9g} s by {found.by}" for found in entry.history]
+    facts = {**described(entry), "history": history}
+    lines = {key: ", ".join(value) if isinstance(value, list) else value for key, value in facts.items()}
+    print_facts(facts if as_json else lines, as_json)
 
 
-@library_app.command()
+@app.command()
 def make(
     name: Name,
-    out: Annotated[
-        Path | None, typer.Argument(help="File to write: .json, .json.gz or .npz; default NAME.npz.")
-    ] = None,
-    placement: Annotated[
-        Path | None, typer.Option(help="Write the best placement known here: .json or .json.gz.")
-    ] = None,
+    out: Annotated[Path | None, typer.Argument(help=".json, .json.gz or .npz; default NAME.npz.")] = None,
+    placement: Annotated[Path | None, typer.Option(help="Write the best known placement here.")] = None,
     folder: Folder = SHIPPED,
 ) -> None:
     """Make an instance, check its hash and write it as a file."""
@@ -148,34 +115,32 @@ def make(
         print(placement)
 
 
-@library_app.command()
+@app.command()
 def verify(
     patterns: Names = None,
-    solve: Annotated[
-        bool, typer.Option("--solve", help="Solve small instances again; their optimum must be the record.")
-    ] = False,
+    solve: Annotated[bool, typer.Option("--solve", help="Solve small instances again and compare.")] = False,
     folder: Folder = SHIPPED,
 ) -> None:
-    """Make instances anew, check hashes, evaluate the placements and hold them against the bounds."""
+    """Make instances again, check their hashes, and compare placements with records and bounds."""
     library = read_library(folder)
     entries = _chosen(library, patterns)
-    n_faults = 0
+    verifies = True
     for fault in faults_of(library, entries, solve=solve):
         print(fault, flush=True)
-        n_faults += 1
-    if not n_faults:
+        verifies = False
+    if verifies:
         print(f"library {library.index.release}: {len(entries)} instances verify")
-    raise SystemExit(FAILED if n_faults else 0)
+    raise SystemExit(0 if verifies else FAILED)
 
 
-@library_app.command()
+@app.command()
 def submit(
     name: Name,
     placement: Annotated[Path, typer.Argument(help="Placement file.")],
     by: Annotated[str, typer.Option("--by", help="Who found it.")],
     folder: Folder = SHIPPED,
 ) -> None:
-    """Offer a better placement: it counts if it fits and saves more than the best known one."""
+    """Submit a placement: it is kept if it fits and saves more than the best known one."""
     library = read_library(folder)
     entry = library.entry(name)
     instance = library.instance(entry)
@@ -190,51 +155,48 @@ def submit(
             placement,
         )
     print(f"{name}: {best.saving_s:.9g} s by {by} is the best known saving")
-    _tell(refutations(before, after))
+    _print_contradictions(refutations(before, after))
 
 
-@library_app.command(name="update")
+@app.command(name="update")
 def improve(
     patterns: Names = None,
     solver: Annotated[
         list[str] | None, typer.Option("--solver", "-s", help=f"{CALL_HELP}; repeatable; default exact.")
     ] = None,
     time: Annotated[
-        float, typer.Option("--time", parser=duration_s, metavar="TIME", help="Of each run: 90, 10m, 1h.")
+        float,
+        typer.Option(parser=duration_s, metavar="TIME", help="Of each run: 90, 10m, 1h."),
     ] = 60.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plugin: Plugins = None,
     folder: Folder = SHIPPED,
 ) -> None:
-    """Run solvers and keep what improves placements and bounds; several exact ones check each other."""
+    """Run solvers and keep better placements and bounds; several exact solvers check each other."""
     found = find_solvers(plugin or [])
     calls = [parse_call(text, found) for text in solver or ["exact"]]
     library = read_library(folder)
     contradictions: list[str] = []
     for attempt in update(library, _chosen(library, patterns), calls, time, plugin or [], seed):
+        run, entry = attempt.row, described(attempt.after)
+        said = f" ({run['message']})" if run["message"] else ""
         verdict = "better" if attempt.after != attempt.before else "no better"
-        row = described(attempt.after)
-        said = f" ({attempt.message})" if attempt.message else ""
         print(
-            f"{attempt.after.name}: {attempt.solver} {attempt.status}{said} in {attempt.runtime_s:.3g} s: "
-            f"{verdict}; gap {_gap(row)}, {row['status']}, {row['level']}",
+            f"{entry['name']}: {attempt.call.label} {run['status']}{said} in {run['runtime_s']:.3g} s: "
+            f"{verdict}; gap {_gap(entry)}, {entry['status']}, {entry['level']}",
             flush=True,
         )
-        contradictions += attempt.contradictions
-    _tell(contradictions)
+        contradictions += refutations(attempt.before, attempt.after)
+    _print_contradictions(contradictions)
 
 
-@library_app.command()
+@app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="Of the new instance.")],
-    size: Annotated[str, typer.Option(help=f"{', '.join(get_args(Size))}.")],
+    name: Annotated[str, typer.Argument(help="Name of the new instance.")],
+    size: Annotated[Size, typer.Option()],
     settings: Settings = None,
-    file: Annotated[
-        str | None, typer.Option(help="A file of the library's folder, in place of a recipe by --set.")
-    ] = None,
-    release: Annotated[
-        str | None, typer.Option(help="Make a new library of this release in an empty --library folder.")
-    ] = None,
+    file: Annotated[str | None, typer.Option(help="File in the library's folder, instead of --set.")] = None,
+    release: Annotated[str | None, typer.Option(help="New library of this release, in --library.")] = None,
     folder: Folder = SHIPPED,
 ) -> None:
     """Add an instance: a recipe, as for slimbench instance new, or a file."""
@@ -247,7 +209,7 @@ def add(
     print(f"{name}: {entry.facts.activations} activations, hash {entry.sha256}")
 
 
-@library_app.command()
+@app.command()
 def page(folder: Folder = SHIPPED) -> None:
     """Print the library's page in Markdown: how values were found, how to submit, and the table."""
     from slimbench.reports.pages.library_page import library_page
@@ -256,7 +218,7 @@ def page(folder: Folder = SHIPPED) -> None:
 
 
 def _chosen(library: Library, patterns: Sequence[str] | None) -> list[Entry]:
-    """The instances that any of the patterns matches, in the order of the library."""
+    """Return the instances that match any of the patterns, in the order of the library."""
     if not patterns:
         return list(library.index.instances)
     wanted: set[str] = set()
@@ -268,18 +230,20 @@ def _chosen(library: Library, patterns: Sequence[str] | None) -> list[Entry]:
     return [entry for entry in library.index.instances if entry.name in wanted]
 
 
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    if key in {"saving_s", "bound_saving_s"}:
+        return "" if row[key] is None else f"{1e3 * row[key]:.6g}"
+    return _gap(row) if key == "gap" else str(row[key])
+
+
 def _gap(row: Mapping[str, Any]) -> str:
     if row["gap"] is None:
         return "unknown"
     return "0 %" if row["status"] == "optimal" else f"{100 * row['gap']:.2g} %"
 
 
-def _milliseconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{1e3 * seconds:.6g}"
-
-
-def _tell(contradictions: Sequence[str]) -> None:
-    """Say what contradicts what; exit code 1 if anything does."""
+def _print_contradictions(contradictions: Sequence[str]) -> None:
+    """Print contradictions, and exit with code 1 if there are any."""
     for line in contradictions:
         print(f"slimbench: contradiction: {line}; the bound does not count any more", file=sys.stderr)
     if contradictions:

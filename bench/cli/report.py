@@ -1,4 +1,4 @@
-"""``slimbench report`` and ``verify``. It may look up to ``reports``."""
+"""``slimbench report`` and ``verify``: the report of a run folder, and checks of its rows."""
 
 from __future__ import annotations
 
@@ -8,23 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import RunFolder
+from slimbench.bench.cli.options import FAILED, RunFolder, print_table
 from slimbench.bench.execution.verification import verify_run
 from slimbench.bench.results.references import standing
 from slimbench.bench.results.results import load_results
 
-WIDE_ENOUGH = 170  # columns, for the ratio table in a file or a pipe
-
 
 def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) -> int:
-    """Write the report, to ``out`` if given, and print what a reader wants to know first.
-
-    Broken promises, the ratio table, why runs failed, and where the report lies.
+    """Write the report, and print broken promises, reasons of failures, the ratio table and the page.
 
     Returns
     -------
@@ -47,39 +39,42 @@ def print_report(folder: Path, out: Path | None = None, *, quiet: bool = False) 
     aggregates = {"min": "min", "geometric mean": "gmean", "median": "median", "max": "max"}
     optima = Counter(standing(row) for row in results.references.to_dict("records"))
     known = ", ".join(f"{optima[name]} {name}" for name in ("proven", "claimed", "open") if optima[name])
-    table = Table(title=f"saving / optimal saving; an interval where the optimum is open (optima: {known})")
-    table.add_column("solver", no_wrap=True)
-    for header in (*aggregates, "optimal", "ok / planned", "lowest on"):
-        table.add_column(header, justify="left" if header == "lowest on" else "right")
-    for row in ratio_table(results).to_dict("records"):
-        table.add_row(
-            escape(row["solver"]),
+    numbers = (*aggregates, "optimal", "ok / planned")
+    rows = [
+        (
+            row["solver"],
             *(
                 ratio_text(row[f"{name}_low"], row[f"{name}_high"]).replace(DASH, f" {DASH} ").strip()
                 for name in aggregates.values()  # spaces let a narrow terminal break the line
             ),
             share_text(row["optimal_low"], row["optimal_high"]),
             f"{row['n_ok']} / {row['n_planned']}",
-            escape(str(row["worst_instance"])),
+            str(row["worst_instance"]),
         )
-    terminal = Console()
-    Console(width=None if terminal.is_terminal else WIDE_ENOUGH).print(table)
+        for row in ratio_table(results).to_dict("records")
+    ]
+    title = f"saving / optimal saving; an interval where the optimum is open (optima: {known})"
+    print_table(("solver", *numbers, "lowest on"), rows, numbers, title)
     print(f"report: {page}")
     return FAILED if broken else 0
 
 
 def report(
     folder: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", "--output", help="Folder to write to; default that of the run.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "--output", help="Default: the run's folder.")] = None,
 ) -> None:
-    """Write the report of a run, finished or not; exit 1 if a promise is broken."""
+    """Write the report of a run, finished or not; exit code 1 if a promise is broken.
+
+    $ slimbench report runs/mine
+    """
     raise SystemExit(print_report(folder, out))
 
 
 def verify(folder: RunFolder) -> None:
-    """Check every stored placement and reference of a run once more."""
+    """Verify every stored placement and reference of a run.
+
+    $ slimbench verify runs/mine
+    """
     faults = verify_run(folder)
     for fault in faults:
         print(fault)

@@ -1,4 +1,4 @@
-"""``slimbench export``, ``merge``, ``compare``: what to do with run folders that are there."""
+"""``slimbench export``, ``merge`` and ``compare``: tables, union and comparison of run folders."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from slimbench.bench.cli.comparison import SORTS, as_json, as_markdown, print_comparison, shown_rows
-from slimbench.bench.cli.exit_codes import FAILED, NOTHING_MEASURED, REGRESSION
-from slimbench.bench.cli.options import RunFolder
+from slimbench.bench.cli.options import FAILED, NOTHING_MEASURED, REGRESSION, RunFolder, console
 from slimbench.bench.results.compare import ALPHA, FACTOR, QUALITY_FACTOR, compare_runs
 from slimbench.bench.results.export import export_run
 from slimbench.bench.results.merge import merge_runs
 from slimbench.bench.results.results import load_results
 from slimbench.bench.store.store import Store
+from slimbench.reports.tables import compared_runs as tables
 
 
 def export(
     folder: RunFolder,
     out: Annotated[Path | None, typer.Option("--out", "--output", help="Default RUN/export.")] = None,
 ) -> None:
-    """Write a run's tables as Parquet and CSV; docs/RESULTS.md lists their columns."""
+    """Write a run's tables as Parquet and CSV; docs/RESULTS.md lists their columns.
+
+    $ slimbench export runs/mine --out tables
+    """
     for path in export_run(folder, out):
         print(path)
 
@@ -32,11 +33,12 @@ def export(
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of at least two runs.")],
     out: Annotated[Path, typer.Option("--out", "--output", help="Run folder to make.")],
-    keep: Annotated[
-        str, typer.Option(help="Of what several have measured: the last run, or all, as repeats.")
-    ] = "last",
+    keep: Annotated[str, typer.Option(help="Of equal runs: the last, or all as repeats.")] = "last",
 ) -> None:
-    """Make one run folder of several, of other machines or parts of a suite."""
+    """Merge run folders of several machines, or of parts of a suite, into one.
+
+    $ slimbench merge runs/laptop runs/server --out runs/both
+    """
     merge_runs(folders, out, keep)
     with contextlib.closing(Store.snapshot(out)) as store:
         stale = sum(row["n"] for row in store.stale_runs())
@@ -47,45 +49,38 @@ def merge(
 def compare(
     before: RunFolder,
     after: RunFolder,
-    factor: Annotated[
-        float, typer.Option(min=1, help="Runtimes that differ by less count as the same.")
-    ] = FACTOR,
-    quality_factor: Annotated[
-        float, typer.Option(min=1, help="Saving ratios that differ by less count as the same.")
-    ] = QUALITY_FACTOR,
+    factor: Annotated[float, typer.Option(min=1, help="Runtimes within this factor are equal.")] = FACTOR,
+    quality_factor: Annotated[float, typer.Option(min=1, help="The same for ratios.")] = QUALITY_FACTOR,
     alpha: Annotated[float, typer.Option(help="Level of the paired test over instances.")] = ALPHA,
-    only_changed: Annotated[
-        bool, typer.Option("--only-changed", help="Leave out what is the same or cannot be tested.")
-    ] = False,
+    only_changed: Annotated[bool, typer.Option("--only-changed", help="Hide equal and untested.")] = False,
     sort: Annotated[
-        str, typer.Option(help=f"By {', '.join(SORTS)}.", autocompletion=lambda: sorted(SORTS))
+        str, typer.Option(help=f"By {', '.join(tables.SORTS)}.", autocompletion=lambda: sorted(tables.SORTS))
     ] = "verdict",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is better or worse in AFTER than in BEFORE; code 3 if anything is worse."""
+    """Compare two runs: what is better or worse in AFTER; exit code 3 if anything is worse.
+
+    $ slimbench compare runs/before runs/after --factor 1.1
+    """
     if not (factor >= 1 and quality_factor >= 1 and 0 < alpha < 1):  # nor any of them NaN
         raise typer.BadParameter("factors are at least 1, alpha is between 0 and 1")
-    if sort not in SORTS:
-        raise typer.BadParameter(f"{sort!r}: expected one of {', '.join(SORTS)}", param_hint="--sort")
+    if sort not in tables.SORTS:
+        raise typer.BadParameter(f"{sort!r}: expected one of {', '.join(tables.SORTS)}", param_hint="--sort")
     if markdown and json:
         raise typer.BadParameter("one of them", param_hint="--markdown, --json")
-    comparison = compare_runs(
-        load_results(before),
-        load_results(after),
-        factor=factor,
-        quality_factor=quality_factor,
-        alpha=alpha,
-    )
+    runs = (load_results(before), load_results(after))
+    comparison = compare_runs(*runs, factor=factor, quality_factor=quality_factor, alpha=alpha)
     for contradiction in comparison.contradictions:
         print(f"slimbench: contradiction: {contradiction}", file=sys.stderr)
-    rows = shown_rows(comparison, sort, only_changed)
+    rows = tables.shown_rows(comparison, sort, only_changed)
     if json:
-        print(as_json(comparison, rows))
+        print(tables.as_json(comparison, rows))
     elif markdown:
-        print(as_markdown(comparison, rows))
+        print(tables.as_markdown(comparison, rows))
     else:
-        print_comparison(comparison, rows, Console())
+        console().print(tables.as_table(comparison, rows))
+        print(*tables.further_lines(comparison), sep="\n")
     if comparison.cells.empty:
         print("slimbench: no solver has measured any instance in both", file=sys.stderr)
         raise SystemExit(NOTHING_MEASURED)

@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from slimbench.bench.cli.exit_codes import FAILED, INTERRUPTED, NOTHING_MEASURED
-from slimbench.bench.cli.options import Data, Plugins, duration_s
+from slimbench.bench.cli.options import (
+    FAILED,
+    INTERRUPTED,
+    NOTHING_MEASURED,
+    Data,
+    Plugins,
+    duration_s,
+    progress_bar,
+)
 from slimbench.bench.cli.report import print_report
 from slimbench.bench.execution.executor import EXECUTORS, check_executor
 from slimbench.bench.execution.runner import OnFinish, Row
@@ -26,7 +31,7 @@ from slimbench.bench.isolation.processors import crowding, default_jobs
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.bench.results.references import Reference
 from slimbench.bench.store.store import Store
-from slimbench.bench.suites.benchmark import Benchmark, Request, opened, planned
+from slimbench.bench.suites.benchmark import Benchmark, Request, open_benchmark, plan_only
 from slimbench.bench.suites.estimate import estimate
 from slimbench.bench.suites.plan import Plan
 from slimbench.bench.suites.selection import Selection
@@ -102,18 +107,23 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every run.")] = False,
 ) -> None:
-    """Run a suite, write its report, and print the ratio table."""
+    """Run a suite, write its report, and print the ratio table.
+
+    $ slimbench run quick -k "single and not k4" -r 3
+    $ slimbench run mine.toml -s slim-dp --timeout 10m --dry-run
+    $ slimbench run mine.toml --out runs/mine --resume -f slim-dp
+    """
     if force and not resume:
         raise typer.BadParameter("goes with --resume", param_hint="--force")
     chosen = Selection(tuple(solver or ()), tuple(dataset or ()), keyword, repeats, timeout, seed)
     request = Request(suite, chosen, out, resume, tuple(force or ()), tuple(plugin or ()), data)
     if dry_run:
-        plan = planned(request)
+        plan = plan_only(request)
         _print_plan(plan, jobs or default_jobs(plan.suite.limits.threads))
         return
     where = "dask" if scheduler else executor
     check_executor(where, scheduler)
-    with _warnings_in_a_line(), opened(request) as benchmark:
+    with _warnings_in_a_line(), open_benchmark(request) as benchmark:
         if not quiet:
             _print_anew(benchmark)
         threads = benchmark.plan.suite.limits.threads
@@ -175,11 +185,7 @@ def _resuming(folder: Path) -> str:
 def _shown(benchmark: Benchmark, quiet: bool, verbose: bool) -> Iterator[OnFinish]:
     """Progress on the terminal, or a line for every run."""
     rows = [row for row in benchmark.store.runs() if benchmark.plan.wanted(row)]
-    columns = (
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}", markup=False),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
+    with progress_bar(quiet) as progress:
         done = sum(row["status"] != "planned" for row in rows)
         task = progress.add_task(benchmark.folder.name, total=len(rows), completed=done, last="")
 

@@ -10,14 +10,12 @@ from typing import Annotated
 
 import typer
 
-from slimbench.bench.cli.exit_codes import FAILED
-from slimbench.bench.cli.options import CALL_HELP, InstanceFile, Json, Plugins, print_facts
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
-from slimbench.bench.isolation.workers import run_alone
+from slimbench.bench.cli.options import CALL_HELP, FAILED, InstanceFile, Json, Plugins, print_facts
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.results.references import ENUMERATION, Level
+from slimbench.bench.results.references import ENUMERATION
 from slimbench.instances import read_instance, write_placement
 
 
@@ -31,45 +29,40 @@ def solve(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plugin: Plugins = None,
 ) -> None:
-    """Run one solver on one instance, isolated and verified as in a suite."""
+    """Run one solver on one instance, isolated and verified as in a suite.
+
+    $ slimbench solve cells.json.gz --solver exact --json
+    """
     problem = read_instance(instance)
     call = parse_call(solver, find_solvers(plugin or []))
-    with tempfile.TemporaryDirectory() as folder:
-        job = Job(
-            key=0,
-            instance_file=str(instance),
-            shape=Shape.of(problem),
-            solver=call.label,
-            plugin_files=tuple(str(path) for path in plugin or []),
-            seed=seed,
+    with tempfile.TemporaryDirectory() as folder, Workers(forked=True) as workers:
+        row, outcome = run_once(
+            workers,
+            Path(folder),
+            problem,
+            call,
             time_limit_s=time_limit,
             memory_limit_mb=memory_limit,
-            threads=1,
-            log_file=str(Path(folder, "log")),
+            seed=seed,
+            plugin_files=plugin or (),
+            instance_file=instance,
         )
-        outcome = run_alone(job)
         log = Path(folder, "log").read_text("utf-8", "replace") if Path(folder, "log").exists() else ""
-    result = verified(problem, outcome)
-    placed = result.pop("placement") is not None
-    del result["trajectory"]  # pages of numbers; a suite keeps them
-    if out is not None and placed and outcome.placement is not None:
+    if out is not None and row["placement"] is not None and outcome.placement is not None:
         write_placement(outcome.placement.unpack(), problem, out)
-    figures = json.loads(result.pop("figures"))
-    head = {"instance": problem.name, "instance_hash": problem.sha256, "solver": call.label}
-    for column in ("status", "termination"):
-        head[column] = result.pop(column)
-    result = {**head, "level": _level(head["termination"], call.solver.name), **result, "figures": figures}
-    if as_json:
-        print(json.dumps(result))
-    else:
-        print_facts(result)
+    claimed = "certified" if call.solver.name == ENUMERATION else "claimed"
+    first = {
+        "instance": problem.name,
+        "instance_hash": problem.sha256,
+        "solver": call.label,
+        "status": row["status"],
+        "termination": row["termination"],
+        "level": claimed if row["termination"] == "optimal" else "none",
+    }
+    left_out = {*first, "placement", "trajectory", "figures"}  # a suite keeps placement and trajectory
+    rest = {column: value for column, value in row.items() if column not in left_out}
+    result = {**first, **rest, "figures": json.loads(row["figures"])}
+    print_facts(result, as_json)
     if result["status"] in {"crashed", "error"} and log:
         print(log, file=sys.stderr, end="")
     raise SystemExit(0 if result["status"] == "ok" else FAILED)
-
-
-def _level(termination: str, solver: str) -> Level:
-    """How far an optimum of this one run is to be trusted."""
-    if termination != "optimal":
-        return "none"
-    return "certified" if solver == ENUMERATION else "claimed"

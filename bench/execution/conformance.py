@@ -1,4 +1,4 @@
-"""The conformance kit: what every plugin must do before its numbers mean anything."""
+"""Conformance kit: check that a solver keeps the rules for plugins."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
-from slimbench.bench.isolation.outcome import Outcome
+from slimbench.bench.execution.run_once import run_once
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import Call
 from slimbench.bench.plugins.warm_up import tiny_instance
 from slimbench.formulations.brute_force import best_placement
 from slimbench.formulations.tolerances import exceeds
-from slimbench.instances import DISPATCHES, Instance, evaluate, write_instance
+from slimbench.instances import DISPATCHES, Instance, evaluate
 from slimbench.instances.generators.generate import make_instance, read_recipe
 
 TIME_LIMIT_S: Final = 20.0
@@ -50,21 +48,36 @@ def check_solver(call: Call, plugin_files: Sequence[Path]) -> list[Check]:
     """Run a plugin on a spread of tiny instances and one large one, isolated as in a suite."""
     kit, large_instance = list(_instances()), _large_instance()
     with tempfile.TemporaryDirectory() as folder, Workers() as workers:
-        trial = _Trial(call, Path(folder), workers, tuple(str(path.resolve()) for path in plugin_files))
-        first = {instance.name: trial.run(instance, TIME_LIMIT_S) for instance in kit}
-        again = {instance.name: trial.run(instance, TIME_LIMIT_S) for instance in kit}
-        large = trial.run(large_instance, DEADLINE_S)
+
+        def row_of(instance: Instance, time_limit_s: float) -> dict[str, Any]:
+            return run_once(
+                workers,
+                Path(folder),
+                instance,
+                call,
+                time_limit_s=time_limit_s,
+                memory_limit_mb=MEMORY_LIMIT_MB,
+                seed=1,
+                plugin_files=[path.resolve() for path in plugin_files],
+            )[0]
+
+        rows = {instance.name: row_of(instance, TIME_LIMIT_S) for instance in kit}
+        again = {instance.name: row_of(instance, TIME_LIMIT_S) for instance in kit}
+        large = row_of(large_instance, DEADLINE_S)
     optima = _optima()
-    rows = {name: row for name, (row, _) in first.items()}
-    declined = large[0]["status"] in {"time_limit", "error", "no_solution"}
-    placed = rows if declined else rows | {large_instance.name: large[0]}
-    end = f"{large[0]['status']}: {large[0]['message']}"
-    late, in_time = large[0]["status"] == "time_limit", large[0]["status"] == "ok"
+    declined = large["status"] in {"time_limit", "error", "no_solution"}
+    placed = rows if declined else rows | {large_instance.name: large}
+    end = f"{large['status']}: {large['message']}"
+    late, in_time = large["status"] == "time_limit", large["status"] == "ok"
     return [
         Check("returns a feasible placement", _collect(placed, lambda row, _: _not_ok(row), optima)),
         Check(
             "repeats itself under a seed",
-            tuple(_differences(first, again)),
+            tuple(
+                f"{name}: two runs with one seed placed differently"
+                for name, row in rows.items()
+                if row["placement"] != again[name]["placement"]
+            ),
             "" if any(row["placement"] is not None for row in rows.values()) else "no run gave a placement",
         ),
         Check(
@@ -89,35 +102,6 @@ def _no_guarantee(call: Call, rows: Mapping[str, dict[str, Any]]) -> str:
         return "none is declared"
     held = any(row["saving_s"] is not None and row["guarantee_ratio"] is not None for row in rows.values())
     return "" if held else "no run gave a placement where its conditions hold"
-
-
-@dataclass
-class _Trial:
-    call: Call
-    folder: Path
-    workers: Workers
-    plugin_files: tuple[str, ...]
-
-    def run(self, instance: Instance, time_limit_s: float) -> tuple[dict[str, Any], Outcome]:
-        """One isolated run: its verified row and its outcome."""
-        file = self.folder / f"{instance.name}.npz"
-        write_instance(instance, file)
-        self.workers.submit(
-            Job(
-                key=0,
-                instance_file=str(file),
-                shape=Shape.of(instance),
-                solver=self.call.label,
-                plugin_files=self.plugin_files,
-                seed=1,
-                time_limit_s=time_limit_s,
-                memory_limit_mb=MEMORY_LIMIT_MB,
-                threads=1,
-                log_file=str(self.folder / "log"),
-            )
-        )
-        outcome = next(iter(self.workers.collect()))
-        return verified(instance, outcome), outcome
 
 
 def _instances() -> Iterator[Instance]:
@@ -186,11 +170,3 @@ def _bound_too_low(row: Mapping[str, Any], optimum: float) -> str | None:
     if bound is None or not exceeds(optimum, bound, row["latency_none_s"] or 0.0):
         return None
     return f"bound {bound:.9g} s, optimum {optimum:.9g} s"
-
-
-def _differences(
-    first: Mapping[str, tuple[dict[str, Any], Outcome]], again: Mapping[str, tuple[dict[str, Any], Outcome]]
-) -> Iterator[str]:
-    for name, (row, _) in first.items():
-        if row["placement"] != again[name][0]["placement"]:
-            yield f"{name}: two runs with one seed placed differently"

@@ -1,7 +1,4 @@
-"""Runs on the machines of a Dask cluster, each isolated there as it would be here.
-
-A job takes its instance and its plugins along and brings its log back: no file system is shared.
-"""
+"""Run jobs on a Dask cluster, isolated as on this machine; files travel with the job, none are shared."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
@@ -21,7 +17,7 @@ from slimbench.bench.execution.errors import ExecutorError
 from slimbench.bench.execution.machine import describe_machine
 from slimbench.bench.isolation.messages import Guaranteed, Job, Status
 from slimbench.bench.isolation.outcome import Outcome
-from slimbench.bench.isolation.trajectory import Trail
+from slimbench.bench.isolation.trajectory import IncumbentLog
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.versions import neighbours, own_sources
 
@@ -104,9 +100,7 @@ class DaskExecutor:
             ) from None
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.cancel(list(self._jobs))
         self._client.close()
 
@@ -151,7 +145,7 @@ class DaskExecutor:
 
 def _lost(job: Job, message: str) -> Outcome:
     status: Status = "crashed"
-    nothing: tuple[Any, ...] = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), Trail(), 0.0)
+    nothing: tuple[Any, ...] = (None, None, False, 0.0, None, 0.0, {}, Guaranteed(), IncumbentLog(), 0.0)
     return Outcome(job, status, message, *nothing)
 
 
@@ -159,9 +153,7 @@ _here = threading.local()
 
 
 def do_parcel(packed: bytes) -> bytes:
-    """Do one job on the machine of a Dask worker; what it calls for is in the parcel.
-
-    Each thread of the worker has a warm fork server of its own, which ends with the worker.
+    """Do one job on the machine of a Dask worker; each of its threads keeps a fork server.
 
     Raises
     ------

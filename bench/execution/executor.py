@@ -1,9 +1,8 @@
-"""Where runs are carried out: in processes of this machine, or on the machines of a Dask cluster."""
+"""Executors: processes of this machine, or a Dask cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Final, Protocol, Self
 
 from slimbench.bench.execution.errors import ExecutorError
@@ -22,9 +21,7 @@ class Executor(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     @property
     def slots(self) -> int:
@@ -38,16 +35,7 @@ class Executor(Protocol):
 
 
 def make_executor(name: str, jobs: int, threads: int, scheduler: str | None) -> Executor:
-    """The executor of that name.
-
-    Parameters
-    ----------
-    jobs : int
-        Runs at a time, for ``processes``.
-    threads : int
-        Of each run.
-    scheduler : str, optional
-        Address of the scheduler, for ``dask``.
+    """The executor of that name, for ``jobs`` runs at a time of ``threads`` threads each.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""On what runs are made: the provenance of their times."""
+"""Describe the machine and the package versions that runs are made with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References solved before, by the instance's hash: an exact solve is paid for once."""
+"""Cache of exact solves, by the hash of the instance."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sqlite3
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 import msgspec
 
 from slimbench.bench.execution.machine import now
 from slimbench.bench.isolation.messages import PackedPlacement
+from slimbench.bench.isolation.outcome import EVALUATED
 from slimbench.bench.store.check import UNREADABLE, one_line
 from slimbench.instances import Instance, InstanceError, evaluate
 
@@ -34,6 +34,7 @@ class _Solve(msgspec.Struct, frozen=True):
     machine: dict[str, str]
 
 
+_KEYS: Final = ("instance_hash", "solver", "code_version", "time_limit_s")
 _KEPT: Final = tuple(name for name in _Solve.__struct_fields__ if name != "machine")
 
 
@@ -62,9 +63,7 @@ class ReferenceCache:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -79,7 +78,7 @@ class ReferenceCache:
             found = self._connection.execute(
                 "SELECT time_limit_s, result, placement, solved_at FROM solves"
                 " WHERE instance_hash = ? AND solver = ? AND version = ?",
-                (row["instance_hash"], row["solver"], row["code_version"]),
+                [row[key] for key in _KEYS[:3]],
             ).fetchone()
         except UNREADABLE as error:
             self._give_up(error)
@@ -101,9 +100,7 @@ class ReferenceCache:
             "status": "ok",
             "message": f"solved {solved_at}",
             **{column: getattr(solve, column) for column in _KEPT},
-            "latency_s": evaluation.latency_s,
-            "latency_none_s": evaluation.latency_none_s,
-            "saving_s": evaluation.saving_s,
+            **{column: getattr(evaluation, column) for column in EVALUATED},
             "placement": bits,
         }
         return result, solve.machine
@@ -116,15 +113,7 @@ class ReferenceCache:
         try:
             self._connection.execute(
                 "INSERT OR REPLACE INTO solves VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    row["instance_hash"],
-                    row["solver"],
-                    row["code_version"],
-                    row["time_limit_s"],
-                    json.dumps(kept),
-                    result["placement"],
-                    now(),
-                ),
+                (*(row[key] for key in _KEYS), json.dumps(kept), result["placement"], now()),
             )
         except UNREADABLE as error:  # what is in it may still be read
             self._keeps = False

@@ -1,4 +1,4 @@
-"""Carrying a plan out: every planned run ends as a row, whatever the solvers do."""
+"""Execute a plan: every planned run ends as a row, whatever the solvers do."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from slimbench.bench.execution.executor import Executor
 from slimbench.bench.execution.machine import describe_machine, now
 from slimbench.bench.execution.reference_cache import ReferenceCache
 from slimbench.bench.execution.verification import transferred, verified
-from slimbench.bench.isolation.messages import TEMPORARY, Job, Shape
+from slimbench.bench.isolation.messages import TEMPORARY, Job
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.plugins.plugin import Solver
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.references import Bracket, Reference
 from slimbench.bench.store.store import Store, StoreError
 from slimbench.formulations import ContradictionError
@@ -34,7 +35,7 @@ def execute(
     on_finish: OnFinish,
     wanted: Callable[[Row], bool] = lambda _: True,
 ) -> None:
-    """Do every run that is still planned and wanted; each result is on disk as soon as its run ends.
+    """Execute the planned runs that are wanted; each result is on disk as soon as its run ends.
 
     Parameters
     ----------
@@ -50,9 +51,7 @@ def execute(
         If a result cannot be written.
     """
     store.set_meta({"jobs": str(executor.slots)})
-    for left_behind in (folder / "logs").glob(
-        f"*{TEMPORARY}"
-    ):  # by a coordinator and fork server both killed
+    for left_behind in (folder / "logs").glob(f"*{TEMPORARY}"):  # coordinator and fork server were killed
         shutil.rmtree(left_behind, ignore_errors=True)
     with ReferenceCache(folder.parent) as cache:
         execution = _Execution(folder, store, solvers, plugin_files, executor, cache, on_finish)
@@ -65,7 +64,7 @@ def execute(
 
 
 class _Execution:
-    """The runs under way and what it takes to finish them."""
+    """The runs under way, and what is needed to finish them."""
 
     def __init__(
         self,
@@ -118,11 +117,15 @@ class _Execution:
                 machine = outcome.machine or describe_machine()
                 if self._is_reusable(row) and result["status"] == "ok":
                     self._cache.keep(row, result, machine)
-                _drop_log(Path(outcome.job.log_file), row, result)
+                # Delete logs of successful runs, except logs of exact solvers that proved no optimum.
+                log = Path(outcome.job.log_file)
+                is_unproven = row["exact"] and result["termination"] != "optimal"
+                if result["status"] == "ok" and log.exists() and not (is_unproven and log.stat().st_size):
+                    log.unlink()
                 self._finish(row, result, machine)
 
     def _result(self, row: Row, outcome: Outcome) -> dict[str, Any]:
-        """Its claims are held against what it was planned on; its worth is that on the run's instance."""
+        """Verify claims on the instance planned on, and evaluate the placement on the run's instance."""
         instance = self._instance(row["instance_hash"])
         if row["planning_hash"] is None:
             return verified(instance, outcome)
@@ -145,7 +148,7 @@ class _Execution:
         self._on_finish({**row, **finished}, reference)
 
     def _bracket(self, instance_hash: str) -> Bracket:
-        """What is known of an instance's optimum; read from the store once, or runs would get slower."""
+        """Bounds on the optimum of an instance; its earlier runs are read from the store once."""
         if instance_hash not in self._brackets:
             self._brackets[instance_hash] = bracket = Bracket()
             for row in self._store.runs("instance_hash = ? AND status != 'planned'", [instance_hash]):
@@ -153,16 +156,9 @@ class _Execution:
         return self._brackets[instance_hash]
 
     def _is_reusable(self, row: Row) -> bool:
-        """Whether the row is a reference by a shipped solver: plugins are cheap to run, and hard to trust."""
+        """True for references of shipped solvers; plugins are not trusted with the cache."""
         module = self._solvers[row["solver_name"]].function.__module__
         return row["role"] != "measure" and module.startswith("slimbench.")
 
     def _instance(self, instance_hash: str) -> Instance:
         return self._read(self._files[instance_hash])
-
-
-def _drop_log(log: Path, row: Row, result: Row) -> None:
-    """Delete the log of a run that failed in nothing, unless it is exact, proved nothing and may say why."""
-    odd = row["exact"] and result["termination"] != "optimal"
-    if result["status"] == "ok" and log.exists() and not (odd and log.stat().st_size):
-        log.unlink()

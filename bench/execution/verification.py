@@ -1,4 +1,4 @@
-"""What a run's outcome is worth: everything a solver says is checked against its placement."""
+"""Verify runs: evaluate the placement, and check the claims of the solver against it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from slimbench.bench.isolation.messages import PackedPlacement
-from slimbench.bench.isolation.outcome import Outcome
+from slimbench.bench.isolation.outcome import EVALUATED, Outcome
 from slimbench.bench.isolation.trajectory import POINTS, Step, best_so_far, thinned
 from slimbench.bench.results.references import reference_of
 from slimbench.formulations import ContradictionError
 from slimbench.formulations.tolerances import agree, exceeds
 from slimbench.instances import Instance, InstanceError, Placement, evaluate, read_instance
 
-EVALUATED: Final = ("latency_s", "latency_none_s", "saving_s")
 RECOMPUTED: Final = 1e-12  # relative to latency(none); another platform may sum in another order
 EVALUATED_ACTIVATIONS: Final = 4 * 10**7  # looked at for one trajectory: a few seconds
 MIN_EVALUATED: Final = 25  # placements of a trajectory, however large the instance
@@ -49,10 +48,8 @@ def verified(instance: Instance, outcome: Outcome) -> dict[str, Any]:
         if bound is not None and exceeds(saving, bound, none):
             status, message = "error", f"claims the bound {bound:.9g} s, its placement saves {saving:.9g} s"
         elif outcome.optimal and bound is not None and not agree(saving, bound, none):
-            status, message = (
-                "error",
-                f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s",
-            )
+            status = "error"
+            message = f"claims an optimum of {bound:.9g} s, its placement saves {saving:.9g} s"
         elif bound is not None:
             bound = max(bound, saving)
             termination = "optimal" if outcome.optimal else termination
@@ -123,11 +120,11 @@ def _trajectory(
     count = min(POINTS, max(MIN_EVALUATED, EVALUATED_ACTIVATIONS // max(1, instance.n_activations)))
     savings = [
         (seconds, evaluate(instance, placement).saving_s)
-        for seconds, packed in thinned(outcome.trail.placements, count)
+        for seconds, packed in thinned(outcome.incumbents.placements, count)
         if (placement := _feasible(instance, packed)[0]) is not None
     ]
     least_s = -math.inf if bound_saving_s is None else bound_saving_s  # raised to what its placement saves
-    bounds = [(seconds, max(bound, least_s)) for seconds, bound in outcome.trail.bounds]
+    bounds = [(seconds, max(bound, least_s)) for seconds, bound in outcome.incumbents.bounds]
     if outcome.status == "ok":
         if saving_s is not None:
             savings.append((outcome.runtime_s, saving_s))
@@ -147,8 +144,8 @@ def verify_run(folder: Path) -> list[str]:
     StoreError, InstanceError
         If the folder is not one of a run, or an instance file cannot be read.
     """
-    from slimbench.bench.store.check import instance_file  # noqa: PLC0415
-    from slimbench.bench.store.store import Store, StoreError  # noqa: PLC0415  (a single run has no store)
+    from slimbench.bench.store.run_folder import instance_file  # noqa: PLC0415  (a single run has no store)
+    from slimbench.bench.store.store import Store  # noqa: PLC0415
 
     with contextlib.closing(Store.snapshot(folder)) as store:
         runs = store.runs("status != 'planned'")
@@ -156,10 +153,7 @@ def verify_run(folder: Path) -> list[str]:
         faults = list(map(str, store.bad_cells))
         damaged = {cell.row for cell in store.bad_cells if cell.table == "runs"}  # and said to be
     for key, row in known.items():
-        file = instance_file(folder, row["file"])
-        if file is None:
-            raise StoreError(f"{folder}: instances.file: is {row['file']!r}, expected a file in instances")
-        instance = read_instance(file)
+        instance = read_instance(instance_file(folder, row["file"]))
         if instance.sha256 != key:
             faults.append(f"{row['instance']}: {row['file']} is not the instance that was run")
             continue

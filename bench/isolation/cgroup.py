@@ -1,7 +1,6 @@
-"""Memory limits that the kernel holds: a control group (version 2) for each run, where the system lets us.
+"""Memory limits by control groups (version 2), one for each run, where the system permits.
 
-Watching resident sizes from outside sees a run only every few hundredths of a second, and counts shared pages
-once for each process. A control group counts a whole tree of processes and stops it at the very page.
+Polling resident sizes is coarse and counts shared pages once a process; a control group is exact.
 """
 
 from __future__ import annotations

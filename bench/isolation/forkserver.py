@@ -1,8 +1,7 @@
-"""A warm process that forks a worker for each run.
+"""Fork server: a process with libraries and compiled code loaded, which forks a worker for each run.
 
-Importing the libraries and loading compiled code takes about a second; a fork of a process that has done
-so takes milliseconds. Each worker leads a process group of its own. When the coordinator dies, however
-it dies, its end of the socket closes and every worker is killed: no run outlives the benchmark.
+Loading takes about a second, a fork milliseconds. Each worker leads a process group of its own. When the
+coordinator dies, its end of the socket closes and every worker is killed: no run outlives the benchmark.
 """
 
 from __future__ import annotations
@@ -38,18 +37,12 @@ KILL_ROUNDS: Final = 50  # a killed process may take a moment, one that waits fo
 KILL_WAIT_S: Final = 0.1
 
 
-def main(descriptor: int) -> None:
-    """Serve the coordinator on an inherited socket until it closes."""
-    with socket.socket(fileno=descriptor) as control:
-        _serve(_Coordinator(control))
-
-
 class _CoordinatorGoneError(Exception):
-    """Nobody is there to serve any more."""
+    """The coordinator has closed the socket, or died."""
 
 
 class _Coordinator:
-    """The other end of the socket: jobs come from it, and it is told what becomes of the workers."""
+    """The other end of the socket: sends jobs, and receives messages about the workers."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -74,19 +67,19 @@ class _Coordinator:
 
 @contextlib.contextmanager
 def _gone() -> Iterator[None]:
-    """Around what fails when the coordinator is gone."""
+    """Turn errors of a closed connection into ``_CoordinatorGoneError``."""
     try:
         yield
     except (EOFError, OSError):
         raise _CoordinatorGoneError from None
 
 
-def _serve(coordinator: _Coordinator) -> None:
-    """Make workers until the coordinator is gone, then kill them and end; never returns."""
+def main(descriptor: int) -> None:
+    """Serve the coordinator on an inherited socket until it closes, then kill all workers; never returns."""
     code = 1
     jobs: dict[int, Job] = {}  # of the live workers, by process id
     try:
-        _make_workers(coordinator, jobs)
+        _make_workers(_Coordinator(socket.socket(fileno=descriptor)), jobs)
     except _CoordinatorGoneError:
         code = 0
     except BaseException:
@@ -130,7 +123,7 @@ def _load(job: Job) -> None:
     gc.disable()
     with contextlib.suppress(PluginError), no_library():
         solver = job.solver
-        if job.sight:  # policies plan by a solver; their own moves take the kernels of ``slim-sweep``
+        if job.observation:  # policies plan by a solver; their own moves take the kernels of ``slim-sweep``
             solver = parse_policy(job.solver, find_policies()).parameters.get("solver", "slim-sweep")
         call = parse_call(solver, find_solvers())
         if call.solver.function.__module__.startswith("slimbench."):  # any other may raise, or never end
@@ -149,8 +142,7 @@ def _refuse(coordinator: _Coordinator, job: Job, channel: Connection, error: OSE
 def _reap(gone: list[tuple[int, int, float]]) -> None:
     """Append process, status and time of every child that has ended.
 
-    As the handler of the signal that one has: what a run lasted until it crashed must not depend on what is
-    being loaded or killed here.
+    A signal handler, so that the time of a crash does not depend on what the server is busy with.
     """
     with contextlib.suppress(ChildProcessError):  # none is left
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -169,19 +161,18 @@ def _report_ended(
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what descendants leave behind, in whatever session it is (Linux only).
+    """Become the parent of orphaned descendants, in whatever session (Linux only).
 
-    A worker does so too. While it lives, its orphans are its own; what comes to the fork server was left
-    behind by workers that have ended.
+    Workers do so too, so the fork server adopts only what ended workers left behind.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _kill_descendants(but: Collection[int]) -> None:
-    """Kill all children and theirs, but for these workers and what they have started.
+    """Kill all children and theirs, except these workers and their descendants.
 
-    In rounds, as one whose parent ends meanwhile is seen only when it has become a child of ours.
+    In rounds: a process whose parent ends meanwhile is seen only once it has become a child of this one.
     """
     for _ in range(KILL_ROUNDS):
         left = [child for child in psutil.Process().children() if child.pid not in but]
@@ -195,7 +186,7 @@ def _kill_descendants(but: Collection[int]) -> None:
 
 
 def _work(job: Job, channel: Connection, coordinator: _Coordinator) -> None:
-    """The worker's whole life; never returns."""
+    """Run the job in the forked worker; never returns."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)

@@ -1,7 +1,6 @@
-"""A thread that hears what the fork server and the workers say, and holds the workers to their limits.
+"""A thread that receives messages of the fork server and its workers, and enforces the limits of runs.
 
-It does nothing else and waits for nothing else, so neither times nor limits depend on what the coordinator is
-busy with. Whoever wants to know how runs ended takes them from a queue.
+It waits for nothing else, so neither times nor limits depend on what the coordinator is busy with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What coordinator, fork server and worker tell each other. MessagePack: nothing is ever unpickled."""
+"""Messages between coordinator, fork server and workers (MessagePack; nothing is unpickled)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import msgspec
 import numpy as np
 
 from slimbench.bench.plugins.policy_plugin import Sees
-from slimbench.instances import Dispatch, Instance, InstanceError, Placement
+from slimbench.bench.plugins.warm_up import Shape
+from slimbench.instances import InstanceError, Placement
 
 Status = Literal[
     "ok", "time_limit", "cpu_limit", "memory_limit", "crashed", "error", "invalid_placement", "no_solution",
 ]  # fmt: skip
-
-
 TEMPORARY: Final = ".tmp"  # ending of the names of workers' folders
 
 
@@ -46,20 +45,8 @@ class PackedPlacement(msgspec.Struct, frozen=True):
         return Placement(np.unpackbits(bits, count=count).reshape(self.shape).astype(np.bool_))
 
 
-class Shape(msgspec.Struct, frozen=True):
-    """What of an instance decides which kernels a solver needs."""
-
-    dispatch: Dispatch
-    widest_layer: int
-
-    @classmethod
-    def of(cls, instance: Instance) -> Shape:
-        """The shape of an instance."""
-        return cls(instance.dispatch, max(model.experts_per_layer for model in instance.models))
-
-
-class Sight(msgspec.Struct, frozen=True):
-    """An ``Observation`` as it goes to a worker: instances as files, of the periods it may know alone."""
+class ObservationMessage(msgspec.Struct, frozen=True):
+    """An ``Observation`` for a worker: the instances of the periods that it may know, as files."""
 
     sees: Sees
     period: int
@@ -74,24 +61,24 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True, tag=True):
-    """One run for a worker to do: a solver on an instance, or a policy's decision on what it sees.
+    """One run of a solver on an instance, or one decision of a policy.
 
     Attributes
     ----------
     instance_file : str
-        Of a solver's run; empty for a decision.
+        Empty for a decision.
     shape : Shape
-        Of that instance; of the period at hand for a decision.
+        Of the instance, or of the present period.
     solver : str
-        The call, of a policy for a decision.
+        The call of the solver or the policy.
     cpu_limit_s : float or None
         Seconds of processor time of all its processes together.
-    threads : int
-        That the solver may keep busy.
     cores : tuple of int
         The processors it may run on; any where empty.
     control_group : str or None
         Folder of the control group it joins.
+    observation : ObservationMessage or None
+        For a decision.
     """
 
     key: int
@@ -107,7 +94,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     cpu_limit_s: float | None = None
     cores: tuple[int, ...] = ()
     control_group: str | None = None
-    sight: Sight | None = None
+    observation: ObservationMessage | None = None
 
     def temporary_folder(self, pid: int) -> Path:
         """Where the solver and its programs put temporary files, beside the log; removed with the worker."""
@@ -116,10 +103,10 @@ class Job(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The worker has loaded everything; the clock starts.
+    """The worker has loaded everything, and the clock starts.
 
-    ``started`` is on the clock of ``time.monotonic``, which all processes of a machine share: when the
-    coordinator comes to hear of it does not matter. ``cpu_s`` is what was spent on loading.
+    ``started`` is on the clock of ``time.monotonic``, which all processes of a machine share; ``cpu_s`` is
+    what loading took.
     """
 
     started: float
@@ -135,10 +122,7 @@ class Incumbent(msgspec.Struct, frozen=True, tag=True):
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
-    """How the solver ended; ``placement`` only with status ``ok``.
-
-    ``guarantee_follows``: the worker goes on to evaluate what the solver guarantees for this run.
-    """
+    """How the solver ended; ``placement`` only with status ``ok``, ``Guaranteed`` next if one follows."""
 
     status: Status
     message: str
@@ -152,7 +136,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
 
 
 class Guaranteed(msgspec.Struct, frozen=True, tag=True):
-    """What the solver guarantees for its run, from 0 to 1 or None; or the ``fault`` of its guarantee."""
+    """The ratio that the solver guarantees for its run, or why its guarantee cannot be evaluated."""
 
     ratio: float | None = None
     fault: str = ""
@@ -166,10 +150,7 @@ class Forked(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
-    """A worker process is gone; ``exit_code`` is negative for a signal.
-
-    ``time`` is on the clock of ``time.monotonic``, as in ``Ready``.
-    """
+    """A worker process has ended, at ``time`` (monotonic); ``exit_code`` is negative for a signal."""
 
     key: int
     exit_code: int

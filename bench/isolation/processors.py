@@ -16,10 +16,7 @@ def usable_processors() -> tuple[int, ...]:
 
 
 def cpu_quota(mounts: Path = MOUNTS, own: Path = OWN) -> float | None:
-    """How many processors' time the control groups of this process may use; None without a limit.
-
-    ``cpu.max`` of version 2, ``cpu.cfs_quota_us`` of version 1; the least one of the own group and all above.
-    """
+    """Processors that the control groups of this process allow (versions 1 and 2); None without a limit."""
     try:
         lines = [line.split() for line in mounts.read_text().splitlines()]
         groups = [line.split(":", 2) for line in own.read_text().splitlines()]
@@ -39,13 +36,7 @@ def cpu_quota(mounts: Path = MOUNTS, own: Path = OWN) -> float | None:
 
 
 def default_jobs(threads: int) -> int:
-    """Runs at a time on half of what is allowed: the other half keeps the measured runs undisturbed.
-
-    Parameters
-    ----------
-    threads : int
-        Of each run.
-    """
+    """Runs at a time that fill half of the allowed processors, so that they do not disturb each other."""
     return max(1, _allowed() // (2 * threads))
 
 

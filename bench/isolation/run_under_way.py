@@ -1,4 +1,4 @@
-"""A run under way: what its worker says, the limits that it has to keep, and what has come of it."""
+"""A run while it goes on: messages of its worker, its limits, and its outcome."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 import signal
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import psutil
 
 from slimbench.bench.isolation.cgroup import ControlGroup
-from slimbench.bench.isolation.limits import START_LIMIT_S, hard_limit_s, usage
 from slimbench.bench.isolation.messages import (
     Ended,
     Finished,
@@ -24,7 +23,29 @@ from slimbench.bench.isolation.messages import (
     Status,
     decode_worker,
 )
-from slimbench.bench.isolation.outcome import Heard, Outcome, describe_exit
+from slimbench.bench.isolation.outcome import Outcome
+from slimbench.bench.isolation.trajectory import IncumbentLog
+
+START_LIMIT_S: Final = 120.0  # to import plugins and read the instance, before the clock starts
+
+
+def hard_limit_s(time_limit_s: float) -> float:
+    """When a run is killed: a little later than its deadline, which solvers may overrun."""
+    return time_limit_s + 0.5 + 0.1 * time_limit_s
+
+
+def usage(pid: int, children: set[psutil.Process]) -> tuple[float, float]:
+    """CPU seconds and resident MiB of a process and its descendants, which are added to ``children``."""
+    cpu_s = resident = 0.0
+    with contextlib.suppress(psutil.Error):
+        worker = psutil.Process(pid)
+        children.update(worker.children(recursive=True))
+        for process in (worker, *children):
+            with contextlib.suppress(psutil.Error):
+                resident += process.memory_info().rss
+                times = process.cpu_times()  # of itself, and of what it waited for
+                cpu_s += times.user + times.system + times.children_user + times.children_system
+    return cpu_s, resident / 2**20
 
 
 class Kill(NamedTuple):
@@ -33,6 +54,18 @@ class Kill(NamedTuple):
     status: Status
     message: str
     runtime_s: float
+
+
+@dataclass
+class WorkerState:
+    """What a worker has sent so far, and when its end was received."""
+
+    started: float | None = None
+    cpu_at_start_s: float = 0.0
+    incumbents: IncumbentLog = field(default_factory=IncumbentLog)
+    finished: Finished | None = None
+    finished_at: float = 0.0
+    guarantee: Guaranteed | None = None
 
 
 @dataclass
@@ -63,7 +96,7 @@ class RunUnderWay:
     load_before: float
     starts: int = 1
     pid: int | None = None
-    heard: Heard = field(default_factory=Heard)
+    worker: WorkerState = field(default_factory=WorkerState)
     cpu_s: float | None = None
     peak_memory_mb: float = 0.0
     killed: Kill | None = None
@@ -79,34 +112,34 @@ class RunUnderWay:
         except (EOFError, OSError, msgspec.DecodeError):
             self.open = False
             return
-        heard = self.heard
+        worker = self.worker
         if isinstance(message, Ready):
-            heard.started = min(message.started, now)
-            heard.cpu_at_start_s = message.cpu_s
+            worker.started = min(message.started, now)
+            worker.cpu_at_start_s = message.cpu_s
         elif isinstance(message, Incumbent):
-            if heard.finished is None and message.seconds <= hard_limit_s(self.job.time_limit_s):
-                heard.take(message)
+            if worker.finished is None and message.seconds <= hard_limit_s(self.job.time_limit_s):
+                worker.incumbents.add(message.seconds, message.placement, message.bound_saving_s)
         elif isinstance(message, Finished):
-            heard.finished, heard.finished_at = message, now
+            worker.finished, worker.finished_at = message, now
         else:
-            heard.guarantee = message
+            worker.guarantee = message
 
     def enforce_limits(self, now: float) -> None:
         """Kill it if it has exceeded a limit."""
         if self.pid is None or self.killed or self.ended:
             return
-        job, heard, limit_s = self.job, self.heard, hard_limit_s(self.job.time_limit_s)
+        job, worker, limit_s = self.job, self.worker, hard_limit_s(self.job.time_limit_s)
         cpu_s, memory_mb = usage(self.pid, self.children)
         self.peak_memory_mb = max(self.peak_memory_mb, memory_mb)
-        if heard.finished is not None:  # evaluates its guarantee, or hangs on its way out
-            if now > heard.finished_at + limit_s:
+        if worker.finished is not None:  # evaluates its guarantee, or hangs on its way out
+            if now > worker.finished_at + limit_s:
                 self._kill_for("time_limit", f"not done {limit_s:g} s after the run", now)
-        elif heard.started is None:
+        elif worker.started is None:
             if now > self.submitted + START_LIMIT_S:
                 self._kill_for("error", f"not ready to start after {START_LIMIT_S:g} s", now)
         else:
-            self.cpu_s = max(self.cpu_s or 0.0, cpu_s - heard.cpu_at_start_s)
-            if now > heard.started + limit_s:
+            self.cpu_s = max(self.cpu_s or 0.0, cpu_s - worker.cpu_at_start_s)
+            if now > worker.started + limit_s:
                 self.killed = self._overdue()
                 self.kill()
             elif job.cpu_limit_s is not None and self.cpu_s > job.cpu_limit_s:
@@ -139,8 +172,8 @@ class RunUnderWay:
         """What has come of it, once it has ended."""
         if self.group:
             self.peak_memory_mb = max(self.peak_memory_mb, self.group.peak_mb)
-        heard = self.heard
-        finished = heard.finished
+        worker = self.worker
+        finished = worker.finished
         if finished is None or finished.runtime_s > hard_limit_s(self.job.time_limit_s):
             finished = self._cut_short(late=finished is not None)
         guarantee = self._guarantee(finished)
@@ -148,15 +181,15 @@ class RunUnderWay:
             job=self.job,
             status=finished.status,
             message=finished.message,
-            placement=finished.placement if finished.status == "ok" else heard.placement,
-            bound_saving_s=heard.bound,
+            placement=finished.placement if finished.status == "ok" else worker.incumbents.placement,
+            bound_saving_s=worker.incumbents.bound,
             optimal=finished.optimal,
             runtime_s=finished.runtime_s,
             cpu_s=finished.cpu_s,
             peak_memory_mb=max(self.peak_memory_mb, finished.peak_memory_mb),
             figures=finished.figures,
             guarantee=guarantee,
-            trail=heard.trail,
+            incumbents=worker.incumbents,
             load_before=self.load_before,
         )
 
@@ -167,15 +200,15 @@ class RunUnderWay:
             message = f"killed by the kernel, limit {self.job.memory_limit_mb:g} MB"
             killed = Kill("memory_limit", message, self._runtime_s())
         if killed is None:
-            killed = Kill("crashed", describe_exit(self.ended, "a placement"), self._runtime_s())
+            killed = Kill("crashed", _describe_exit(self.ended, "a placement"), self._runtime_s())
         return Finished(killed.status, killed.message, None, False, killed.runtime_s, self.cpu_s, 0.0, {})
 
     def _guarantee(self, finished: Finished) -> Guaranteed:
         if not finished.guarantee_follows:
             return Guaranteed()
-        if self.heard.guarantee is not None:
-            return self.heard.guarantee
-        reason = self.killed.message if self.killed else describe_exit(self.ended, "a number")
+        if self.worker.guarantee is not None:
+            return self.worker.guarantee
+        reason = self.killed.message if self.killed else _describe_exit(self.ended, "a number")
         return Guaranteed(fault=f"its guarantee: {reason}")
 
     def _overdue(self) -> Kill:
@@ -192,7 +225,7 @@ class RunUnderWay:
         """Seconds from its start until then, or until its worker was gone."""
         if until is None and self.ended is not None:
             until = self.ended.time
-        started = self.heard.started
+        started = self.worker.started
         return 0.0 if started is None or until is None else max(0.0, until - started)
 
 
@@ -203,3 +236,13 @@ def _kill_group(leader: int, alive: bool) -> None:
     if alive:  # it may not lead its group yet; of an ended one the number may be another's by now
         with contextlib.suppress(ProcessLookupError):
             os.kill(leader, signal.SIGKILL)
+
+
+def _describe_exit(ended: Ended | None, expected: str) -> str:
+    """Why a worker ended before it returned what was expected."""
+    exit_code = ended.exit_code if ended else None
+    if exit_code is not None and exit_code < 0:
+        named = -exit_code in set(signal.Signals)  # few of the real-time signals are
+        name = signal.Signals(-exit_code).name if named else f"signal {-exit_code}"
+        return f"killed by {name} ({signal.strsignal(-exit_code)})"
+    return f"exited with code {exit_code} before it returned {expected}"

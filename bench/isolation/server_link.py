@@ -1,4 +1,4 @@
-"""The coordinator's end of the fork server: start it, give it jobs, hear of its workers, start it again."""
+"""Start the fork server, send it jobs, and restart it if it dies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from slimbench.bench.isolation import forkserver
-from slimbench.bench.isolation.messages import Job, ServerMessage, decode_server, encode
+from slimbench.bench.isolation.messages import Job, encode
 
 POOLS: Final = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS",
@@ -39,11 +39,11 @@ class ServerLink:
 
     @property
     def messages(self) -> Connection:
-        """Where it speaks; ready when there is something to hear."""
+        """Connection on which the server sends ``ServerMessage``."""
         return self._messages
 
     def send(self, job: Job, channel: int) -> None:
-        """Have a worker made that writes to the pipe ``channel``.
+        """Ask for a worker that does the job and writes to the pipe ``channel``.
 
         Raises
         ------
@@ -52,17 +52,6 @@ class ServerLink:
         """
         socket.send_fds(self._control, [b"j"], [channel])
         self._messages.send_bytes(encode(job))
-
-    def hear(self) -> ServerMessage:
-        """Receive what it says next.
-
-        Raises
-        ------
-        EOFError, OSError
-            If the server is gone.
-        """
-        message: ServerMessage = decode_server(self._messages.recv_bytes())
-        return message
 
     def restart(self) -> None:
         """Start another server in place of one that is gone."""

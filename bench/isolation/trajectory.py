@@ -1,4 +1,4 @@
-"""Incumbents and bounds over time: kept in bounded memory while a run goes on, joined when it has ended."""
+"""Incumbents and bounds of a run over time, in bounded memory; primal integral and gap integral."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Step = tuple[float, float | None, float | None]  # seconds, best saving, least b
 
 
 @dataclass
-class Trail:
-    """What a run has reported so far, thinned as it grows.
+class IncumbentLog:
+    """Reported placements and bounds, thinned as the log grows.
 
     Attributes
     ----------
@@ -33,23 +33,33 @@ class Trail:
     placements: list[tuple[float, PackedPlacement]] = field(default_factory=list)
     bounds: list[tuple[float, float]] = field(default_factory=list)
 
+    @property
+    def placement(self) -> PackedPlacement | None:
+        """The last one."""
+        return self.placements[-1][1] if self.placements else None
+
+    @property
+    def bound(self) -> float | None:
+        """The least one."""
+        return self.bounds[-1][1] if self.bounds else None
+
     def add(self, seconds: float, placement: PackedPlacement | None, bound: float | None) -> None:
-        """Take a report."""
-        if placement is not None and not (self.placements and self.placements[-1][1] == placement):
+        """Keep a report; a bound that is not finite is ignored."""
+        if placement is not None and placement != self.placement:
             self.placements.append((seconds, placement))
             most = min(POINTS, max(3, PLACEMENT_BYTES // max(1, len(placement.bits))))
             if len(self.placements) > most:
                 self.placements = thinned(self.placements, most * 3 // 4)
-        if bound is not None and not (self.bounds and bound >= self.bounds[-1][1]):
+        if bound is not None and math.isfinite(bound) and (self.bound is None or bound < self.bound):
             self.bounds.append((seconds, bound))
             if len(self.bounds) > POINTS:
                 self.bounds = thinned(self.bounds, POINTS * 3 // 4)
 
 
 def thinned(points: Sequence[tuple[float, T]], count: int) -> list[tuple[float, T]]:
-    """Leave out the points whose neighbours are closest on a logarithmic clock; ``count`` >= 2 stay.
+    """Drop the points whose neighbours are closest in log time; ``count`` >= 2 stay, first and last too.
 
-    First and last are among them, and no two neighbours go in one round, so no stretch of time is emptied.
+    No two neighbours are dropped in one round, so no stretch of time is emptied.
     """
     kept = list(points)
     while len(kept) > count:
@@ -64,7 +74,7 @@ def thinned(points: Sequence[tuple[float, T]], count: int) -> list[tuple[float, 
 
 
 def best_so_far(savings: Sequence[tuple[float, float]], bounds: Sequence[tuple[float, float]]) -> list[Step]:
-    """Best saving and least bound over time, a step wherever one of them improves; ``None`` before the first.
+    """Best saving and least bound over time, a step for each improvement; ``None`` before the first.
 
     Parameters
     ----------
@@ -97,10 +107,10 @@ def _is_small(steps: Sequence[Step]) -> bool:
 
 
 def primal_integral(steps: Sequence[Step], best_s: float, limit_s: float) -> float:
-    """How long a run was how far from the best known saving.
+    """Primal integral: the integral over [0, limit] of 1 - saving(t) / best known saving.
 
-    The integral over [0, limit] of 1 - saving(t) / best known saving, which is 1 before the first incumbent
-    and counts as 0 from 1e-6 on; the last incumbent is held to the limit. Where nothing can be saved it is 0.
+    The integrand is 1 before the first incumbent and 0 from 1e-6 on; the last incumbent holds to the limit.
+    The integral is 0 where nothing can be saved.
 
     Parameters
     ----------
@@ -109,7 +119,6 @@ def primal_integral(steps: Sequence[Step], best_s: float, limit_s: float) -> flo
     best_s : float
         Best known saving, seconds per token; NaN without one.
     limit_s : float
-        The run's time limit.
 
     Returns
     -------
@@ -128,13 +137,10 @@ def primal_integral(steps: Sequence[Step], best_s: float, limit_s: float) -> flo
 
 
 def gap_integral(steps: Sequence[Step], best_s: float, limit_s: float) -> float:
-    """How long a run left how much of the optimum open.
+    """Integral over [0, limit] of the gap (bound(t) - saving(t)) / bound(t).
 
-    The integral over [0, limit] of (bound(t) - saving(t)) / bound(t), which is 1 before there are both and
-    counts as 0 up to 1e-6; the last of both are held to the limit. Where a bound proves that nothing can be
-    saved it is 0. A bound below the best known saving is refuted, and counts as that saving.
-
-    Parameters and the result are those of ``primal_integral``, the source as well.
+    The gap is 1 before there are both and 0 up to 1e-6; a bound below the best known saving is refuted, and
+    counts as that saving. Parameters, result and source are those of ``primal_integral``.
     """
 
     def gap(saving: float | None, bound: float | None) -> float:
@@ -149,7 +155,7 @@ def gap_integral(steps: Sequence[Step], best_s: float, limit_s: float) -> float:
 def _integral(
     steps: Sequence[Step], gap: Callable[[float | None, float | None], float], limit_s: float
 ) -> float:
-    """Of a gap that is 1 at first and changes with each step; cut to [0, 1], and 0 where it is agreement."""
+    """Integral of a gap that is 1 at first and changes with each step, clipped to [0, 1]."""
     total, since, height = 0.0, 0.0, 1.0
     for seconds, saving, bound in steps:
         now = min(seconds, limit_s)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import math
 import os
 import resource
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,20 +25,18 @@ from slimbench.bench.isolation.messages import (
     Guaranteed,
     Incumbent,
     Job,
+    ObservationMessage,
     PackedPlacement,
     Ready,
-    Shape,
-    Sight,
     Status,
     WorkerMessage,
     encode,
 )
-from slimbench.bench.isolation.solver_clock import SolverClock, cpu_seconds
 from slimbench.bench.plugins.context import NoSolutionError, SolveContext
 from slimbench.bench.plugins.plugin import PluginError, parse_call
 from slimbench.bench.plugins.policy_plugin import Observation, parse_policy
 from slimbench.bench.plugins.registry import find_policies, find_solvers
-from slimbench.bench.plugins.warm_up import warm_up
+from slimbench.bench.plugins.warm_up import Shape, warm_up
 from slimbench.formulations import SolverError
 from slimbench.instances import InstanceError, Placement, read_instance
 from slimbench.instances.problem.arrays import frozen
@@ -70,7 +70,7 @@ def run_job(job: Job, channel: Connection) -> None:
         channel.send_bytes(encode(message))
 
     try:
-        prepared = _prepared_decision(job, job.sight) if job.sight else _prepared_run(job)
+        prepared = _prepared_decision(job, job.observation) if job.observation else _prepared_run(job)
     except (PluginError, InstanceError, SolverError) as error:
         send(failed("error", _joined(str(error))))
         return
@@ -134,19 +134,19 @@ def _prepared_run(job: Job) -> _Prepared:
     )
 
 
-def _prepared_decision(job: Job, sight: Sight) -> _Prepared:
+def _prepared_decision(job: Job, message: ObservationMessage) -> _Prepared:
     call = parse_policy(job.solver, find_policies(Path(f) for f in job.plugin_files))
     seen = Observation(
-        sees=sight.sees,
-        period=sight.period,
-        n_periods=sight.n_periods,
-        instances=tuple(map(read_instance, sight.instance_files)),
-        tokens=sight.tokens,
-        held=sight.held.unpack(),
-        capacities_bytes=frozen(sight.capacities_bytes, np.int64),
-        expert_bytes=frozen(sight.expert_bytes, np.int64),
-        cloud_s_per_byte=sight.cloud_s_per_byte,
-        neighbour_s_per_byte=sight.neighbour_s_per_byte,
+        sees=message.sees,
+        period=message.period,
+        n_periods=message.n_periods,
+        instances=tuple(map(read_instance, message.instance_files)),
+        tokens=message.tokens,
+        held=message.held.unpack(),
+        capacities_bytes=frozen(message.capacities_bytes, np.int64),
+        expert_bytes=frozen(message.expert_bytes, np.int64),
+        cloud_s_per_byte=message.cloud_s_per_byte,
+        neighbour_s_per_byte=message.neighbour_s_per_byte,
     )
     return _Prepared(lambda context: call.policy(seen, context, **call.parameters))
 
@@ -192,6 +192,40 @@ def _guaranteed(
     except BaseException as error:
         traceback.print_exc()
         return Guaranteed(fault=f"its guarantee raises {_one_line(error)}")
+
+
+class SolverClock:
+    """Wall and CPU seconds of the solver alone: the clock stands still while the worker sends messages."""
+
+    def __init__(self) -> None:
+        self._telling = threading.Lock()  # libraries report from threads of their own
+        self._told_s = self._told_cpu_s = 0.0
+        self._started, self._started_cpu_s = time.perf_counter(), cpu_seconds()
+
+    def seconds(self) -> float:
+        """Wall seconds of the solver so far."""
+        return time.perf_counter() - self._started - self._told_s
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of the solver so far, all threads and programs it waited for."""
+        return cpu_seconds() - self._started_cpu_s - self._told_cpu_s
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[float]:
+        """Stop the clock, for one thread at a time; gives the wall seconds at which it stopped."""
+        with self._telling:
+            wall, cpu = time.perf_counter(), time.thread_time()
+            try:
+                yield wall - self._started - self._told_s
+            finally:
+                self._told_s += time.perf_counter() - wall
+                self._told_cpu_s += time.thread_time() - cpu
+
+
+def cpu_seconds() -> float:
+    """Seconds of this process and of programs it waited for, such as CBC."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _plain(value: Any) -> float | int | str | bool:

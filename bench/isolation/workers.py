@@ -1,4 +1,4 @@
-"""Runs in processes of their own, with limits that hold whatever a solver does."""
+"""Run jobs in processes of their own, with limits that hold whatever a solver does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Final, Self
 
 import msgspec
@@ -54,9 +53,7 @@ class Workers:
         self._listener.hear_from(self._server.messages)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listener.close()
         for run in self._runs.values():
             run.kill()
@@ -118,10 +115,3 @@ def _clean_up(run: RunUnderWay) -> None:
         run.group.remove()
     if run.pid is not None:
         shutil.rmtree(run.job.temporary_folder(run.pid), ignore_errors=True)
-
-
-def run_alone(job: Job) -> Outcome:
-    """One run under the same isolation and limits as in a suite."""
-    with Workers(forked=True) as workers:
-        workers.submit(job)
-        return next(iter(workers.collect()))

@@ -1,1 +1,1 @@
-"""The library of instances kept up to date: records, proofs and verification."""
+"""Records of the instance library: best placements, bounds, updates and verification."""

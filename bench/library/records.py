@@ -1,4 +1,4 @@
-"""What counts as a record of the instance library: a better placement, a lower bound, and what they prove."""
+"""Records of the instance library: best placements and bounds, and the references that they make."""
 
 from __future__ import annotations
 
@@ -22,41 +22,33 @@ Status = Literal["optimal", "open"]
 
 
 def reference_of_entry(entry: Entry) -> Reference:
-    """What the records of an instance add up to, by the rules for the references of a run.
+    """Return the reference that the records of an instance make, by the rules for runs.
 
     Raises
     ------
     ContradictionError
         If the best placement saves more than a bound that is not refuted.
     """
-    nothing = {"instance": entry.name, "runtime_s": math.nan, "time_limit_s": math.nan}
     best = entry.best
     runs: list[Mapping[str, Any]] = []
+    run = {"instance": entry.name, "runtime_s": math.nan, "time_limit_s": math.nan}
     if best is not None:
         found = {"solver": best.by, "saving_s": best.saving_s, "latency_none_s": _latency_none_s(best)}
-        runs.append({**nothing, **found, "exact": False, "bound_saving_s": None})
-    runs += [
-        {
-            **nothing,
-            "solver": bound.by,
-            "exact": True,
-            "library": bound.library,
-            "saving_s": None,
-            "bound_saving_s": bound.saving_s,
-            "termination": "optimal" if _is_proof(bound, best) else "feasible",
-        }
-        for bound in entry.bounds
-        if not bound.refuted
-    ]
+        runs.append({**run, **found, "exact": False, "bound_saving_s": None})
+    for bound in entry.bounds:
+        if not bound.refuted:
+            optimal = best and agree(best.saving_s, bound.saving_s, _latency_none_s(best))
+            proof = {"library": bound.library, "termination": "optimal" if optimal else "feasible"}
+            found = {"solver": bound.by, "saving_s": None, "bound_saving_s": bound.saving_s}
+            runs.append({**run, **found, **proof, "exact": True})
     return reference_of(runs)
 
 
 def described(entry: Entry) -> dict[str, Any]:
-    """An instance, its facts, its records and what they add up to, as plain values; None for what is unknown.
+    """Return facts, records and reference of an instance as plain values; None for what is unknown.
 
-    ``status`` is ``optimal`` where the best saving and the least bound agree, and ``level`` says on whose
-    word; ``gap`` is what is missing to
-    the bound, as a share of it; 0 where the bound says that nothing can be saved (``tolerance``).
+    ``status`` is ``optimal`` where the best saving and the least bound agree, and ``level`` is that of the
+    reference; ``gap`` is (bound - saving) / bound, and 0 where nothing can be saved (``tolerance``).
 
     Raises
     ------
@@ -94,12 +86,12 @@ def described(entry: Entry) -> dict[str, Any]:
 def new_entry(
     library: Library, name: str, size: str, recipe: dict[str, Any] | None = None, file: str | None = None
 ) -> Entry:
-    """An entry without records, of a recipe or a file.
+    """Return an entry without records, of a recipe or a file.
 
     Raises
     ------
     InstanceError
-        If it cannot be made, or is not what an entry must be.
+        If the instance cannot be made, or the entry is invalid.
     """
     instance = raw_instance(library.folder, name, recipe, file)
     fields = {"name": name, "size": size, "sha256": instance.sha256, "facts": Facts.of(instance)}
@@ -111,7 +103,7 @@ def new_entry(
 
 
 def best_of(instance: Instance, placement: Placement, by: str, version: str = "") -> Best:
-    """A placement's record, evaluated here and now.
+    """Evaluate a placement, and return its record of today.
 
     Raises
     ------
@@ -132,28 +124,34 @@ def best_of(instance: Instance, placement: Placement, by: str, version: str = ""
 
 
 def with_best(entry: Entry, best: Best) -> Entry:
-    """The entry with this placement if it is better than the best one; the same entry if not."""
-    before = entry.best
-    if before is None:
-        return _refuted(msgspec.structs.replace(entry, best=best))
-    if best.saving_s <= before.saving_s * (1 + BETTER):
-        return entry
-    earlier = Found(saving_s=before.saving_s, by=before.by, version=before.version, date=before.date)
-    return _refuted(msgspec.structs.replace(entry, best=best, history=(*entry.history, earlier)))
+    """Return the entry with this placement if it is better than the best one, else the same entry."""
+    before, history = entry.best, entry.history
+    if before is not None:
+        if best.saving_s <= before.saving_s * (1 + BETTER):
+            return entry
+        found = Found(saving_s=before.saving_s, by=before.by, version=before.version, date=before.date)
+        history = (*history, found)
+    bounds = tuple(_marked(bound, best) for bound in entry.bounds)
+    return msgspec.structs.replace(entry, best=best, history=history, bounds=bounds)
 
 
 def with_bound(entry: Entry, bound: Bound) -> Entry:
-    """The entry with this bound if it lowers the least one, or is of another solver and agrees with it."""
-    bound = _judged(bound, entry.best)
+    """Return the entry with this bound if it is lower than the least one, or agrees with another solver's.
+
+    Bounds above the least one are dropped; refuted bounds are kept.
+    """
+    bound = _marked(bound, entry.best)
     same = next((b for b in entry.bounds if b.by == bound.by and not b.refuted), None)
     if bound in entry.bounds or (same is not None and same.saving_s <= bound.saving_s):
         return entry
-    others = tuple(b for b in entry.bounds if b is not same or bound.refuted)
-    return _relevant(msgspec.structs.replace(entry, bounds=(*others, bound)))
+    bounds = (*(b for b in entry.bounds if b is not same or bound.refuted), bound)
+    most = min((b.saving_s for b in bounds if not b.refuted), default=math.inf) * (1 + AGREEMENT)
+    kept = tuple(b for b in bounds if b.refuted or b.saving_s <= most)
+    return msgspec.structs.replace(entry, bounds=kept)
 
 
 def refutations(before: Entry, after: Entry) -> list[str]:
-    """A line for each bound that is refuted after and was not before."""
+    """Return a line for each bound that is refuted in ``after`` and not in ``before``."""
     return [
         f"{after.name}: {bound.refuted}, above the bound of {bound.saving_s:.9g} s that {bound.by} claims"
         for bound in after.bounds
@@ -162,7 +160,7 @@ def refutations(before: Entry, after: Entry) -> list[str]:
 
 
 def record_fault(entry: Entry, instance: Instance, placement: Placement | None) -> str | None:
-    """Why what the index says of an instance and its placement is not so; None where it is."""
+    """Return how an entry differs from its instance and placement, or None."""
     if Facts.of(instance) != entry.facts:
         return f"facts are not those of the instance, expected {Facts.of(instance)}"
     if entry.best is None or placement is None:
@@ -177,29 +175,12 @@ def record_fault(entry: Entry, instance: Instance, placement: Placement | None) 
     return None
 
 
-def _refuted(entry: Entry) -> Entry:
-    """The entry, its bounds below the best verified placement marked."""
-    bounds = tuple(_judged(bound, entry.best) for bound in entry.bounds)
-    return msgspec.structs.replace(entry, bounds=bounds)
-
-
-def _judged(bound: Bound, best: Best | None) -> Bound:
+def _marked(bound: Bound, best: Best | None) -> Bound:
+    """Return the bound, marked as refuted if the best verified placement saves more."""
     if bound.refuted or best is None or not exceeds(best.saving_s, bound.saving_s, _latency_none_s(best)):
         return bound
     saying = f"a verified placement of {best.by} saves {best.saving_s:.9g} s"
     return msgspec.structs.replace(bound, refuted=saying)
-
-
-def _relevant(entry: Entry) -> Entry:
-    """The entry without bounds that lie above the least one and so say nothing any more."""
-    standing = [bound.saving_s for bound in entry.bounds if not bound.refuted]
-    most = min(standing, default=math.inf) * (1 + AGREEMENT)
-    bounds = tuple(bound for bound in entry.bounds if bound.refuted or bound.saving_s <= most)
-    return msgspec.structs.replace(entry, bounds=bounds)
-
-
-def _is_proof(bound: Bound, best: Best | None) -> bool:
-    return best is not None and agree(best.saving_s, bound.saving_s, _latency_none_s(best))
 
 
 def _latency_none_s(best: Best) -> float:

@@ -1,4 +1,4 @@
-"""Solvers at work on the instance library: each in isolation, its placement and bound kept if better."""
+"""Update of the instance library: run solvers in isolation, and keep better placements and bounds."""
 
 from __future__ import annotations
 
@@ -8,44 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, PackedPlacement, Shape
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.messages import PackedPlacement
 from slimbench.bench.isolation.workers import Workers
-from slimbench.bench.library.records import best_of, refutations, with_best, with_bound
+from slimbench.bench.library.records import best_of, with_best, with_bound
 from slimbench.bench.plugins.plugin import Call
 from slimbench.bench.plugins.versions import code_version
-from slimbench.instances import Instance, write_instance
+from slimbench.instances import Instance
 from slimbench.instances.library.changes import change_entry, check_writable, today
 from slimbench.instances.library.index import Bound, Entry
 from slimbench.instances.library.library import Library
 
 MEMORY_LIMIT_MB: Final = 8192.0
-TRUSTED: Final = {"ok", "time_limit", "memory_limit"}  # a run that was stopped had proven what it reported
+TRUSTED: Final = {"ok", "time_limit", "memory_limit"}  # bounds of a run that was stopped are proven
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a solver's run on an instance of the library came to.
+    """A solver's run on an instance of the library.
 
     Attributes
     ----------
+    call : Call
+        The solver.
+    row : dict
+        Result columns of the run, as ``verified`` gives them.
     before, after : Entry
-        The records of the instance; equal where the run added nothing.
-    solver : str
-    status, message : str
-        Of the verified run.
-    runtime_s : float
-    contradictions : sequence of str
-        A line for each bound that was refuted.
+        The records of the instance; equal if the run added nothing.
     """
 
+    call: Call
+    row: Mapping[str, Any]
     before: Entry
     after: Entry
-    solver: str
-    status: str
-    message: str
-    runtime_s: float
-    contradictions: Sequence[str]
 
 
 def update(
@@ -56,10 +51,10 @@ def update(
     plugin_files: Sequence[Path] = (),
     seed: int = 0,
 ) -> Iterator[Attempt]:
-    """Run solvers on instances, one at a time, each under the limits of a suite's runs.
+    """Run solvers on instances, one at a time, isolated as in a suite.
 
-    What is better than the records is in the library's folder before the attempt is yielded. Bounds of
-    exact solvers count unless the run failed of itself, and placements wherever they verify.
+    Better records are written to the library's folder before the attempt is yielded. Bounds of exact
+    solvers count unless the run failed by itself, and placements if they verify.
 
     Raises
     ------
@@ -72,51 +67,24 @@ def update(
         for entry in entries:
             instance = library.instance(entry)
             for call in calls:
-                row = verified_run(workers, folder, instance, call, time_limit_s, plugin_files, seed)
-                before, after = _recorded(library.folder, entry.name, instance, call, row)
-                yield Attempt(
-                    before=before,
-                    after=after,
-                    solver=call.label,
-                    status=row["status"],
-                    message=row["message"],
-                    runtime_s=row["runtime_s"],
-                    contradictions=refutations(before, after),
+                row, _ = run_once(
+                    workers,
+                    folder,
+                    instance,
+                    call,
+                    time_limit_s=time_limit_s,
+                    memory_limit_mb=MEMORY_LIMIT_MB,
+                    seed=seed,
+                    plugin_files=plugin_files,
                 )
-
-
-def verified_run(
-    workers: Workers,
-    folder: Path,
-    instance: Instance,
-    call: Call,
-    time_limit_s: float,
-    plugin_files: Sequence[Path] = (),
-    seed: int = 0,
-) -> dict[str, Any]:
-    """One run in isolation: the result columns of ``verification.verified``. ``folder`` is for its files."""
-    file = folder / "instance.npz"
-    write_instance(instance, file)
-    job = Job(
-        key=0,
-        instance_file=str(file),
-        shape=Shape.of(instance),
-        solver=call.label,
-        plugin_files=tuple(str(path) for path in plugin_files),
-        seed=seed,
-        time_limit_s=time_limit_s,
-        memory_limit_mb=MEMORY_LIMIT_MB,
-        threads=1,
-        log_file=str(folder / "log"),
-    )
-    workers.submit(job)
-    return verified(instance, next(iter(workers.collect())))
+                before, after = _recorded(library.folder, entry.name, instance, call, row)
+                yield Attempt(call, row, before, after)
 
 
 def _recorded(
     folder: Path, name: str, instance: Instance, call: Call, row: Mapping[str, Any]
 ) -> tuple[Entry, Entry]:
-    """Keep what a verified run found if it is better; the entry before and after."""
+    """Keep placement and bound of a verified run if they are better; return the entry before and after."""
     version = code_version(call)
     placement, best, bound = None, None, None
     if row["placement"] is not None:

@@ -1,4 +1,4 @@
-"""Checking the instance library from its files alone: hashes, placements, bounds, and optima solved anew."""
+"""Verification of the instance library from its files: hashes, placements, bounds, and optima."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from slimbench.bench.execution.run_once import run_once
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.library.records import record_fault, reference_of_entry
-from slimbench.bench.library.update import verified_run
+from slimbench.bench.library.update import MEMORY_LIMIT_MB
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.formulations import ContradictionError
@@ -24,10 +25,10 @@ SOLVE_LIMIT_S: Final = 60.0  # small instances take seconds
 
 
 def faults_of(library: Library, entries: Iterable[Entry], *, solve: bool = False) -> Iterator[str]:
-    """A line for everything about these instances that does not verify.
+    """Yield a line for every instance that does not verify.
 
-    Each is made anew and its hash compared; the placement must be the file that the index names, fit, be
-    worth what the index says, and save no more than the bounds.
+    Each is made again and its hash compared; the placement must be the file that the index names, fit, have
+    the saving and latency of the index, and save no more than the bounds.
 
     Parameters
     ----------
@@ -45,15 +46,17 @@ def faults_of(library: Library, entries: Iterable[Entry], *, solve: bool = False
             except (InstanceError, ContradictionError) as error:
                 fault = str(error).removeprefix(f"library: {entry.name}: ").removeprefix(f"{entry.name}: ")
             if fault is None and workers is not None and entry.size == "small":
-                fault = _solved_otherwise(workers, folder, entry, instance)
+                fault = _solve_fault(workers, folder, entry, instance)
             if fault is not None:
                 yield f"{entry.name}: {fault}"
 
 
-def _solved_otherwise(workers: Workers, folder: Path, entry: Entry, instance: Instance) -> str | None:
-    """Why a solve disagrees with the records; None where it agrees."""
+def _solve_fault(workers: Workers, folder: Path, entry: Entry, instance: Instance) -> str | None:
+    """Solve an instance, and return how the optimum differs from the records, or None."""
     call = parse_call(SOLVER, find_solvers())
-    row = verified_run(workers, folder, instance, call, SOLVE_LIMIT_S)
+    row, _ = run_once(
+        workers, folder, instance, call, time_limit_s=SOLVE_LIMIT_S, memory_limit_mb=MEMORY_LIMIT_MB
+    )
     known = entry.best.saving_s if entry.best else 0.0
     if row["status"] != "ok" or row["termination"] != "optimal":
         return f"{SOLVER} claims no optimum in {SOLVE_LIMIT_S:g} s ({row['status']}: {row['message']})"

@@ -1,1 +1,1 @@
-"""What a plugin is, what it sees, and how it is found."""
+"""Plugins: solvers and policies, how they are declared, found, called and versioned."""

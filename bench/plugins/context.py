@@ -1,4 +1,4 @@
-"""What a solver is given besides the instance: randomness, a deadline, and a place to report to."""
+"""Context of a solver's run: random generator, deadline, threads, log, and reports of incumbents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NoSolutionError(Exception):
 
 @dataclass
 class SolveContext:
-    """One run's surroundings.
+    """The context of one run.
 
     Attributes
     ----------
@@ -50,15 +50,15 @@ class SolveContext:
         return max(0.0, self.deadline - time.monotonic())
 
     def expired(self) -> bool:
-        """Whether the deadline has passed."""
+        """Return True once the deadline has passed."""
         return time.monotonic() >= self.deadline
 
     def report(
         self, placement: Placement | None, bound: float | None = None, *, optimal: bool = False
     ) -> None:
-        """Tell of an incumbent, a proven upper bound on the saving, or both.
+        """Report an incumbent, a proven upper bound on the saving, or both.
 
-        The last placement reported is what a run that is killed at its limit is credited with.
+        A run that is killed at its limit counts with the last placement reported.
 
         Parameters
         ----------
@@ -73,5 +73,5 @@ class SolveContext:
             self.on_report(placement, bound)
 
     def record(self, **figures: Figure) -> None:
-        """Keep figures of the run, such as ``nodes`` or ``raw_status``, beside its result."""
+        """Store figures of the run, such as ``nodes`` or ``raw_status``, with its result."""
         self.figures.update(figures)

@@ -1,4 +1,4 @@
-"""Modules beside a plugin file, which it may import as a script may import what lies beside it."""
+"""Import of the modules beside a plugin file, as a script may import those beside it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
-_folders: list[str] = []  # of plugins, at the end of sys.path, that of the last one first
-_loaded: dict[str, ModuleType] = {}  # from there, for the plugin files imported last, by name
-_files: dict[Path, frozenset[Path]] = {}  # that each plugin file has loaded
+_folders: list[str] = []  # of plugin files, at the end of sys.path, the latest first
+_loaded: dict[str, ModuleType] = {}  # modules beside the latest plugin file, by name
+_files: dict[Path, frozenset[Path]] = {}  # by plugin file: the files beside it that it has loaded
 
 
 @contextlib.contextmanager
 def importable_beside(file: Path) -> Iterator[None]:
-    """Import a plugin file in here: its folder is the last place where modules are looked for, and stays so.
+    """Put the folder of a plugin file at the end of ``sys.path``, for good, while the file is imported.
 
-    It finds its own modules, as they are on disk now, even if another plugin has loaded others of the same
-    names; that one keeps what it has imported. (What it imports only when it is called may be the others.)
+    The file finds its own modules, as they are on disk now, even if another plugin has loaded others of the
+    same names; that plugin keeps those. (What it imports only when it is called may be the others.)
     """
     file = file.resolve()
     folder = str(file.parent)
@@ -38,40 +38,33 @@ def importable_beside(file: Path) -> Iterator[None]:
         yield
     finally:
         sys.path += others  # for what their plugins import when they are called
-        new = {name: sys.modules[name] for name in sys.modules.keys() - before}
         if is_added:
-            _loaded.update(
-                {name: module for name, module in new.items() if _is_in(file.parent, name, module)}
-            )
+            new = {name: sys.modules[name] for name in sys.modules.keys() - before}
+            _loaded.update({name: new[name] for name in new if _is_in(file.parent, name, new[name])})
         _files[file] = frozenset(Path(str(module.__file__)) for module in _loaded.values() if module.__file__)
 
 
 def _is_in(folder: Path, name: str, module: ModuleType) -> bool:
-    """Whether a module, or the package that it is of, lies in the folder itself, not deeper in it."""
+    """True if a module, or its top package, lies in the folder itself, not deeper in it."""
     file = Path(getattr(module, "__file__", None) or "")
     top = name.partition(".")[0]
     return file.is_relative_to(folder) and file.relative_to(folder).parts[0] in (top, f"{top}.py")
 
 
 def search_path(file: Path) -> list[str]:
-    """Where a plugin file's imports are looked for: not beside other plugins."""
+    """Return ``sys.path`` as a plugin file sees it: without the folders of other plugins."""
     folder = str(file.parent)
     own = [place for place in sys.path if place not in _folders]
     return own if folder in own else [*own, folder]
 
 
-def is_plugin_file(file: Path) -> bool:
-    """Whether it has been imported as one."""
-    return file.resolve() in _files
-
-
-def loaded_by(file: Path) -> Set[Path]:
-    """Files beside a plugin file, or in folders there, that were loaded when it was imported last."""
-    return _files.get(file.resolve(), frozenset())
+def loaded_by(file: Path) -> Set[Path] | None:
+    """Return the files beside a plugin file that it loaded at its latest import; None before any import."""
+    return _files.get(file.resolve())
 
 
 def found_beside(file: Path, name: str) -> list[Path]:
-    """Files that an import of ``name`` loads in a plugin file's folder; none if it is found elsewhere first.
+    """Return the files in a plugin file's folder that ``import name`` loads, unless it finds others first.
 
     Nothing is imported.
     """
@@ -84,7 +77,7 @@ def found_beside(file: Path, name: str) -> list[Path]:
 
 
 def files_of(folder: Path, name: str) -> list[Path]:
-    """Files that an import of a dotted name loads if its first part is in ``folder``."""
+    """Return the files that the import of a dotted name loads if its first part is in ``folder``."""
     files = []
     for part in name.split("."):
         package, module = folder / part / "__init__.py", folder / f"{part}.py"

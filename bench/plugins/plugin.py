@@ -1,4 +1,4 @@
-"""What a solver plugin is: one decorated function with typed keyword parameters and declared guarantees."""
+"""Solver plugins: decorated functions with typed keyword parameters and declared guarantees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -18,10 +18,13 @@ from slimbench.bench.plugins.context import SolveContext
 from slimbench.instances import Instance, Placement
 
 Parameters = Mapping[str, Any]
+Kind = Literal["solver", "policy"]
+Subject = TypeVar("Subject")
+P = TypeVar("P", bound="Plugin[Any]")
 
 
 class PluginError(ValueError):
-    """A plugin, or the way it is called, is not what it must be."""
+    """A plugin is malformed, or called in a wrong way."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Guarantee:
     expected: bool = False
 
     def of_run(self, instance: Instance, parameters: Parameters, figures: Mapping[str, Any]) -> float | None:
-        """The ratio, checked.
+        """Return the ratio of a run.
 
         Raises
         ------
@@ -68,52 +71,58 @@ class Guarantee:
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A keyword parameter of a solver."""
-
-    name: str
-    type: Any
-    default: Any
-
-
-@dataclass(frozen=True)
-class Solver:
-    """A plugin, as ``@solver`` makes it from a function.
+class Plugin(Generic[Subject]):
+    """A solver of an instance, or a policy for an observation: a function and what is declared of it.
 
     Attributes
     ----------
+    summary : str
+        First line of the function's docstring.
+    parameters : mapping of inspect.Parameter
+        Keyword parameters by name, in the order of the signature; annotations are types, not text.
     exact : bool
-        It proves optima: its bounds are proofs that references may stand on, and close if given the time.
+        It proves optima: its bounds are proofs that references may use, and close if given the time.
     bounds : bool
-        Its bounds are such proofs, but it is no exact method: it ends where it stands, and counts among the
-        heuristics. For a solver that is not ``exact``.
-    library : str
-        The code bases that prove them, joined by ``+``; proofs with none in common cross-check a reference.
+        Its bounds are such proofs, but it is no exact method: it stops with a gap, and counts among the
+        heuristics. For a plugin that is not ``exact``.
+    """
+
+    name: str
+    function: Callable[..., Placement]
+    summary: str
+    parameters: Mapping[str, inspect.Parameter]
+    exact: bool
+    bounds: bool
+
+    @property
+    def proves(self) -> bool:
+        """True if references may use its bounds."""
+        return self.exact or self.bounds
+
+    def __call__(self, subject: Subject, context: SolveContext, **parameters: Any) -> Placement:
+        """Run the function in this process."""
+        return self.function(subject, context, **parameters)
+
+
+@dataclass(frozen=True)
+class Solver(Plugin[Instance]):
+    """A solver, as ``@solver`` makes it.
+
+    Attributes
+    ----------
+    library : callable
+        (parameters) -> the code bases that prove its bounds, joined by ``+``; proofs with none in common
+        cross-check a reference.
     compiled : bool
         Called once on tiny instances before the clock starts, so that compile time is not measured.
     prepare : callable or None
         Called with the parameters in the run's process before the clock starts, to import libraries.
     """
 
-    name: str
-    function: Callable[..., Placement]
-    summary: str
-    parameters: Mapping[str, Parameter]
     guarantee: Guarantee | None
-    exact: bool
-    bounds: bool
     library: Callable[[Parameters], str]
     compiled: bool
     prepare: Callable[[Parameters], None] | None
-
-    @property
-    def proves(self) -> bool:
-        """Whether references may stand on its bounds."""
-        return self.exact or self.bounds
-
-    def __call__(self, instance: Instance, context: SolveContext, **parameters: Any) -> Placement:
-        """Run the solver in this process."""
-        return self.function(instance, context, **parameters)
 
 
 def solver(
@@ -138,13 +147,10 @@ def solver(
 
     def decorate(function: Callable[..., Placement]) -> Solver:
         return Solver(
-            name=name,
-            function=function,
-            summary=summary_of(function),
-            parameters=parameters_of("solver", name, function, "instance"),
-            guarantee=guarantee,
+            *described("solver", name, function, "instance"),
             exact=exact,
             bounds=bounds,
+            guarantee=guarantee,
             library=library or (lambda _: name),
             compiled=compiled,
             prepare=prepare,
@@ -153,19 +159,15 @@ def solver(
     return decorate
 
 
-def summary_of(function: Callable[..., Any]) -> str:
-    """The first line of its docstring."""
-    return (inspect.getdoc(function) or "").partition("\n")[0]
-
-
-def parameters_of(
-    kind: str, name: str, function: Callable[..., Any], subject: str
-) -> Mapping[str, Parameter]:
-    """The keyword parameters of a plugin's function ``(subject, context, *, parameter: type = default)``.
+def described(
+    kind: Kind, name: str, function: Callable[..., Placement], subject: str
+) -> tuple[str, Callable[..., Placement], str, Mapping[str, inspect.Parameter]]:
+    """Return name, function, summary and parameters of a plugin.
 
     Parameters
     ----------
-    kind : {"solver", "policy"}
+    function : callable
+        Of the form ``(subject, context, *, parameter: type = default, ...)``.
 
     Raises
     ------
@@ -174,32 +176,29 @@ def parameters_of(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise PluginError(f"{kind} name {name!r}: expected letters, digits, dots and dashes")
-    signature = list(inspect.signature(function).parameters.values())
+    try:
+        signature = list(inspect.signature(function, eval_str=True).parameters.values())
+    except NameError as error:
+        raise PluginError(f"{kind} {name}: {error} in the types of its parameters") from error
     if len(signature) < 2 or any(p.kind is not p.KEYWORD_ONLY for p in signature[2:]):
         raise PluginError(
             f"{kind} {name}: expected a function ({subject}, context, *, parameter: type = default)"
         )
-    try:
-        hints = get_type_hints(function, include_extras=True)  # limits of values stand in them
-    except NameError as error:
-        raise PluginError(f"{kind} {name}: {error} in the types of its parameters") from error
-    parameters = {}
     for p in signature[2:]:
-        if p.default is p.empty or p.name not in hints:
+        if p.default is p.empty or p.annotation is p.empty:
             raise PluginError(f"{kind} {name}: parameter {p.name}: expected a type and a default")
-        parameters[p.name] = Parameter(p.name, hints[p.name], p.default)
-    return MappingProxyType(parameters)
+    summary = (inspect.getdoc(function) or "").partition("\n")[0]
+    return name, function, summary, MappingProxyType({p.name: p for p in signature[2:]})
 
 
 @dataclass(frozen=True)
 class Call:
-    """A solver with all of its parameters settled.
+    """A solver with a value for each of its parameters.
 
     Attributes
     ----------
     label : str
-        ``name[p=v,...]`` with the parameters that differ from their defaults, in the order of the
-        signature: equal calls have equal labels.
+        The call as text, without the parameters that have their default: equal calls have equal labels.
     """
 
     solver: Solver
@@ -215,20 +214,11 @@ def parse_call(text: str, solvers: Mapping[str, Solver]) -> Call:
     PluginError
         If the text is not of that form, or names an unknown solver or parameter, or a value does not fit.
     """
-    name, parameters, label = read_call("solver", text, solvers)
-    return Call(solvers[name], parameters, label)
+    return Call(*read_call("solver", text, solvers))
 
 
-class HasParameters(Protocol):
-    """A plugin, as far as its call is concerned."""
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """By name, in the order of the signature."""
-
-
-def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple[str, Parameters, str]:
-    """Name, settled parameters and label of a call of one of the ``known`` plugins.
+def read_call(kind: Kind, text: str, known: Mapping[str, P]) -> tuple[P, Parameters, str]:
+    """Return plugin, parameters and label of a call of one of the ``known`` plugins.
 
     Raises
     ------
@@ -241,9 +231,10 @@ def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple
     name, arguments = match[1], match[2] or ""
     if name not in known:
         raise PluginError(f"{kind} {name!r}: unknown, expected one of {', '.join(sorted(known))}")
-    declared = known[name].parameters
+    plugin = known[name]
+    declared = plugin.parameters
     given: dict[str, Any] = {}
-    for part in _split_top_level(arguments):
+    for part in _split_top_level(kind, arguments):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or key in given:
             raise PluginError(f"{kind} {text!r}: {part.strip()!r}, expected each parameter=value once")
@@ -253,19 +244,19 @@ def read_call(kind: str, text: str, known: Mapping[str, HasParameters]) -> tuple
         given[key] = _converted(f"{kind} {name}", declared[key], value)
     parameters = {p.name: given.get(p.name, p.default) for p in declared.values()}
     changed = [f"{k}={_text(v)}" for k, v in parameters.items() if v != declared[k].default]
-    return name, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else "")
+    return plugin, MappingProxyType(parameters), name + (f"[{','.join(changed)}]" if changed else "")
 
 
-def _converted(plugin: str, parameter: Parameter, value: str) -> Any:
+def _converted(plugin: str, parameter: inspect.Parameter, value: str) -> Any:
     if value == "none":
         with contextlib.suppress(msgspec.ValidationError):  # it may be a word, as in Literal["all", "none"]
-            return msgspec.convert(None, parameter.type)
+            return msgspec.convert(None, parameter.annotation)
     try:
-        return msgspec.convert(value, parameter.type, strict=False)
+        return msgspec.convert(value, parameter.annotation, strict=False)
     except msgspec.ValidationError as error:
         problem = str(error).replace("`", "")
-        if get_origin(parameter.type) is Literal:
-            problem = f"expected one of {', '.join(map(str, get_args(parameter.type)))}"
+        if get_origin(parameter.annotation) is Literal:
+            problem = f"expected one of {', '.join(map(str, get_args(parameter.annotation)))}"
         raise PluginError(f"{plugin}: parameter {parameter.name}: is {value!r}: {problem}") from None
 
 
@@ -273,7 +264,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def _split_top_level(text: str) -> list[str]:
+def _split_top_level(kind: Kind, text: str) -> list[str]:
     """Split at the commas outside brackets."""
     parts, depth, start = [], 0, 0
     for i, character in enumerate(text):
@@ -284,5 +275,5 @@ def _split_top_level(text: str) -> list[str]:
             parts.append(text[start:i])
             start = i + 1
     if depth:
-        raise PluginError(f"solver parameters [{text}]: brackets do not match")
+        raise PluginError(f"{kind} parameters [{text}]: brackets do not match")
     return [*parts, text[start:]] if text.strip() else []

@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
-from slimbench.bench.plugins.context import SolveContext
-from slimbench.bench.plugins.plugin import (
-    Parameter,
-    Parameters,
-    PluginError,
-    parameters_of,
-    read_call,
-    summary_of,
-)
+from slimbench.bench.plugins.plugin import Parameters, Plugin, PluginError, described, read_call
 from slimbench.instances import Instance, Placement
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 from slimbench.instances.sequences.sequence import Sequence, fetch_prices_s
@@ -92,37 +84,18 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Policy:
-    """A plugin, as ``@policy`` makes it from a function.
+class Policy(Plugin[Observation]):
+    """A policy, as ``@policy`` makes it.
 
     Attributes
     ----------
     sees : {"past", "present", "future"}
         What it is told, see ``Observation``. One that sees the future is asked once, in period 0, and returns
-        the placements of all periods, their servers one below the other.
-    exact : bool
-        Sees the future and proves optima: the bounds it reports, in seconds of the horizon that no placements
-        save beyond caching nothing, are proofs.
-    bounds : bool
-        Its bounds are such proofs, but its placements are no optimum however long it takes.
+        the placements of all periods, their servers one below the other. Only such a policy may be ``exact``
+        or report bounds: seconds of the horizon that no placements save beyond caching nothing.
     """
 
-    name: str
-    function: Callable[..., Placement]
-    summary: str
-    parameters: Mapping[str, Parameter]
     sees: Sees
-    exact: bool
-    bounds: bool
-
-    @property
-    def proves(self) -> bool:
-        """Whether references may stand on its bounds."""
-        return self.exact or self.bounds
-
-    def __call__(self, seen: Observation, context: SolveContext, **parameters: Any) -> Placement:
-        """Run the policy in this process."""
-        return self.function(seen, context, **parameters)
 
 
 def policy(
@@ -146,8 +119,7 @@ def policy(
         raise PluginError(f"policy {name}: reports bounds, expected sees='future' and not exact")
 
     def decorate(function: Callable[..., Placement]) -> Policy:
-        parameters = parameters_of("policy", name, function, "seen")
-        return Policy(name, function, summary_of(function), parameters, sees, exact, bounds)
+        return Policy(*described("policy", name, function, "seen"), exact=exact, bounds=bounds, sees=sees)
 
     return decorate
 
@@ -169,5 +141,4 @@ def parse_policy(text: str, policies: Mapping[str, Policy]) -> PolicyCall:
     PluginError
         If the text is not of that form, or names an unknown policy or parameter, or a value does not fit.
     """
-    name, parameters, label = read_call("policy", text, policies)
-    return PolicyCall(policies[name], parameters, label)
+    return PolicyCall(*read_call("policy", text, policies))

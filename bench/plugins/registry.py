@@ -1,10 +1,9 @@
-"""Finding plugins: the folders ``bench/solvers`` and ``bench/policies``, the user's files, entry points."""
+"""Plugins by name, from ``bench/solvers`` and ``bench/policies``, files and entry points."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,8 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, TypeVar
 
-import slimbench.bench.policies
-import slimbench.bench.solvers
 from slimbench.bench.plugins.neighbours import importable_beside
 from slimbench.bench.plugins.plugin import PluginError, Solver
 from slimbench.bench.plugins.policy_plugin import Policy
@@ -26,9 +23,9 @@ _Plugin = TypeVar("_Plugin", Solver, Policy)
 
 
 def find_solvers(plugin_files: Iterable[Path] = ()) -> Mapping[str, Solver]:
-    """All solvers by name: those shipped, those of installed packages, those in ``plugin_files``.
+    """Return all solvers by name: those shipped, of installed packages, and in ``plugin_files``.
 
-    Files are imported at once; a shipped solver when it is asked for; installed packages when a name is
+    Files are imported at once, a shipped solver when it is looked up, and installed packages when a name is
     neither, or all are listed.
 
     Raises
@@ -36,38 +33,29 @@ def find_solvers(plugin_files: Iterable[Path] = ()) -> Mapping[str, Solver]:
     PluginError
         If a plugin cannot be imported or defines no solver, or two define one of the same name.
     """
-    return _Plugins("solver", Solver, slimbench.bench.solvers, SOLVERS, plugin_files)
+    return _Plugins("solver", Solver, SOLVERS, plugin_files)
 
 
 def find_policies(plugin_files: Iterable[Path] = ()) -> Mapping[str, Policy]:
-    """All policies by name, in the same way."""
-    return _Plugins("policy", Policy, slimbench.bench.policies, POLICIES, plugin_files)
+    """Return all policies by name, as ``find_solvers`` does."""
+    return _Plugins("policy", Policy, POLICIES, plugin_files)
 
 
 class _Plugins(Mapping[str, _Plugin]):
     """Plugins by name, in alphabetical order."""
 
-    def __init__(
-        self,
-        kind: str,
-        plugin_type: type[_Plugin],
-        shipped: ModuleType,
-        group: str,
-        plugin_files: Iterable[Path],
-    ) -> None:
-        self._kind: str = kind
-        self._group: str = group
-        self._type: type[_Plugin] = plugin_type
-        self._shipped = _shipped_names(kind, shipped)
+    def __init__(self, kind: str, plugin_type: type[_Plugin], group: str, files: Iterable[Path]) -> None:
+        self._kind, self._type, self._group = kind, plugin_type, group
+        self._shipped = _shipped_names(kind, group.replace("slimbench.", "slimbench.bench."))
         self._in_files: dict[str, _Plugin] = {}
         self._origins = dict(self._shipped)
-        for path in plugin_files:
+        for path in files:
             self._add(self._in_files, str(path), _imported_file(path))
 
     def __getitem__(self, name: str) -> _Plugin:
         if name in self._shipped:
-            module = self._shipped[name]
-            return next(p for p in self._plugins_of(module, _imported(module, module)) if p.name == name)
+            origin = self._shipped[name]
+            return next(p for p in self._plugins_of(origin, _imported(origin, origin)) if p.name == name)
         return self._in_files[name] if name in self._in_files else self._announced[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -78,7 +66,7 @@ class _Plugins(Mapping[str, _Plugin]):
 
     @cached_property
     def _announced(self) -> dict[str, _Plugin]:
-        """Those of installed packages, by entry points."""
+        """Plugins of installed packages, by entry points."""
         from importlib.metadata import entry_points  # noqa: PLC0415  (a shipped solver needs none)
 
         found: dict[str, _Plugin] = {}
@@ -96,12 +84,9 @@ class _Plugins(Mapping[str, _Plugin]):
             self._origins[plugin.name] = origin
 
     def _plugins_of(self, origin: str, module: ModuleType) -> list[_Plugin]:
-        """What a module itself defines."""
-        own = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, self._type) and value.function.__module__ == module.__name__
-        ]
+        """Plugins that a module defines itself."""
+        plugins = [value for value in vars(module).values() if isinstance(value, self._type)]
+        own = [plugin for plugin in plugins if plugin.function.__module__ == module.__name__]
         if not own:
             expected = f"expected a function decorated with @{self._kind}"
             raise PluginError(f"{origin}: defines no {self._kind}, {expected}")
@@ -109,17 +94,17 @@ class _Plugins(Mapping[str, _Plugin]):
 
 
 @cache
-def _shipped_names(kind: str, package: ModuleType) -> Mapping[str, str]:
-    """The module of each shipped plugin, read from its text.
+def _shipped_names(kind: str, package: str) -> Mapping[str, str]:
+    """Module of each shipped plugin, read from its text.
 
     Importing all modules, and all that they need, would take longer than a baseline runs.
     """
-    found = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        text = Path(package.__path__[0], f"{info.name}.py").read_text("utf-8")
-        for name in re.findall(rf'^@{kind}\(\s*"([^"]+)"', text, re.MULTILINE):
-            found[name] = f"{package.__name__}.{info.name}"
-    return found
+    files = Path(importlib.import_module(package).__path__[0]).glob("*.py")
+    return {
+        name: f"{package}.{file.stem}"
+        for file in files
+        for name in re.findall(rf'^@{kind}\(\s*"([^"]+)"', file.read_text("utf-8"), re.MULTILINE)
+    }
 
 
 def _imported(origin: str, module: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""What a result stands on: the sources that a solver imports, and the libraries that it names."""
+"""Versions of solvers: a hash of the sources that a solver imports, and the libraries that it names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Final
 import slimbench.bench
 import slimbench.formulations
 import slimbench.instances
-from slimbench.bench.plugins.neighbours import files_of, found_beside, is_plugin_file, loaded_by
+from slimbench.bench.plugins.neighbours import files_of, found_beside, loaded_by
 from slimbench.bench.plugins.plugin import Call
 
 OURS: Final = "slimbench"
@@ -23,7 +23,7 @@ _TYPE_CHECKING: Final = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def package_version(name: str) -> str | None:
-    """Of an installed package; None where it is not one."""
+    """Return the version of an installed package, or None."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -31,28 +31,25 @@ def package_version(name: str) -> str | None:
 
 
 def code_version(call: Call) -> str:
-    """What must not change for a result of this call to count: ``sources 1a2b3c..., highspy 1.16.0``.
+    """Return the version of a call, such as ``sources 1a2b3c..., highspy 1.16.0``.
 
-    The sources are the solver's own file and every file that it imports, directly or not, of this package,
-    of its own package, or beside it if it is a plugin file. An edit elsewhere, say of a report, changes
-    nothing.
+    Results of another version are stale. The sources are the solver's own file and every file that it
+    imports, directly or not, of this package, of its own package, or beside it if it is a plugin file.
     """
     libraries = [
         f"{name} {version}"
         for name in call.solver.library(call.parameters).split("+")
         if (version := package_version(name))
     ]
-    function = call.solver.function
-    own_file = inspect.getsourcefile(function)
-    if own_file is None:
-        return ", ".join(["sources unknown", *libraries])
-    file = Path(own_file).resolve()
-    sources = _hash(_sources(file, _own_modules(file, function.__module__)))
+    function, sources = call.solver.function, "unknown"
+    if own_file := inspect.getsourcefile(function):
+        file = Path(own_file).resolve()
+        sources = _hash(_sources(file, _own_modules(file, function.__module__)))
     return ", ".join([f"sources {sources}", *libraries])
 
 
 def neighbours(plugin_file: Path) -> list[Path]:
-    """Files beside a plugin file, or in folders there, that it imports."""
+    """Return the files beside a plugin file, or in folders there, that it imports."""
     file = plugin_file.resolve()
     found = _sources(file, lambda name: found_beside(file, name)) - {file}
     return sorted(
@@ -64,25 +61,25 @@ def neighbours(plugin_file: Path) -> list[Path]:
 
 @cache
 def own_sources() -> str:
-    """First 12 hex digits of a hash over all sources that a run goes through."""
+    """Return a hash of all sources that a run may use."""
     return _hash(path for folder in _folders() for path in folder.rglob("*.py"))
 
 
 def _folders() -> list[Path]:
-    """Of this package, but for reports."""
+    """Folders of this package, without reports."""
     packages = (slimbench.instances, slimbench.formulations, slimbench.bench)
     return [Path(package.__path__[0]) for package in packages]
 
 
 def _hash(files: Iterable[Path]) -> str:
-    """First 12 hex digits of a hash over files."""
+    """Return the first 12 hex digits of a hash of files."""
     digests = sorted(hashlib.sha256(path.read_bytes()).digest() for path in files)
     return hashlib.sha256(b"".join(digests)).hexdigest()[:12]
 
 
 def _own_modules(file: Path, module: str) -> Callable[[str], Sequence[Path]]:
-    """What gives the files of a module, by its name, if it is the plugin's own."""
-    if is_plugin_file(file):
+    """Return the function from names of modules to their files if they belong to the plugin."""
+    if loaded_by(file) is not None:
         return lambda name: found_beside(file, name)
     top, *inner = module.split(".")
     if top == OURS or not (inner or file.name == "__init__.py"):
@@ -92,8 +89,8 @@ def _own_modules(file: Path, module: str) -> Callable[[str], Sequence[Path]]:
 
 
 def _sources(file: Path, own_modules: Callable[[str], Sequence[Path]]) -> set[Path]:
-    """A plugin's file, and every file of ours or its own that it imports, directly or not."""
-    left = [file, *loaded_by(file)]
+    """Return a plugin's file, and every file of ours or its own that it imports, directly or not."""
+    left = [file, *(loaded_by(file) or ())]
     found = set(left)
     while left:
         importing = left.pop()
@@ -115,33 +112,25 @@ _Import = tuple[int, str, str]  # ``from ..a import b`` is 2, a, b; ``import a``
 
 @cache
 def _imports(source: bytes) -> frozenset[_Import]:
-    """What a file imports, read from its text: nothing is run. What only type checkers see is left out."""
+    """Imports of a file, read from its text, without those for type checkers only."""
     try:
-        statements = list(_executed(ast.parse(source)))
+        tree = ast.parse(source)
     except SyntaxError:
         return frozenset()
-    found = {
-        (0, alias.name, "") for node in statements if isinstance(node, ast.Import) for alias in node.names
-    }
-    for node in statements:
-        if isinstance(node, ast.ImportFrom):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in _TYPE_CHECKING:
+            node.body.clear()
+    found: set[_Import] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(0, alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
             found |= {(node.level, node.module or "", alias.name) for alias in node.names}
     return frozenset(found)
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) in _TYPE_CHECKING:
-            children: Iterable[ast.AST] = child.orelse
-        else:
-            children = (child,)
-        for each in children:
-            yield each
-            yield from _executed(each)
-
-
 def _ours(module: str, name: str) -> Sequence[Path]:
-    """Files of a module of this package, or of that which defines what is imported from it by name."""
+    """Return the files of a module of this package, or of the one that defines ``name``."""
     if name and (submodule := _file_of(f"{module}.{name}")):
         return submodule
     files = _file_of(module)
@@ -153,16 +142,16 @@ def _ours(module: str, name: str) -> Sequence[Path]:
 
 @cache
 def _exports(source: bytes) -> dict[str, str]:
-    """Where a package has its names from; type checkers see also those that it imports later."""
+    """Return the modules that define a package's names, those for type checkers included."""
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
     return {alias.name: node.module for node in nodes if node.module for alias in node.names}
 
 
 @cache
 def _file_of(name: str) -> tuple[Path, ...]:
-    """The file of a module, if the name is one; all of a package within a package, such as ``backends``.
+    """Return the file of a module, or none; all files of a package within a package, such as ``backends``.
 
-    Its modules are imported by name when they are needed.
+    The modules of such a package are imported by name when they are needed.
     """
     try:
         spec = importlib.util.find_spec(name)

@@ -1,4 +1,4 @@
-"""Running compiled solvers before any clock starts: compile time is not the solver's."""
+"""Warm-up of compiled solvers before the clock starts, so that compile time is not measured."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
-from slimbench.bench.isolation.messages import Shape
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Call, PluginError
 from slimbench.formulations import SolverError
@@ -23,12 +23,24 @@ PATIENCE_S: Final = 0.2  # a solver that improves without end has run its kernel
 _warm: set[tuple[str, Dispatch, int]] = set()  # labels of calls, with a dispatch and a width
 
 
+class Shape(msgspec.Struct, frozen=True):
+    """The properties of an instance that decide which kernels a solver needs."""
+
+    dispatch: Dispatch
+    widest_layer: int
+
+    @classmethod
+    def of(cls, instance: Instance) -> Shape:
+        """Return the shape of an instance."""
+        return cls(instance.dispatch, max(model.experts_per_layer for model in instance.models))
+
+
 def warm_up(call: Call, shape: Shape | None = None) -> None:
     """Run a compiled solver on tiny instances of a shape, or of every dispatch with few and many experts.
 
-    A solver may enumerate layers up to some number of experts, whatever that is, so besides an instance of
-    three experts a layer there is one about as wide as the shape. Once in a process and those that it forks.
-    Refusals are the real run's to report.
+    A solver may enumerate layers up to some number of experts, so besides an instance of three experts a
+    layer there is one about as wide as the shape. Done once in a process and those that it forks. Errors of
+    a solver are ignored here; the real run reports them.
     """
     dispatches = DISPATCHES if shape is None else (shape.dispatch,)
     width = next((w for w in WIDTHS if shape is not None and w >= shape.widest_layer), WIDTHS[-1])
@@ -56,37 +68,20 @@ def run_on_tiny_instances(function: Callable[..., Placement], parameters: Mappin
 
 def tiny_instance(dispatch: Dispatch) -> Instance:
     """Two servers, two users, two layers of three experts."""
-    return _instance(
-        dispatch,
-        Model("tiny", layers=2, experts_per_layer=3, top_k=2, expert_bytes=1),
-        users=[0, 0, 1, 1],
-        layers=[0, 0, 0, 1],
-        rates=[0.5, 0.2, 0.4, 0.1],
-        groups=[[0, 1], [2], [1, 2], [0, 2]],
-    )
+    model = Model("tiny", layers=2, experts_per_layer=3, top_k=2, expert_bytes=1)
+    calls = [(0, 0, 0.5, [0, 1]), (0, 0, 0.2, [2]), (1, 0, 0.4, [1, 2]), (1, 1, 0.1, [0, 2])]
+    return _instance(dispatch, model, calls)
 
 
 def wide_instance(dispatch: Dispatch, width: int) -> Instance:
     """The same servers and users with one layer of ``width`` experts, called in pairs of neighbours."""
-    pairs = [[e, (e + 1) % width] for e in range(width)]
-    return _instance(
-        dispatch,
-        Model("wide", layers=1, experts_per_layer=width, top_k=2, expert_bytes=1),
-        users=[e % 2 for e in range(width)],
-        layers=[0] * width,
-        rates=[1 / (e + 1) for e in range(width)],
-        groups=pairs,
-    )
+    model = Model("wide", layers=1, experts_per_layer=width, top_k=2, expert_bytes=1)
+    return _instance(dispatch, model, [(e % 2, 0, 1 / (e + 1), [e, (e + 1) % width]) for e in range(width)])
 
 
-def _instance(
-    dispatch: Dispatch,
-    model: Model,
-    users: list[int],
-    layers: list[int],
-    rates: list[float],
-    groups: list[list[int]],
-) -> Instance:
+def _instance(dispatch: Dispatch, model: Model, calls: list[tuple[int, int, float, list[int]]]) -> Instance:
+    """Two servers and two users; each call is user, layer, rate and group."""
+    users, layers, rates, groups = zip(*calls, strict=True)
     return Instance(
         name=model.name,
         dispatch=dispatch,
@@ -98,7 +93,7 @@ def _instance(
         edge_latency_s=np.array([[[0.01], [0.03]], [[0.02], [np.inf]]]),
         cloud_latency_s=np.array([[0.10], [0.10]]),
         activation_users=np.array(users),
-        activation_models=np.zeros(len(users), np.int64),
+        activation_models=np.zeros(len(calls), np.int64),
         activation_layers=np.array(layers),
         rates=np.array(rates),
         group_offsets=np.cumsum([0, *map(len, groups)]),

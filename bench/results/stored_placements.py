@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from slimbench.bench.isolation.messages import PackedPlacement
 from slimbench.bench.results.references import reference_of
-from slimbench.bench.store.check import instance_file
+from slimbench.bench.store.run_folder import instance_file
 from slimbench.bench.store.store import Store, StoreError
 from slimbench.formulations import ContradictionError
 from slimbench.instances import Instance, InstanceError, Placement, read_instance
@@ -51,10 +51,7 @@ def stored_placements(
     with contextlib.closing(Store.snapshot(folder)) as store:
         row = _chosen(folder, store.instances(), name)
         runs = store.runs("status != 'planned' AND instance_hash = ?", (row["instance_hash"],))
-    file = instance_file(folder, row["file"])
-    if file is None:
-        raise StoreError(f"{folder}: instances.file: is {row['file']!r}, expected a file in instances")
-    instance = read_instance(file)
+    instance = read_instance(instance_file(folder, row["file"]))
     if instance.sha256 != row["instance_hash"]:
         raise StoreError(f"{folder}: {row['file']} is not the instance that was run")
     placed = [run for run in runs if run["placement"] is not None and run["saving_s"] is not None]

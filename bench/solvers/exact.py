@@ -16,6 +16,7 @@ from slimbench.formulations.lagrangian.reduced_cost_fixing import reduced_cost_f
 from slimbench.formulations.lagrangian.subgradient import DualBound, LagrangianDual
 from slimbench.formulations.terms.and_terms import servers_share_groups
 from slimbench.formulations.terms.facility_location import is_facility_location
+from slimbench.formulations.tolerances import EXACT_EXPERTS, JUST_BELOW
 from slimbench.instances import Instance, Placement
 from slimbench.instances.problem.arrays import FloatArray
 
@@ -25,7 +26,6 @@ NEAR_TURN_S = 0.1  # of neighbourhoods at first
 TREE_TURN_S = 0.5  # of the tree at first
 MIN_LAYERS = 3  # to shuffle: pair moves alone see to fewer
 IDLE_SHAKES = 50  # neighbourhoods without a better placement before a MILP
-ROUNDING = 1e-9  # relative
 SHAKING_SHARE = 0.2  # at most, of the time left
 
 
@@ -43,7 +43,7 @@ def exact(
     Multipliers bound the saving, and placements come from what servers choose under them. Branch and bound
     finishes, or a MILP in which the multipliers fix and cut what they can.
     """
-    search = PrimalDualSearch(instance, exact_experts=16, expired=context.expired, report=context.report)
+    search = PrimalDualSearch(instance, EXACT_EXPERTS, context.expired, context.report)
     search.fill()
     dual, root = search.run_subgradient(iterations, first_rounding)
     if root is not None and not search.proven and not context.expired():
@@ -107,7 +107,7 @@ def _finish_by_milp(
         near = search.neighbours(context.rng)
         search.run_neighbourhoods(near, seconds=SHAKING_SHARE * context.time_left_s, patience=IDLE_SHAKES)
     # Fixed for placements as good as the incumbent, not better ones, so that it can start the MILP.
-    as_good_s = search.saving_s * (1 - ROUNDING)
+    as_good_s = search.saving_s * (1 - JUST_BELOW)
     fixed = reduced_cost_fixing(dual, root.multipliers, as_good_s)
     model = cut_milp(search.instance, dual, root.multipliers, fixed, cuts=dual.can_force)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Parameters, solver
 from slimbench.formulations.heuristics.primal_dual import PrimalDualSearch
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 
 
@@ -20,7 +21,7 @@ def lagrangian(
     iterations: int = 2000,
     first_rounding: int = 100,
     patience: int = 20,
-    exact_experts: int = 16,
+    exact_experts: int = EXACT_EXPERTS,
 ) -> Placement:
     """Multipliers between servers bound the saving; what servers choose under them is improved to placements.
 
@@ -38,7 +39,7 @@ def bounds(
     *,
     gap: float = 0.0,
     iterations: int = 2000,
-    exact_experts: int = 16,
+    exact_experts: int = EXACT_EXPERTS,
 ) -> Placement:
     """Multipliers lower the bound as far as they can, then placements are made, until within ``gap`` of it.
 

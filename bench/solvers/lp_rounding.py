@@ -8,6 +8,7 @@ from slimbench.bench.plugins.warm_up import run_on_tiny_instances
 from slimbench.formulations.backends import SolveOptions, load_backend, solve_milp
 from slimbench.formulations.heuristics.primal_dual import PrimalDualSearch, rounded
 from slimbench.formulations.milp.build import build_milp
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 
 
@@ -19,15 +20,13 @@ def _prepare(parameters: Parameters) -> None:
 
 @solver("lp-rounding", bounds=True, library=lambda _: "highspy", prepare=_prepare)
 def lp_rounding(
-    instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = 16
+    instance: Instance, context: SolveContext, *, samples: int = 20, exact_experts: int = EXACT_EXPERTS
 ) -> Placement:
     """Round the relaxation of ``cover`` by share per byte, then at random; fill servers and pairs from there.
 
     The bound is that of the relaxation's multipliers (``dual_bound``), whose proof needs no trust in HiGHS.
     """
-    search = PrimalDualSearch(
-        instance, exact_experts=exact_experts, expired=context.expired, report=context.report
-    )
+    search = PrimalDualSearch(instance, exact_experts, context.expired, context.report)
     search.fill()
     model = build_milp(instance).relaxed()
     options = SolveOptions(context.time_left_s, context.threads, log_file=context.log_file)

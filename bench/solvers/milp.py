@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from functools import partial
+from dataclasses import replace
 from typing import Final, Literal
 
 from slimbench.bench.plugins.context import NoSolutionError, SolveContext
 from slimbench.bench.plugins.plugin import Parameters, PluginError, solver
 from slimbench.bench.plugins.warm_up import run_on_tiny_instances
+from slimbench.bench.solvers.slim_sweep import slim_sweep
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import (
     BACKENDS,
@@ -20,15 +21,12 @@ from slimbench.formulations.backends import (
     load_backend,
     solve_milp,
 )
-from slimbench.formulations.heuristics.decomposition import fill_servers, sweep_servers
 from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.single_server.solve import best_cache
 from slimbench.formulations.tolerances import tolerance
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.problem.arrays import FloatArray
 
 ALL_BUT: Final = "all-but-"
-EXACT_EXPERTS: Final = 16  # layers with more named experts are split, as by ``slim-sweep``
 
 
 def _library(parameters: Parameters) -> str:
@@ -39,7 +37,7 @@ def _load(parameters: Parameters) -> None:
     load_backend(parameters["backend"])
     importlib.import_module("scipy.sparse")  # which scipy loads when it is used first
     if parameters["start"] != "none":
-        run_on_tiny_instances(lambda instance, context: _swept(instance, context, math.inf), {})
+        run_on_tiny_instances(slim_sweep.function, {})
 
 
 @solver("milp", exact=True, library=_library, prepare=_load)
@@ -56,7 +54,9 @@ def milp(
     """Solve an exact formulation to optimality, or to a bound within the time limit (seconds)."""
     chosen = _reductions(reductions)
     end = context.deadline if time_limit is None else min(context.deadline, time.monotonic() + time_limit)
-    first = _swept(instance, context, end) if start == "slim-sweep" else None
+    first = None
+    if start == "slim-sweep":
+        first = slim_sweep(instance, replace(context, deadline=end, figures={}))
     first_s = 0.0 if first is None else evaluate(instance, first).saving_s
     model = build_milp(instance, formulation, chosen)
     unit = model.seconds_per_unit
@@ -94,18 +94,6 @@ def milp(
     if placement is None:
         raise NoSolutionError(f"{backend} ended with {result.raw_status!r} before it found a placement")
     return placement
-
-
-def _swept(instance: Instance, context: SolveContext, end: float) -> Placement:
-    """What ``slim-sweep`` finds, told at once."""
-
-    def expired() -> bool:
-        return time.monotonic() >= end
-
-    fill = partial(best_cache, max_exact_experts=EXACT_EXPERTS)
-    filled = fill_servers(instance, fill, expired).placement
-    context.report(filled)
-    return sweep_servers(instance, filled, fill, context.report, expired)
 
 
 def _checked_saving_s(

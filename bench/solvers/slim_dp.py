@@ -11,9 +11,9 @@ from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Guarantee, Parameters, solver
 from slimbench.formulations import SolverError
 from slimbench.formulations.heuristics.decomposition import fill_servers
-from slimbench.formulations.single_server.layer_dp import MAX_EXACT_EXPERTS
 from slimbench.formulations.single_server.solve import ServerCache, best_cache
 from slimbench.formulations.terms.and_terms import AndTerms, servers_share_groups
+from slimbench.formulations.tolerances import MAX_EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 
 

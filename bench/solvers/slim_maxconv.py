@@ -7,14 +7,10 @@ from functools import partial
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Guarantee, solver
 from slimbench.bench.solvers.slim_dp import ratio_from_alpha
-from slimbench.formulations.heuristics.decomposition import BestCache, fill_servers
+from slimbench.formulations.heuristics.decomposition import fill_servers
 from slimbench.formulations.single_server.solve import best_cache
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
-
-
-def fast_cache(exact_experts: int) -> BestCache:
-    """One server's cache in polynomial time for layers of more than ``exact_experts`` experts."""
-    return partial(best_cache, max_exact_experts=exact_experts)
 
 
 @solver(
@@ -27,8 +23,10 @@ def fast_cache(exact_experts: int) -> BestCache:
         ratio=ratio_from_alpha,
     ),
 )
-def slim_maxconv(instance: Instance, context: SolveContext, *, exact_experts: int = 16) -> Placement:
+def slim_maxconv(
+    instance: Instance, context: SolveContext, *, exact_experts: int = EXACT_EXPERTS
+) -> Placement:
     """Servers in turn; large layers bracketed by an even split, layers joined by max-plus convolution."""
-    result = fill_servers(instance, fast_cache(exact_experts), context.expired)
+    result = fill_servers(instance, partial(best_cache, max_exact_experts=exact_experts), context.expired)
     context.record(alpha=result.alpha)
     return result.placement

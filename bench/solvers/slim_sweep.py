@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.plugins.plugin import Guarantee, solver
 from slimbench.bench.solvers.slim_dp import exact_cache, ratio_from_alpha, refuse_large_layers
-from slimbench.bench.solvers.slim_maxconv import fast_cache
 from slimbench.formulations.heuristics.decomposition import fill_servers, sweep_servers
+from slimbench.formulations.single_server.solve import best_cache
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 
 
@@ -27,13 +29,13 @@ def slim_sweep(
     context: SolveContext,
     *,
     start: Literal["slim-maxconv", "slim-dp"] = "slim-maxconv",
-    exact_experts: int = 16,
+    exact_experts: int = EXACT_EXPERTS,
 ) -> Placement:
     """Fill servers as ``start`` does, then re-optimise them in turn until nothing improves."""
     if start == "slim-dp":
         refuse_large_layers(instance)
-    best_cache = exact_cache if start == "slim-dp" else fast_cache(exact_experts)
-    first = fill_servers(instance, best_cache, context.expired)
+    fill = exact_cache if start == "slim-dp" else partial(best_cache, max_exact_experts=exact_experts)
+    first = fill_servers(instance, fill, context.expired)
     context.record(alpha=first.alpha)
     context.report(first.placement)
-    return sweep_servers(instance, first.placement, best_cache, context.report, context.expired)
+    return sweep_servers(instance, first.placement, fill, context.report, context.expired)

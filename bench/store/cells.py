@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, get_args
 
 import msgspec
 
-from slimbench.bench.execution.verification import EVALUATED
 from slimbench.bench.isolation.messages import Status
+from slimbench.bench.isolation.outcome import EVALUATED
 from slimbench.bench.store.check import MAX_CELL_BYTES, shown, stays_inside
 from slimbench.bench.store.schema import empty_tables
 from slimbench.instances import DISPATCHES

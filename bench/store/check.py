@@ -7,7 +7,7 @@ is looked at before a row is used. The cells themselves are those of ``slimbench
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from slimbench.bench.store.schema import SCHEMAS, empty_tables
@@ -18,7 +18,6 @@ MAX_FILE_NAME: Final = 255
 MAX_SHOWN: Final = 80  # characters of a value in a message
 # What SQLite raises on a damaged file; of a row that lies about its length it says that memory is out.
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError, MemoryError)
-SUBFOLDER: Final = "instances"  # of the run folder: where its instance files are
 
 
 def file_problem(connection: sqlite3.Connection) -> str | None:
@@ -46,23 +45,6 @@ def file_problem(connection: sqlite3.Connection) -> str | None:
     if (damage := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         return f"is damaged ({' '.join(damage.split())})"
     return None
-
-
-def instance_file(folder: Path, name: str) -> Path | None:
-    """The file of a run folder that a row names; None where the name leads out of the folder.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``instances/0123456789abcdef.npz``.
-    """
-    parts = PurePosixPath(name).parts
-    if not stays_inside(name) or len(parts) != 2 or parts[0] != SUBFOLDER:
-        return None
-    path = folder / name
-    home = (folder / SUBFOLDER).resolve()
-    inside = home.parent == folder.resolve() and path.resolve().parent == home  # links lead out as well
-    return path if inside else None
 
 
 def stays_inside(name: str) -> bool:

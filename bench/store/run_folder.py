@@ -1,4 +1,4 @@
-"""The folders that runs lie in: a new one, the latest of a suite, and the lock of who works in one."""
+"""Run folders: make one, find the latest of a suite, lock it, and find its instance files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,29 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
+from slimbench.bench.store.check import stays_inside
 from slimbench.bench.store.store import FILE_NAME, StoreError
 
 LOCK_NAME: Final = "running.lock"
+INSTANCES: Final = "instances"  # folder of the instance files
+
+
+def instance_file(folder: Path, name: str) -> Path:
+    """The instance file of a run folder that a row names, such as ``instances/0123456789abcdef.npz``.
+
+    Raises
+    ------
+    StoreError
+        If the name, or a link, leads out of the folder.
+    """
+    path, home, parts = folder / name, (folder / INSTANCES).resolve(), PurePosixPath(name).parts
+    is_plain = stays_inside(name) and len(parts) == 2 and parts[0] == INSTANCES
+    if not (is_plain and home.parent == folder.resolve() and path.resolve().parent == home):
+        raise StoreError(f"{folder}: instances.file: is {name!r}, expected a file in instances")
+    return path
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -18,7 +18,7 @@ from slimbench.bench.plugins.registry import find_solvers
 from slimbench.bench.results.results import Results, load_results
 from slimbench.bench.store.run_folder import latest_run, new_folder, running
 from slimbench.bench.store.store import Store, StoreError, refuse_results, require_results
-from slimbench.bench.suites.plan import Plan, begin, go_on, make_plan
+from slimbench.bench.suites.plan import Plan, create_run, make_plan, update_plan
 from slimbench.bench.suites.selection import EVERYTHING, Selection, solver_filter
 from slimbench.bench.suites.suite import read_suite
 
@@ -91,7 +91,7 @@ class Benchmark:
             )
 
 
-def planned(request: Request) -> Plan:
+def plan_only(request: Request) -> Plan:
     """The plan alone; nothing is written.
 
     Raises
@@ -104,7 +104,7 @@ def planned(request: Request) -> Plan:
 
 
 @contextlib.contextmanager
-def opened(request: Request) -> Iterator[Benchmark]:
+def open_benchmark(request: Request) -> Iterator[Benchmark]:
     """Plan what is asked for, in a new run folder or in the one to resume, and hold the folder.
 
     Raises
@@ -146,12 +146,12 @@ def opened(request: Request) -> Iterator[Benchmark]:
                     failed.append(row)
                 return row["status"] in MEASURED_AGAIN or is_forced(row)
 
-            n_stale = go_on(folder, store, plan, facts, anew)
+            n_stale = update_plan(folder, store, plan, facts, anew)
         else:
             folder = request.out or new_folder(RUNS, file.suite.name)
             _make_folder(folder)
             stack.enter_context(running(folder))
-            store = stack.enter_context(contextlib.closing(begin(folder, plan, facts)))
+            store = stack.enter_context(contextlib.closing(create_run(folder, plan, facts)))
         yield Benchmark(folder, store, plan, solvers, plugin_files, n_stale, len(failed))
 
 
@@ -205,7 +205,7 @@ def run(
         plugin_files=[Path(file) for file in plugin_files],
         data=None if data is None else Path(data),
     )
-    with opened(request) as benchmark:
+    with open_benchmark(request) as benchmark:
         benchmark.execute(jobs=jobs, executor=executor, scheduler=scheduler)
         folder = benchmark.folder
     return load_results(folder)

@@ -1,4 +1,4 @@
-"""From a suite to the planned runs of a run folder."""
+"""Plan the runs of a suite, and write the plan to a run folder."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from slimbench.bench.execution.machine import now
-from slimbench.bench.plugins.plugin import Call, PluginError, Solver, parse_call
+from slimbench.bench.plugins.plugin import Call, Solver, parse_call
 from slimbench.bench.plugins.versions import code_version
 from slimbench.bench.results.references import ENUMERATION
 from slimbench.bench.store.store import Store, StoreError, refuse_results
 from slimbench.bench.suites.seeds import drawn_seed
 from slimbench.bench.suites.selection import EVERYTHING, Selection
-from slimbench.bench.suites.suite import Suite, SuiteError, SuiteFile, refuse_repeated
+from slimbench.bench.suites.suite import Suite, SuiteError, SuiteFile, parse_calls, refuse_repeated
 from slimbench.bench.suites.suite_instances import NamedInstance, suite_instances
 from slimbench.formulations.brute_force import placement_count
 from slimbench.instances import Instance, write_instance
@@ -28,7 +28,7 @@ CERTIFY_PLACEMENTS = 20_000  # instances with so few are enumerated: a second or
 
 @dataclass(frozen=True)
 class Plan:
-    """Every run that a suite asks for, before anything is written.
+    """All runs of a suite.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Plan:
     runs : sequence of dict
         The planned columns of a row each, references first.
     wanted : callable
-        Whether a row is meant by the selection; rows of a run folder that are not stay as they are.
+        True for selected rows; other rows of the run folder are left unchanged.
     """
 
     suite: Suite
@@ -58,70 +58,54 @@ def make_plan(
     SuiteError, InstanceError, PluginError
         If the suite, an instance or a solver is not what it must be, or nothing is selected.
     """
-    try:
-        return _make_plan(file, solvers, data, selection)
-    except SuiteError as error:
-        raise error.located(file.origin, file.text) from None
+    with file.locating():
+        suite = selection.changed(file.suite)
+        if selection.solvers:
+            measured = [parse_call(text, solvers) for text in selection.solvers]
+        else:
+            measured = parse_calls("solvers", suite.solvers, solvers, parse_call)
+        refuse_repeated("solvers", (call.label for call in measured))
+        solver, others = suite.reference.solver, suite.reference.cross_check
+        reference_calls = parse_calls("reference.solver", [solver], solvers, parse_call)
+        reference_calls += parse_calls("reference.cross_check", others, solvers, parse_call)
+        for call in reference_calls:
+            if not call.solver.proves:
+                problem = f"{call.label} is not an exact solver, nor does it prove bounds"
+                raise SuiteError(problem, "reference")
+        enumeration = parse_call(ENUMERATION, solvers)
+        is_meant = selection.cell_filter()
+        instances: list[NamedInstance] = []
+        runs: list[dict[str, Any]] = []
+        known = {name for call in measured for name in (call.label, call.solver.name)}
+        versions = {call.label: code_version(call) for call in (*measured, *reference_calls, enumeration)}
+        for named in suite_instances(suite, file.folder, data):
+            if not selection.solvers and (unknown := named.without - known):
+                problem = f"is {min(unknown)!r}, expected one of {', '.join(sorted(known))}"
+                raise SuiteError(f"{named.instance.name}: without: {problem}")
+            if not selection.has(named):
+                continue
+            names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}
+            own = [
+                row
+                for row in _runs_of(suite, named, measured, reference_calls, enumeration, versions)
+                if row["role"] != "measure" or is_meant(row | names)
+            ]
+            if any(row["role"] == "measure" for row in own):
+                instances.append(named)
+                runs += own
+        if not runs:
+            raise SuiteError("nothing is selected")
+        hashes = {named.instance.sha256 for named in instances}
+        everything = not selection.datasets and not selection.keyword
+
+        def wanted(row: Mapping[str, Any]) -> bool:
+            is_selected = row["instance_hash"] in hashes and (row["role"] != "measure" or is_meant(row))
+            return everything or is_selected
+
+        return Plan(suite, instances, runs, wanted)
 
 
-def _make_plan(
-    file: SuiteFile[Suite], solvers: Mapping[str, Solver], data: Path | None, selection: Selection
-) -> Plan:
-    suite = selection.changed(file.suite)
-    if selection.solvers:
-        measured = [parse_call(text, solvers) for text in selection.solvers]
-    else:
-        measured = _calls("solvers", suite.solvers, solvers)
-    refuse_repeated("solvers", (call.label for call in measured))
-    judges = _calls("reference.solver", [suite.reference.solver], solvers)
-    judges += _calls("reference.cross_check", suite.reference.cross_check, solvers)
-    for call in judges:
-        if not call.solver.proves:
-            raise SuiteError(f"{call.label} is not an exact solver, nor does it prove bounds", "reference")
-    certifying = [parse_call(ENUMERATION, solvers)]
-    is_meant = selection.cell_filter()
-    instances: list[NamedInstance] = []
-    runs: list[dict[str, Any]] = []
-    known = {name for call in measured for name in (call.label, call.solver.name)}
-    versions = {call.label: code_version(call) for call in (*measured, *judges, *certifying)}
-    for named in suite_instances(suite, file.folder, data):
-        if not selection.solvers and (unknown := named.without - known):
-            expected = ", ".join(sorted(known))
-            raise SuiteError(
-                f"{named.instance.name}: without: is {min(unknown)!r}, expected one of {expected}"
-            )
-        if not selection.has(named):
-            continue
-        names = {"instance": named.instance.name, "dispatch": named.instance.dispatch}
-        own = [
-            row
-            for row in _runs_of(suite, named, measured, judges, certifying, versions)
-            if row["role"] != "measure" or is_meant(row | names)
-        ]
-        if any(row["role"] == "measure" for row in own):
-            instances.append(named)
-            runs += own
-    if not runs:
-        raise SuiteError("nothing is selected")
-    hashes = {named.instance.sha256 for named in instances}
-    everything = not selection.datasets and not selection.keyword
-
-    def wanted(row: Mapping[str, Any]) -> bool:
-        if everything:
-            return True
-        return row["instance_hash"] in hashes and (row["role"] != "measure" or is_meant(row))
-
-    return Plan(suite, instances, runs, wanted)
-
-
-def _calls(place: str, texts: Sequence[str], solvers: Mapping[str, Solver]) -> list[Call]:
-    try:
-        return [parse_call(text, solvers) for text in texts]
-    except PluginError as error:
-        raise SuiteError(str(error), place) from None
-
-
-def begin(folder: Path, plan: Plan, facts: Mapping[str, str]) -> Store:
+def create_run(folder: Path, plan: Plan, facts: Mapping[str, str]) -> Store:
     """Make a run folder of a plan: instance files, and a row for every run.
 
     Raises
@@ -132,16 +116,16 @@ def begin(folder: Path, plan: Plan, facts: Mapping[str, str]) -> Store:
     refuse_results(folder)
     _write_instances(folder, plan)
     store = Store.create(folder)  # the plan follows at once: a kill leaves a run that resumes, or none
-    _write_plan(folder, store, plan, facts, anew=lambda _: False)
+    update_plan(folder, store, plan, facts)
     return store
 
 
-def go_on(
+def update_plan(
     folder: Path,
     store: Store,
     plan: Plan,
     facts: Mapping[str, str],
-    anew: Callable[[Mapping[str, Any]], bool],
+    anew: Callable[[Mapping[str, Any]], bool] = lambda _: False,
 ) -> int:
     """Bring a run folder's plan up to date; returns how many results are stale by it.
 
@@ -149,29 +133,6 @@ def go_on(
     version of its code are those of the plan, and ``anew`` does not ask for it.
     """
     _write_instances(folder, plan)
-    return _write_plan(folder, store, plan, facts, anew)
-
-
-def _write_instances(folder: Path, plan: Plan) -> None:
-    try:
-        for subfolder in ("instances", "logs"):
-            (folder / subfolder).mkdir(parents=True, exist_ok=True)
-        for instance in (
-            one for named in plan.instances for one in (named.instance, *named.plannings.values())
-        ):
-            if not (folder / _file_of(instance)).exists():
-                write_instance(instance, folder / _file_of(instance))
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
-
-
-def _write_plan(
-    folder: Path,
-    store: Store,
-    plan: Plan,
-    facts: Mapping[str, str],
-    anew: Callable[[Mapping[str, Any]], bool],
-) -> int:
     meta = {
         "name": folder.name,
         "suite": plan.suite.name,
@@ -184,21 +145,32 @@ def _write_plan(
     return store.plan(instances, plan.runs, meta, concerns=plan.wanted, anew=anew)
 
 
+def _write_instances(folder: Path, plan: Plan) -> None:
+    try:
+        for subfolder in ("instances", "logs"):
+            (folder / subfolder).mkdir(parents=True, exist_ok=True)
+        for named in plan.instances:
+            for instance in (named.instance, *named.plannings.values()):
+                if not (folder / _file_of(instance)).exists():
+                    write_instance(instance, folder / _file_of(instance))
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made a run folder ({error.strerror})") from None
+
+
 def _runs_of(
     suite: Suite,
     named: NamedInstance,
     measured: Sequence[Call],
-    judges: Sequence[Call],
-    certifying: Sequence[Call],
+    reference_calls: Sequence[Call],
+    enumeration: Call,
     versions: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
-    """References first, so that ratios are known while the others run; what is planned elsewhere last."""
-    countable = placement_count(named.instance, CERTIFY_PLACEMENTS) is not None
-    roles = ["reference", *("cross-check" for _ in judges[1:])]
-    for role, call in zip(roles, judges, strict=True):
+    """Runs on one instance: references first, so that ratios are known early; transfers last."""
+    roles = ["reference", *("cross-check" for _ in reference_calls[1:])]
+    for role, call in zip(roles, reference_calls, strict=True):
         yield _run_row(suite, named, role, call, versions, 0)
-    for call in certifying if countable else ():
-        yield _run_row(suite, named, "cross-check", call, versions, 0)
+    if placement_count(named.instance, CERTIFY_PLACEMENTS) is not None:
+        yield _run_row(suite, named, "cross-check", enumeration, versions, 0)
     own = [call for call in measured if not {call.label, call.solver.name} & named.without]
     for planning in (None, *named.plannings):
         for repeat in range(suite.repeats):

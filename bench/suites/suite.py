@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 
+from slimbench.bench.plugins.plugin import PluginError
 from slimbench.bench.suites.toml_lines import line_of
 from slimbench.instances import InstanceError
 from slimbench.instances.files.bounded import read_content
@@ -52,6 +53,8 @@ SHIPPED: Final = "slimbench.bench.suites"
 
 _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # not infinite
 _Suite = TypeVar("_Suite")
+_Plugins = TypeVar("_Plugins")
+_Call = TypeVar("_Call")
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +143,14 @@ class SuiteFile(Generic[_Suite]):
     origin: str
     folder: Path
 
+    @contextlib.contextmanager
+    def locating(self) -> Iterator[None]:
+        """Add the file and the line to a ``SuiteError``."""
+        try:
+            yield
+        except SuiteError as error:
+            raise error.located(self.origin, self.text) from None
+
 
 def shipped_suites(package: str = SHIPPED) -> list[str]:
     """Names of the suites that come with the package."""
@@ -190,6 +201,22 @@ def _parsed(text: str, origin: str, kind: type[_Suite]) -> _Suite:
         raise SuiteError(message, where.removeprefix(".")).located(origin, text) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # a number too long, tables too deep
         raise SuiteError(f"is not TOML: {error}", origin=origin) from None
+
+
+def parse_calls(
+    place: str, texts: Iterable[str], plugins: _Plugins, parse: Callable[[str, _Plugins], _Call]
+) -> list[_Call]:
+    """Parse the calls of one list of a suite; ``place`` is where the list stands.
+
+    Raises
+    ------
+    SuiteError
+        If there is no such plugin or parameter.
+    """
+    try:
+        return [parse(text, plugins) for text in texts]
+    except PluginError as error:
+        raise SuiteError(str(error), place) from None
 
 
 def refuse_repeated(place: str, labels: Iterable[str]) -> None:

@@ -13,13 +13,12 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.backends.dual_bound import dual_bound
-from slimbench.formulations.backends.options import OnBound, OnIncumbent, SolveOptions
+from slimbench.formulations.backends.request import OnBound, OnIncumbent, SolveOptions, Start
 from slimbench.formulations.backends.result import MilpResult, Termination
 from slimbench.formulations.backends.row_ranges import in_range
-from slimbench.formulations.backends.start import Start
 from slimbench.formulations.errors import SolverError
 from slimbench.formulations.libraries import loading
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 
 __all__ = [
     "BACKENDS",
@@ -41,10 +40,10 @@ BACKENDS: Final = {
     "cp-sat": ("ortools", "cp_sat", "solve"),
     "gurobi": ("gurobipy", "gurobi", "solve"),
 }
-Solve = Callable[[Milp, SolveOptions], MilpResult]
+Solve = Callable[[MilpModel, SolveOptions], MilpResult]
 
 
-def solve_milp(milp: Milp, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
+def solve_milp(milp: MilpModel, backend: str = "highs", options: SolveOptions | None = None) -> MilpResult:
     """Solve a model with one backend, which gets its rows ``in_range``.
 
     The bound on a model with integer columns is a claim of the library, to its tolerances; that on a linear

@@ -14,24 +14,16 @@ from typing import Final
 import numpy as np
 import pulp
 
-from slimbench.formulations.backends.completion import completed
-from slimbench.formulations.backends.options import SolveOptions
-from slimbench.formulations.backends.progress import finite
-from slimbench.formulations.backends.result import (
-    FEASIBILITY_TOLERANCE,
-    RELATIVE_GAP,
-    MilpResult,
-    Termination,
-)
-from slimbench.formulations.backends.start import Start
+from slimbench.formulations.backends.request import SolveOptions
+from slimbench.formulations.backends.result import MilpResult, completed, finite, termination
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp.model import Milp
-from slimbench.instances.problem.arrays import FloatArray
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import FEASIBILITY, RELATIVE_GAP
 
 LOG_PRECISION: Final = 1e-2  # CBC prints bounds with few digits; a printed one is widened by this many units
 
 
-def solve(milp: Milp, options: SolveOptions) -> MilpResult:
+def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     """Solve with CBC, which runs as a program of its own and tells incumbent and bound only at its end.
 
     PuLP calls a time-limited solve optimal (PuLP issues 649, 711), so the ending and the bounds are read
@@ -40,10 +32,13 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     """
     end = time.monotonic() + options.time_limit_s
     problem, columns = _pulp_problem(milp)
-    started = options.start is not None and _set_initial_values(milp, columns, options, options.start)
-    text = _run(problem, options, end, warm_start=started)
+    start = completed(milp, options, solve)  # the whole of it: PuLP says 0 for columns without a value
+    if start is not None:
+        for column, value in zip(columns, start.clip(0.0, 1.0).tolist(), strict=True):
+            column.setInitialValue(value)
+    text = _run(problem, options, end, warm_start=start is not None)
     if "Pre-processing says infeasible" in text:  # a fault of CBC 2.10: caching nothing is feasible
-        text = _run(problem, options, end, "-preprocess", "off", warm_start=started)
+        text = _run(problem, options, end, "-preprocess", "off", warm_start=start is not None)
     ending = _last(r"^Result - (.*)$", text) or "no result line"
     if "infeasible" in ending.lower():
         raise SolverError(f"CBC ended with {ending!r}, although caching nothing is feasible")
@@ -52,7 +47,6 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     found = optimal or problem.sol_status in {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
     values = np.array([column.varValue or 0.0 for column in columns]) if found else None
     objective = float(milp.objective @ values) if values is not None else None
-    termination: Termination = "optimal" if optimal else "feasible" if found else "none"
     printed = _bound(r"^Lower bound:\s+(\S+)$", text)
     if printed is None:
         printed = _bound(r"^Continuous objective value is (\S+)", text)
@@ -67,7 +61,8 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     if root_bound is None and mixed:  # done before its first cut
         root_bound = bound
     figures = {"nodes": float(nodes)} if nodes else {}
-    return MilpResult(termination, ending, values, objective, bound, root_bound, multipliers, figures)
+    ended = termination(optimal, found)
+    return MilpResult(ended, ending, values, objective, bound, root_bound, multipliers, figures)
 
 
 def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str, warm_start: bool) -> str:
@@ -81,8 +76,8 @@ def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str,
         "-timeMode": "elapsed",
         "-ratio": f"{RELATIVE_GAP:g}",
         "-allow": "0",
-        "-primalT": f"{FEASIBILITY_TOLERANCE:g}",
-        "-integerT": f"{FEASIBILITY_TOLERANCE:g}",
+        "-primalT": f"{FEASIBILITY:g}",
+        "-integerT": f"{FEASIBILITY:g}",
     }
     if options.threads > 1:
         settings["-threads"] = str(options.threads)
@@ -111,23 +106,7 @@ def _run(problem: pulp.LpProblem, options: SolveOptions, end: float, *more: str,
         return log.read_text(errors="replace")
 
 
-def _set_initial_values(
-    milp: Milp, columns: list[pulp.LpVariable], options: SolveOptions, start: Start
-) -> bool:
-    """Set the whole solution that the start stands for: PuLP says 0 for columns without a value."""
-
-    def solved(rest: Milp) -> FloatArray | None:
-        return solve(rest, SolveOptions(options.time_limit_s, options.threads)).values
-
-    values = completed(milp, start, solved)
-    if values is None:
-        return False
-    for column, value in zip(columns, values.clip(0.0, 1.0).tolist(), strict=True):
-        column.setInitialValue(value)
-    return True
-
-
-def _pulp_problem(milp: Milp) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
+def _pulp_problem(milp: MilpModel) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
     problem = pulp.LpProblem("placement", pulp.LpMinimize)
     columns = [
         pulp.LpVariable(f"v{i}", 0, 1, pulp.LpInteger if integer else pulp.LpContinuous)

@@ -9,15 +9,11 @@ from typing import Final
 import numpy as np
 from ortools.sat.python import cp_model
 
-from slimbench.formulations.backends.completion import completed
-from slimbench.formulations.backends.options import SolveOptions
-from slimbench.formulations.backends.progress import Progress
-from slimbench.formulations.backends.result import MilpResult
-from slimbench.formulations.backends.solver_log import solver_log
-from slimbench.formulations.backends.start import Start
+from slimbench.formulations.backends.request import SolveOptions
+from slimbench.formulations.backends.result import MilpResult, Progress, completed, solver_log, termination
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp.model import Milp
-from slimbench.formulations.rounding import raised
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import raised
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 # CP-SAT counts in integers below 2^62. Objective and fractional columns are rounded up to these grids, rows
@@ -27,7 +23,7 @@ FRACTION_STEPS: Final = 2**23
 ROUNDING: Final = 5e-7
 
 
-def solve(milp: Milp, options: SolveOptions) -> MilpResult:
+def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     """Solve with CP-SAT.
 
     Columns that are 0 or 1 in some optimum become Booleans, the others integers in 0..FRACTION_STEPS. It has
@@ -41,8 +37,11 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
     columns = [model.new_int_var(0, int(s), "") for s in steps]
     _add_rows(model, columns, milp, steps)
     model.maximize(cp_model.LinearExpr.weighted_sum(columns, objective.tolist()))
-    if options.start is not None:
-        _add_hint(model, columns, milp, steps, options, options.start)
+    # The whole of the start: a hint at the placement alone is completed in any way (seen: a first incumbent,
+    # after 6 s, that saved nothing).
+    if (start := completed(milp, options, solve)) is not None:
+        for column, value in zip(columns, np.floor(start * steps + 1e-6).astype(int).tolist(), strict=True):
+            model.add_hint(column, value)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = options.threads
     solver.parameters.relative_gap_limit = 0.0
@@ -80,7 +79,7 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
         value = float(milp.objective @ values)
         optimal = optimal and said / per_unit - value <= ROUNDING * abs(said / per_unit)
     return MilpResult(
-        termination="optimal" if optimal else "feasible" if found else "none",
+        termination=termination(optimal, found),
         raw_status=solver.status_name(status),
         values=values,
         objective=value,
@@ -94,29 +93,7 @@ def _in_units(bound: float, per_unit: float) -> float:
     return float(raised(bound / per_unit, OBJECTIVE_TOTAL / per_unit, 4))
 
 
-def _add_hint(
-    model: cp_model.CpModel,
-    columns: list[cp_model.IntVar],
-    milp: Milp,
-    steps: IntArray,
-    options: SolveOptions,
-    start: Start,
-) -> None:
-    """Hint at the whole solution that the start stands for: of a partial hint CP-SAT completes any way.
-
-    Seen: with the placement alone its first incumbent, after 6 s, saved nothing.
-    """
-
-    def solved(rest: Milp) -> FloatArray | None:
-        return solve(rest, SolveOptions(options.time_limit_s, options.threads)).values
-
-    values = completed(milp, start, solved)
-    if values is not None:
-        for column, value in zip(columns, np.floor(values * steps + 1e-6).astype(int).tolist(), strict=True):
-            model.add_hint(column, value)
-
-
-def _within_rows(milp: Milp, values: FloatArray) -> FloatArray:
+def _within_rows(milp: MilpModel, values: FloatArray) -> FloatArray:
     """Lower fractional columns by what the rounding of their rows let them have too much."""
     excess = np.maximum(milp.rows @ values - milp.row_upper, 0.0)
     entries = milp.rows.tocoo()
@@ -127,7 +104,9 @@ def _within_rows(milp: Milp, values: FloatArray) -> FloatArray:
     return np.asarray(values - cut)
 
 
-def _add_rows(model: cp_model.CpModel, columns: list[cp_model.IntVar], milp: Milp, steps: IntArray) -> None:
+def _add_rows(
+    model: cp_model.CpModel, columns: list[cp_model.IntVar], milp: MilpModel, steps: IntArray
+) -> None:
     """Rows in integers: those with a fractional column in its steps, a power of two, and rounded down.
 
     Columns are >= 0, so a lower coefficient relaxes the row, and an integer is at most a right side where it

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from slimbench.formulations.milp.model import Milp
-from slimbench.formulations.rounding import raised
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import raised
 from slimbench.instances.problem.arrays import FloatArray
 
 
-def dual_bound(milp: Milp, multipliers: FloatArray) -> float:
+def dual_bound(milp: MilpModel, multipliers: FloatArray) -> float:
     """An upper bound on the objective of every solution, whatever the multipliers y.
 
     For y >= 0, rows A v <= u and columns 0 <= v <= 1,
@@ -22,7 +22,7 @@ def dual_bound(milp: Milp, multipliers: FloatArray) -> float:
 
     In floating point the value is raised by what it may be off: every summand c_j, a_rj y_r and u_r y_r takes
     part in one product, at most as many additions as its column has entries (a sparse product adds them one
-    after another), and the two sums over rows and columns (``rounding.raised``). The value is in objective
+    after another), and the two sums over rows and columns (``tolerances.raised``). The value is in objective
     units; the two roundings of a conversion to seconds are included.
 
     Parameters

@@ -9,17 +9,17 @@ import gurobipy
 import numpy as np
 from gurobipy import GRB
 
-from slimbench.formulations.backends.options import SolveOptions
-from slimbench.formulations.backends.progress import Progress, finite
-from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
+from slimbench.formulations.backends.request import SolveOptions
+from slimbench.formulations.backends.result import MilpResult, Progress, finite, termination
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import FEASIBILITY, RELATIVE_GAP
 from slimbench.instances.problem.arrays import FloatArray
 
 WORDS: Final = {getattr(GRB.Status, name): name for name in dir(GRB.Status) if name.isupper()}
 
 
-def solve(milp: Milp, options: SolveOptions) -> MilpResult:
+def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     """Solve with Gurobi.
 
     Raises
@@ -40,15 +40,17 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
         raise SolverError(_explained(error, milp)) from None
 
 
-def _fill(model: gurobipy.Model, milp: Milp, options: SolveOptions) -> tuple[gurobipy.MVar, gurobipy.MConstr]:
+def _fill(
+    model: gurobipy.Model, milp: MilpModel, options: SolveOptions
+) -> tuple[gurobipy.MVar, gurobipy.MConstr]:
     parameters = {
         "LogFile": str(options.log_file or ""),
         "Threads": options.threads,
         "MIPGap": RELATIVE_GAP,
         "MIPGapAbs": 0.0,
-        "FeasibilityTol": FEASIBILITY_TOLERANCE,
-        "IntFeasTol": FEASIBILITY_TOLERANCE,
-        "OptimalityTol": FEASIBILITY_TOLERANCE,
+        "FeasibilityTol": FEASIBILITY,
+        "IntFeasTol": FEASIBILITY,
+        "OptimalityTol": FEASIBILITY,
         "TimeLimit": options.time_limit_s,
     }
     for name, value in parameters.items():
@@ -63,7 +65,7 @@ def _fill(model: gurobipy.Model, milp: Milp, options: SolveOptions) -> tuple[gur
 
 
 def _callback(
-    milp: Milp, columns: gurobipy.MVar, progress: Progress
+    milp: MilpModel, columns: gurobipy.MVar, progress: Progress
 ) -> Callable[[gurobipy.Model, int], None]:
     variables = columns.tolist()
 
@@ -85,7 +87,7 @@ def _result(
     model: gurobipy.Model,
     columns: gurobipy.MVar,
     rows: gurobipy.MConstr,
-    milp: Milp,
+    milp: MilpModel,
     progress: Progress,
 ) -> MilpResult:
     raw = WORDS[model.Status]
@@ -97,7 +99,7 @@ def _result(
         progress.proved(bound, model.NodeCount)
     values: FloatArray | None = np.asarray(columns.X) if found else None
     return MilpResult(
-        termination="optimal" if optimal else "feasible" if found else "none",
+        termination=termination(optimal, found),
         raw_status=raw,
         values=values,
         objective=model.ObjVal if found else None,
@@ -108,7 +110,7 @@ def _result(
     )
 
 
-def _explained(error: gurobipy.GurobiError, milp: Milp) -> str:
+def _explained(error: gurobipy.GurobiError, milp: MilpModel) -> str:
     words = " ".join(str(error).split())
     if error.errno == GRB.Error.SIZE_LIMIT_EXCEEDED:
         return (

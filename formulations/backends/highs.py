@@ -9,17 +9,17 @@ from typing import Any, Final
 import highspy
 import numpy as np
 
-from slimbench.formulations.backends.options import SolveOptions
-from slimbench.formulations.backends.progress import Progress, finite
-from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
+from slimbench.formulations.backends.request import SolveOptions
+from slimbench.formulations.backends.result import MilpResult, Progress, finite, termination
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import FEASIBILITY, RELATIVE_GAP
 
 OVERRUN_S: Final = 0.2  # what HiGHS may take beyond its limit before it is left behind
 LOGGING_INTERVAL_S: Final = 1.0  # HiGHS tells its bound with each line of its log, by default every 5 s
 
 
-def solve(milp: Milp, options: SolveOptions) -> MilpResult:
+def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     """Solve with HiGHS.
 
     Its cut separation does not look at the clock (seen: 29 s beyond a limit of 60 s), so it runs in a thread
@@ -33,8 +33,8 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
         "threads": options.threads,
         "mip_rel_gap": RELATIVE_GAP,
         "mip_abs_gap": 0.0,
-        "mip_feasibility_tolerance": FEASIBILITY_TOLERANCE,
-        "primal_feasibility_tolerance": FEASIBILITY_TOLERANCE,
+        "mip_feasibility_tolerance": FEASIBILITY,
+        "primal_feasibility_tolerance": FEASIBILITY,
     }.items():
         highs.setOptionValue(option, value)
     if math.isfinite(options.time_limit_s):
@@ -77,7 +77,7 @@ def _stop(event: Any) -> None:
 def _overrun(progress: Progress) -> MilpResult:
     found = progress.values is not None
     return MilpResult(
-        termination="feasible" if found else "none",
+        termination=termination(False, found),
         raw_status="Time limit overrun",
         values=progress.values,
         objective=progress.objective if found else None,
@@ -86,7 +86,7 @@ def _overrun(progress: Progress) -> MilpResult:
     )
 
 
-def _result(highs: Any, milp: Milp, progress: Progress) -> MilpResult:
+def _result(highs: Any, milp: MilpModel, progress: Progress) -> MilpResult:
     status, info = highs.getModelStatus(), highs.getInfo()
     raw = highs.modelStatusToString(status)
     if status in {highspy.HighsModelStatus.kSolveError, highspy.HighsModelStatus.kInfeasible}:
@@ -98,7 +98,7 @@ def _result(highs: Any, milp: Milp, progress: Progress) -> MilpResult:
         progress.proved(info.mip_dual_bound, info.mip_node_count)
     solution = highs.getSolution()
     return MilpResult(
-        termination="optimal" if optimal else "feasible" if found else "none",
+        termination=termination(optimal, found),
         raw_status=raw,
         values=np.array(solution.col_value) if found else None,
         objective=info.objective_function_value if found else None,
@@ -109,7 +109,7 @@ def _result(highs: Any, milp: Milp, progress: Progress) -> MilpResult:
     )
 
 
-def _pass(highs: Any, milp: Milp) -> None:
+def _pass(highs: Any, milp: MilpModel) -> None:
     v, rows = milp.n_columns, milp.rows
     highs.passModel(
         v,

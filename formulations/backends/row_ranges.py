@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
 from slimbench.formulations.backends.small_weights import small_weights
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import TINY_COEFFICIENT
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray, csr_rows
 
-TINY: Final = 2.0**-29  # of a row's largest coefficient; HiGHS and SCIP take less than 1e-9 for 0
 
-
-def in_range(milp: Milp, *, integers: bool) -> Milp:
+def in_range(milp: MilpModel, *, integers: bool) -> MilpModel:
     """The same model with coefficients that a solver can tell apart; columns and objective stay.
 
     ===================  ==========================================  =====================================
@@ -82,7 +80,7 @@ def _scale(data: FloatArray, row: IntArray, upper: FloatArray, which: BoolArray)
     exponents = np.where(which & (largest > 0), 1 - np.frexp(largest)[1], 0)
     upper[:] = np.ldexp(upper, exponents)
     data[:] = np.ldexp(data, exponents[row])
-    tiny = which[row] & (np.abs(data) < TINY)
+    tiny = which[row] & (np.abs(data) < TINY_COEFFICIENT)
     given = np.bincount(row[tiny], np.minimum(data[tiny], 0.0), minlength=len(upper))
     upper[given < 0] = np.nextafter(upper - given, np.inf)[given < 0]
     data[tiny] = 0.0

@@ -10,17 +10,22 @@ import numpy as np
 from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
 
-from slimbench.formulations.backends.options import SolveOptions
-from slimbench.formulations.backends.progress import NO_BOUND, Progress, finite
-from slimbench.formulations.backends.result import FEASIBILITY_TOLERANCE, RELATIVE_GAP, MilpResult
-from slimbench.formulations.backends.solver_log import solver_log
-from slimbench.formulations.backends.start import Start
+from slimbench.formulations.backends.request import SolveOptions, Start
+from slimbench.formulations.backends.result import (
+    NO_BOUND,
+    MilpResult,
+    Progress,
+    finite,
+    solver_log,
+    termination,
+)
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import FEASIBILITY, RELATIVE_GAP
 from slimbench.instances.problem.arrays import FloatArray
 
 
-def solve(milp: Milp, options: SolveOptions) -> MilpResult:
+def solve(milp: MilpModel, options: SolveOptions) -> MilpResult:
     """Solve with SCIP.
 
     A start becomes an incumbent before presolve, by SCIP's heuristic ``completesol``, unless the time limit
@@ -38,18 +43,18 @@ def solve(milp: Milp, options: SolveOptions) -> MilpResult:
             callback_reg=_events() if told else None,
             cb=_callback(milp, progress) if told else None,
         )
-    termination = result.termination
-    reason = termination.reason
+    ended = result.termination
+    reason = ended.reason
     if reason in {mathopt.TerminationReason.INFEASIBLE, mathopt.TerminationReason.NUMERICAL_ERROR}:
         raise SolverError(f"SCIP ended with {reason.name}, although caching nothing is feasible")
     found = result.has_primal_feasible_solution()
     optimal = reason == mathopt.TerminationReason.OPTIMAL
-    bound = finite(termination.objective_bounds.dual_bound)
+    bound = finite(ended.objective_bounds.dual_bound)
     nodes = result.solve_stats.node_count
     root_bound = bound if nodes <= 1 else _root_bound(result, progress)
     return MilpResult(
-        termination="optimal" if optimal else "feasible" if found else "none",
-        raw_status=reason.name + (f" ({termination.limit.name})" if termination.limit else ""),
+        termination=termination(optimal, found),
+        raw_status=reason.name + (f" ({ended.limit.name})" if ended.limit else ""),
         values=_values(result.variable_values(), milp.n_columns) if found else None,
         objective=result.objective_value() if found else None,
         bound=bound,
@@ -72,7 +77,7 @@ def _parameters(options: SolveOptions) -> mathopt.SolveParameters:
         relative_gap_tolerance=RELATIVE_GAP,
         absolute_gap_tolerance=0.0,
     )
-    parameters.gscip.real_params["numerics/feastol"] = FEASIBILITY_TOLERANCE
+    parameters.gscip.real_params["numerics/feastol"] = FEASIBILITY
     # a start names the integer columns, few of all; SCIP ignores one that leaves over 85 % open
     parameters.gscip.real_params["heuristics/completesol/maxunknownrate"] = 1.0
     return parameters
@@ -95,7 +100,7 @@ def _events() -> mathopt.CallbackRegistration:
     )
 
 
-def _callback(milp: Milp, progress: Progress) -> Any:
+def _callback(milp: MilpModel, progress: Progress) -> Any:
     def tell(data: mathopt.CallbackData) -> mathopt.CallbackResult:
         with progress.callback():
             bound, nodes = data.mip_stats.dual_bound, data.mip_stats.explored_nodes
@@ -115,7 +120,7 @@ def _values(of_variables: Any, n_columns: int) -> FloatArray:
     return values
 
 
-def _model(milp: Milp) -> mathopt.Model:
+def _model(milp: MilpModel) -> mathopt.Model:
     rows = milp.rows
     proto = model_pb2.ModelProto()
     proto.variables.ids.extend(range(milp.n_columns))

@@ -1,4 +1,10 @@
-"""Simulated annealing of one server's cache, all others being fixed."""
+"""Simulated annealing of one server's cache, all others being fixed.
+
+References
+----------
+Metropolis et al., Equation of state calculations by fast computing machines, Journal of Chemical Physics 21,
+1953. Kirkpatrick, Gelatt, Vecchi, Optimization by simulated annealing, Science 220, 1983.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +26,8 @@ def anneal_server(
     """Try as many moves as there are experts that terms name, and change ``cached`` in place.
 
     A move takes an expert out, or puts one in and others, drawn at random, out until it fits. It stands where
-    it saves more, and else with probability exp(change / temperature) (Metropolis et al. 1953; Kirkpatrick,
-    Gelatt, Vecchi 1983).
+    it saves more, and else with probability exp(change / temperature). It takes as long as the terms of the
+    experts moved are many; no guarantee.
 
     Parameters
     ----------

@@ -38,9 +38,15 @@ def fill_servers(
 ) -> Decomposition:
     """Fill the servers in their order, each given the ones before it; stop where ``expired()``.
 
-    With every subproblem solved within alpha of its optimum the saving is at least alpha / (1 + alpha) of
+    N subproblems. With each solved within alpha of its optimum the saving is at least alpha / (1 + alpha) of
     the optimum for ``single``, ``serial`` and K = 1 (docs/MODEL.md, fact 4), and for ``parallel`` there is
     no such constant (fact 5).
+
+    References
+    ----------
+    Fisher, Nemhauser, Wolsey, An analysis of approximations for maximizing submodular set functions II,
+    Mathematical Programming Study 8, 1978. Goundan, Schulz, Revisiting the greedy approach to submodular set
+    function maximization, 2007.
     """
     holds = np.zeros((instance.n_servers, instance.n_experts), np.bool_)
     alpha = 1.0
@@ -66,7 +72,8 @@ def sweep_servers(
     """Re-optimise servers in turn, given all others, until a whole round improves none of them.
 
     The objective is  saving(X) - sum over n, e of prices[n, e] x[n, e].  Never worse than ``start``: a
-    server's cache is replaced only by one of larger marginal objective.
+    server's cache is replaced only by one of larger marginal objective. Ends in a local optimum (``sweep``);
+    there is no useful bound on the number of rounds.
 
     Parameters
     ----------

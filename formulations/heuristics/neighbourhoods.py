@@ -1,9 +1,13 @@
 """Large neighbourhoods: a part of a placement is destroyed and filled again as well as possible.
 
-Iterated local search (Lourenco, Martin, Stuetzle 2003) whose perturbation destroys and whose descent repairs
-(Shaw 1998): ``shaken`` shuffles a few layers between servers and fills pairs of servers in them, exactly;
-``refilled`` empties a few neighbouring servers in part and fills one after another, for layers too large for
-pairs.
+Iterated local search whose perturbation destroys and whose descent repairs: ``shaken`` shuffles a few layers
+between servers and fills pairs of servers in them, exactly; ``refilled`` empties a few neighbouring servers
+in part and fills one after another, for layers too large for pairs. No guarantee beyond that of the start.
+
+References
+----------
+Lourenco, Martin, Stuetzle, Iterated local search, Handbook of Metaheuristics, 2003.
+Shaw, Using constraint programming and local search methods to solve vehicle routing problems, CP 1998.
 """
 
 from __future__ import annotations
@@ -40,17 +44,12 @@ def neighbours(
         Solves one server's subproblem where pairs of servers are out of reach.
     """
     instance = moves.instance
-
-    def by_layers(placement: Placement) -> Placement:
-        return shaken(moves, placement, rng, expired)
-
-    def by_servers(placement: Placement) -> Placement:
-        return refilled(instance, placement, fill, rng, expired)
-
     current, saving = start, evaluate(instance, start).saving_s
     while True:
-        pairs_reach = bool(moves.pairs) and (moves.narrow or rng.random() < 0.5)
-        found = by_layers(current) if pairs_reach else by_servers(current)
+        if moves.pairs and (moves.narrow or rng.random() < 0.5):
+            found = shaken(moves, current, rng, expired)
+        else:
+            found = refilled(instance, current, fill, rng, expired)
         reached = evaluate(instance, found).saving_s
         if reached > saving * (1 - WORSE * rng.random()):
             current, saving = found, reached

@@ -8,7 +8,12 @@ where all groups have one. With every server but a and b fixed, what they save t
 
 each letter a sum over AND-terms: a group that either could serve counts in A, B and D; a group whose missing
 experts may come from both counts in U. Tables of all three over every set of a unit's experts give the most
-that any pair of sets saves by their sizes, and a knapsack over the units in two capacities joins them.
+that any pair of sets saves by their sizes, and a knapsack over the units in two capacities joins them: O(4^k)
+a unit of k experts, O(2^k k) a candidate set where k is larger, and C_a C_b k^2 a unit for the knapsack.
+
+References
+----------
+Kellerer, Pferschy, Pisinger, Knapsack Problems, 2004, chapter 9 (several capacities).
 """
 
 from __future__ import annotations
@@ -23,17 +28,17 @@ from slimbench.formulations.heuristics.sweep import sweep
 from slimbench.formulations.heuristics.two_servers import EVERY_PAIR, Units, fill_two
 from slimbench.formulations.milp.levels import Rewards, merged_rewards
 from slimbench.formulations.terms.and_terms import servers_share_groups
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement
 from slimbench.instances.problem.arrays import BoolArray, IntArray, offsets_of
 
-MAX_EXPERTS: Final = 16  # above, a unit keeps what it holds
 MAX_STEPS: Final = 3e7  # of the knapsack in two capacities; a few hundredths of a second
 
 
 class PairMoves:
     """Optimises two servers of an instance together.
 
-    Exact where no unit has more than ``EVERY_PAIR`` experts; in units of up to ``MAX_EXPERTS`` one of the
+    Exact where no unit has more than ``EVERY_PAIR`` experts; in units of up to ``EXACT_EXPERTS`` one of the
     two servers chooses among candidate sets and the other is optimised exactly for each; larger units keep
     what they hold.
 
@@ -53,7 +58,7 @@ class PairMoves:
         self._named = np.unique(rewards.workload.group_experts)
         self._unit_of = _unit_of(rewards, self._named)
         counts = np.bincount(self._unit_of)
-        self._small = counts <= MAX_EXPERTS
+        self._small = counts <= EXACT_EXPERTS
         self.narrow = bool(self._small.all())
         by_unit = np.argsort(self._unit_of, kind="stable")
         self._bits = np.empty(len(by_unit), np.int64)

@@ -45,7 +45,6 @@ class PrimalDualSearch:
     def __init__(
         self,
         instance: Instance,
-        *,
         exact_experts: int,
         expired: Callable[[], bool],
         report: Callable[[Placement | None, float | None], None],

@@ -1,4 +1,10 @@
-"""Moves that pay: placements that save more than it costs to fetch what they add."""
+"""Reconfiguration: placements that save more than it costs to fetch what they add.
+
+References
+----------
+Everett, Generalized Lagrange multiplier method for solving problems of optimum allocation of resources,
+Operations Research 11, 1963.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +17,11 @@ import numpy as np
 from slimbench.formulations.heuristics.decomposition import sweep_servers
 from slimbench.formulations.heuristics.fill import fill_in_order
 from slimbench.formulations.single_server.solve import best_cache
+from slimbench.formulations.tolerances import EXACT_EXPERTS
 from slimbench.instances import Instance, Placement, evaluate
 from slimbench.instances.problem.arrays import BoolArray, FloatArray
 
-EXACT_EXPERTS: Final = 16  # layers with more named experts are split
-PRICES_TRIED: Final = 30  # of a byte, by bisection: the last differ by 1e-9 of the largest
+PRICES_TRIED: Final = 30  # of a byte, by bisection: the last two differ by 1e-9 of the largest
 
 
 def best_moves(
@@ -28,7 +34,8 @@ def best_moves(
 ) -> Placement:
     """A placement of large  tokens * saving - fetching,  from several starts.
 
-    What is held and still has room stays, the smallest experts first: keeping is free.
+    What is held and still has room stays, the smallest experts first: keeping is free. The best of what is
+    reached by sweeps of servers, so a local optimum, and no worse than to keep what is held.
 
     Parameters
     ----------
@@ -64,7 +71,7 @@ def moves_within(
 ) -> Placement:
     """As ``best_moves``, but fetching at most ``budget_bytes``: bytes are priced until few enough move.
 
-    The price of a byte is bisected (Everett 1963): a placement that is optimal at a price is optimal among
+    The price of a byte is bisected: a placement that is optimal at a price is optimal among
     those that fetch no more bytes than it does. What the sweeps find is not optimal, so of all placements
     within the budget the best is taken.
     """

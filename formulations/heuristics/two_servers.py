@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from slimbench.formulations.single_server.layer_dp import set_sizes, subset_sums
+from slimbench.formulations.tolerances import IMPROVEMENT
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray
 
@@ -101,7 +102,7 @@ def fill_two(
         i, j = choice[unit, p, q] // (most + 1), choice[unit, p, q] % (most + 1)
         chosen[0, unit], chosen[1, unit] = args[0, unit, i, j], args[1, unit, i, j]
         p, q = p - i * sizes[unit], q - j * sizes[unit]
-    return curve[reach_a, reach_b] > now * (1 + 1e-12), chosen  # rounding is no improvement
+    return curve[reach_a, reach_b] > now * (1 + IMPROVEMENT), chosen
 
 
 @compiled

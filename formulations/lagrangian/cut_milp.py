@@ -8,7 +8,7 @@ import numpy as np
 
 from slimbench.formulations.lagrangian.group_patterns import GroupPatterns, best_patterns
 from slimbench.formulations.lagrangian.subgradient import LagrangianDual
-from slimbench.formulations.milp.model import Milp, MilpBuilder
+from slimbench.formulations.milp.model import MilpBuilder, MilpModel
 from slimbench.formulations.status import FREE
 from slimbench.instances import Instance
 from slimbench.instances.problem.arrays import FloatArray, IntArray
@@ -19,7 +19,7 @@ NEARLY_ZERO: Final = 1e-12  # of the largest weight; smaller coefficients are le
 
 def cut_milp(
     instance: Instance, dual: LagrangianDual, multipliers: FloatArray, fixed: IntArray, *, cuts: bool
-) -> Milp:
+) -> MilpModel:
     """The exact model with experts fixed and, for every subproblem, the row that its optimum proves.
 
     Under the multipliers no set within the capacity of subproblem b saves more than V_b, so for every

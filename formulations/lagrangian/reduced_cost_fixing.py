@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from slimbench.formulations.lagrangian.subgradient import LagrangianDual
-from slimbench.formulations.rounding import raised
 from slimbench.formulations.status import ALWAYS, FREE, NEVER
+from slimbench.formulations.tolerances import raised
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 
@@ -22,9 +22,9 @@ def reduced_cost_fixing(
 
     Let V_n be what server n's subproblem can save under the multipliers, and V_n[e] what it can with expert e
     forced in. A placement with e on n saves at most L - V_n + V_n[e]; where that is less than ``cutoff_s``,
-    every placement that saves as much leaves e out. Likewise with e forced out. In floating point, L and V_n[e] are
-    bounds from above and V_n is one from below; what is left is the rounding of this sum. It costs one value
-    of L and one ``forced`` a server.
+    every placement that saves as much leaves e out. Likewise with e forced out. In floating point, L and
+    V_n[e] are bounds from above and V_n is one from below; what is left is the rounding of this sum. It costs
+    one value of L and one ``forced`` a server.
 
     Parameters
     ----------

@@ -11,7 +11,8 @@ where multipliers are weights of the subproblems' AND-terms, bounds the optimal 
 is never above the linear relaxation's bound, and far below it where groups are large.
 
 It is a bound in floating point, too: whatever multipliers are computed, L bounds the saving at them, and is
-a sum of numbers >= 0. Each maximum is raised by what its sums may be off, and so is their sum (``rounding``).
+a sum of numbers >= 0. Each maximum is ``raised`` by what its sums may be off, and so is
+their sum.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from slimbench.formulations.lagrangian.group_patterns import best_patterns
 from slimbench.formulations.lagrangian.relaxation import Relaxation
 from slimbench.formulations.lagrangian.subproblem import SubproblemSolver
-from slimbench.formulations.rounding import raised
+from slimbench.formulations.tolerances import raised
 from slimbench.instances import Instance
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.lagrangian.relaxation import Subproblem
-from slimbench.formulations.rounding import slack
 from slimbench.formulations.single_server.forced_experts import forced_values
 from slimbench.formulations.single_server.layer_dp import (
     NO_SET,
@@ -20,8 +19,9 @@ from slimbench.formulations.single_server.layer_dp import (
 )
 from slimbench.formulations.single_server.max_plus import EVERY_PAIR_LAST, join_layers, unwound
 from slimbench.formulations.single_server.model_knapsack import model_knapsack
-from slimbench.formulations.single_server.splitting import SPLIT_SWEEPS, SPLIT_TOLERANCE, min_norm_split
+from slimbench.formulations.single_server.splitting import SPLIT_SWEEPS, min_norm_split
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.tolerances import SPLIT_MOVE, slack
 from slimbench.instances import Instance
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray, csr_rows, offsets_of
@@ -177,7 +177,7 @@ def best_under_multipliers(
     subgradient: FloatArray,
     cached: BoolArray,
 ) -> float:
-    """``SubproblemSolver.best`` for experts of one size, of which ``room`` fit; see ``rounding.raised``."""
+    """``SubproblemSolver.best`` for experts of one size, of which ``room`` fit; see ``tolerances.raised``."""
     weights, costs = under_multipliers(subproblem, multipliers)
     saving = best_of_one_size(weights, layers, all_layers, status, room, cached)
     if saving > NO_SET:
@@ -210,9 +210,11 @@ class _Split:
         of_terms = np.repeat(np.arange(n_layers), np.diff(terms.layer_offsets))
         of_named = np.repeat(np.arange(n_layers), np.diff(layers.firsts))
         self._wide = np.flatnonzero(layers.wide[of_terms])
-        self._wide_offsets = offsets_of(sizes[self._wide])
         self._wide_members = terms.members[np.repeat(layers.wide[of_terms], sizes)]
-        self._wide_positions = np.searchsorted(layers.named, self._wide_members).astype(np.int32)
+        positions = np.searchsorted(layers.named, self._wide_members).astype(np.int32)
+        self._wide_terms = AndTerms(
+            terms.weights[self._wide], offsets_of(sizes[self._wide]), positions, terms.layer_offsets
+        )
         self._shares, self._sweeps = np.zeros(len(self._wide_members)), SPLIT_SWEEPS
         self._n_named = len(layers.named)
         narrow, alone = np.flatnonzero(~layers.wide[of_terms]), np.flatnonzero(layers.wide[of_named])
@@ -228,15 +230,8 @@ class _Split:
 
     def weights(self, weights: FloatArray) -> FloatArray:
         """Weights of the terms that are left, by those of all terms (T,)."""
-        totals = min_norm_split(
-            weights[self._wide],
-            self._wide_offsets,
-            self._wide_positions,
-            self._n_named,
-            self._shares,
-            self._sweeps,
-            SPLIT_TOLERANCE,
-        )
+        wide = self._wide_terms._replace(weights=weights[self._wide])
+        totals = min_norm_split(wide, self._n_named, self._shares, self._sweeps, SPLIT_MOVE)
         self._sweeps = MORE_SWEEPS
         return np.asarray(np.concatenate([weights, totals])[self._source])
 
@@ -245,7 +240,7 @@ class _Split:
 
         That is the subgradient of the bound while the proportions of the split stay.
         """
-        starts = self._wide_offsets[:-1]
+        starts = self._wide_terms.offsets[:-1]
         carried = np.add.reduceat(self._shares * cached[self._wide_members], starts)
         whole = np.add.reduceat(self._shares, starts)
         np.divide(carried, whole, where=whole > 0, out=carried)

@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 
 from slimbench.formulations.errors import SolverError
-from slimbench.formulations.milp.cover import build_cover
+from slimbench.formulations.milp.cover import build_cover, build_radius
 from slimbench.formulations.milp.expert_assignment import build_assignment
 from slimbench.formulations.milp.group_assignment import build_destination
 from slimbench.formulations.milp.levels import level_weights, levels
-from slimbench.formulations.milp.model import Milp, MilpBuilder
-from slimbench.formulations.milp.radius import build_radius
+from slimbench.formulations.milp.model import MilpBuilder, MilpModel
 from slimbench.formulations.milp.workload import REDUCTIONS, Workload, reduced_workload
 from slimbench.formulations.status import ALWAYS, NEVER
 from slimbench.instances import Instance
@@ -55,7 +54,7 @@ def applies(formulation: str, instance: Instance) -> bool:
 
 def build_milp(
     instance: Instance, formulation: str = "cover", reductions: frozenset[str] = ALL_REDUCTIONS
-) -> Milp:
+) -> MilpModel:
     """Build the exact model of an instance as arrays (docs/MODEL.md, section on formulations).
 
     Raises

@@ -1,4 +1,12 @@
-"""``cover``: activations of all users merged by (P, g), P a user's j fastest servers. All dispatches."""
+"""``cover`` and ``radius``: latency falls level by level as a user's j fastest servers P serve a group g.
+
+References
+----------
+Cornuejols, Nemhauser, Wolsey, A canonical representation of simple plant location problems and its
+applications, SIAM Journal on Algebraic and Discrete Methods 1, 1980.
+Garcia, Labbe, Marin, Solving large p-median problems with a radius formulation, INFORMS Journal on Computing
+23, 2011.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +24,8 @@ from slimbench.instances.problem.arrays import IntArray, csr_rows, distinct, off
 def build_cover(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
     """Maximise the sum over (P, g) of W[P, g] * z[P, g], W = sum of rate * (t_{j+1} - t_j) over all users.
 
+    For all dispatches; activations of all users are merged by (P, g).
+
     ``single``: p[n, g] <= x[n, e] for e in g, z[P, g] <= sum over n in P of p[n, g].
     ``parallel``: z[P, g] <= cover[P, e] for e in g, cover[P, e] <= sum over n in P of x[n, e].
     ``serial``: every expert is a group of its own. A group of one needs no p, a set of one server no z.
@@ -23,11 +33,22 @@ def build_cover(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
     all_levels = levels(workload)
     merged = "merge-users" in workload.reductions
     groups, sets, weights = level_weights(workload, all_levels, merged=merged)
-    serve = _served_whole if workload.instance.dispatch == "single" else served_in_parts
+    serve = _served_whole if workload.instance.dispatch == "single" else _served_in_parts
     builder.reward(serve(builder, workload, all_levels, x, groups, sets), weights)
 
 
-def served_in_parts(
+def build_radius(builder: MilpBuilder, workload: Workload, x: IntArray) -> None:
+    """Not for ``single``: z[a, j] <= cover[P_j, e] for e in g_a; reward rate * (t_{j+1} - t_j) * z[a, j].
+
+    cover[P, e] <= sum over n in P of x[n, e], shared by all users whose j fastest servers are P.
+    ``serial``: every expert is a group of its own. A group of one has no z but its cover.
+    """
+    all_levels = levels(workload)
+    groups, sets, weights = level_weights(workload, all_levels, merged=False)
+    builder.reward(_served_in_parts(builder, workload, all_levels, x, groups, sets), weights)
+
+
+def _served_in_parts(
     builder: MilpBuilder,
     workload: Workload,
     all_levels: Levels,

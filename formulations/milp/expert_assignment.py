@@ -17,6 +17,10 @@ def build_assignment(builder: MilpBuilder, workload: Workload, x: IntArray) -> N
     best = min over e in g_a of the most that c - t can be for e, and s_a in [0, 1],
     s_a <= sum over n of min((c - t)+ / best, 1) * y[u, e, n] for e in g_a. Servers that cannot hold e have
     no y, so no coefficient stands beside one that is out of reach.
+
+    References
+    ----------
+    Balinski, Integer programming: methods, uses, computation, Management Science 12, 1965 (plant location).
     """
     instance = workload.instance
     activation, expert = workload.members(workload.groups)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import scipy
 
 from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.milp.model import OBJECTIVE_UNITS, Milp
+from slimbench.formulations.milp.model import MilpBuilder, MilpModel
+from slimbench.formulations.status import NEVER
 from slimbench.instances import Placement
-from slimbench.instances.problem.arrays import FloatArray, IntArray
+from slimbench.instances.problem.arrays import IntArray
 from slimbench.instances.sequences.sequence import Sequence
 
 SINGLE_PERIOD: Final = frozenset(
@@ -35,7 +35,7 @@ def unstacked(placement: Placement, n_periods: int) -> list[Placement]:
     return [Placement(rows) for rows in np.split(placement.holds, n_periods)]
 
 
-def build_horizon(sequence: Sequence, formulation: str = "cover") -> Milp:
+def build_horizon(sequence: Sequence, formulation: str = "cover") -> MilpModel:
     """Build the exact model of a sequence, whose placement rows are those of ``stacked`` placements.
 
     Maximise  sum over t of tokens_t saving_t(x_t) - sum over t, n, e of bytes_e (cloud c + neighbour b),
@@ -54,103 +54,35 @@ def build_horizon(sequence: Sequence, formulation: str = "cover") -> Milp:
         If the formulation is unknown, or does not model the dispatch.
     """
     reductions = ALL_REDUCTIONS - SINGLE_PERIOD
-    models = [build_milp(instance, formulation, reductions) for instance in sequence.periods]
-    starts = np.cumsum([0, *(model.n_columns for model in models)])
-    x = np.stack(
-        [
-            np.where(model.placement_columns >= 0, model.placement_columns + start, model.placement_columns)
-            for model, start in zip(models, starts, strict=False)
-        ]
-    )
-    gains_s = [
-        tokens * model.seconds_per_unit * model.objective
-        for tokens, model in zip(sequence.tokens, models, strict=True)
-    ]
-    moves = _Moves(sequence, x, int(starts[-1]))
-    rows = scipy.sparse.block_diag([model.rows for model in models], format="csr")
-    rows.resize((rows.shape[0], moves.n_columns))
-    unit = max(sequence.cost_none_s, 1e-300) / OBJECTIVE_UNITS
-    continuous = np.zeros(moves.n_columns - int(starts[-1]), np.bool_)
-    objective = np.concatenate([*gains_s, -moves.prices_s])
-    objective[: starts[-1]] -= moves.first_prices_s
-    return Milp(
-        objective=objective / unit,
-        rows=scipy.sparse.csr_array(scipy.sparse.vstack([rows, moves.rows()], format="csr")),
-        row_upper=np.concatenate([*(model.row_upper for model in models), np.zeros(moves.n_rows)]),
-        integer=np.concatenate([*(model.integer for model in models), continuous]),
-        implied_integer=np.concatenate([*(model.implied_integer for model in models), ~continuous]),
-        placement_columns=x.reshape(-1, x.shape[2]),
-        seconds_per_unit=unit,
-    )
+    builder, placement_columns = MilpBuilder(), []
+    for tokens, instance in zip(sequence.tokens.tolist(), sequence.periods, strict=True):
+        model = build_milp(instance, formulation, reductions)
+        first = builder.add(model, tokens * model.seconds_per_unit)
+        x = model.placement_columns
+        placement_columns.append(np.where(x >= 0, x + first, x))
+    x = np.stack(placement_columns)
+    _add_fetches(builder, sequence, x)
+    horizon = builder.build(x.reshape(-1, x.shape[2]), max(sequence.cost_none_s, 1e-300))
+    horizon.rows.sort_indices()
+    return horizon
 
 
-class _Moves:
-    """Columns and rows of what is fetched, after the first ``n_columns`` of the periods.
-
-    Attributes
-    ----------
-    first_prices_s : (first columns,) float64
-        Charged on placement columns themselves: where nothing can have been held before.
-    prices_s : float64, one for each further column
-    """
-
-    def __init__(self, sequence: Sequence, x: IntArray, first: int) -> None:
-        self.n_columns, self.n_rows = first, 0
-        self.first_prices_s = np.zeros(first)
-        self._prices: list[FloatArray] = []
-        self._entries: list[tuple[IntArray, IntArray, FloatArray]] = []
-        sizes = sequence.periods[0].expert_bytes.astype(np.float64)
-        cloud_s, neighbour_s = sequence.cloud_s_per_byte * sizes, sequence.neighbour_s_per_byte * sizes
-        for t, instance in enumerate(sequence.periods):
-            up = instance.capacities_bytes > 0
-            before = np.where(up[:, None], x[t - 1], -1) if t else np.full_like(x[0], -1)
-            sources = (before >= 0).sum(axis=0)
-            server, expert = np.nonzero(x[t] >= 0)
-            lone = sources[expert] == 0
-            self.first_prices_s[x[t, server[lone], expert[lone]]] = cloud_s[expert[lone]]
-            self._fetches(x[t], before, server[~lone], expert[~lone], cloud_s, neighbour_s)
-
-    @property
-    def prices_s(self) -> FloatArray:
-        return np.concatenate([np.empty(0), *self._prices])
-
-    def rows(self) -> scipy.sparse.csr_array:
-        if not self._entries:
-            return scipy.sparse.csr_array((0, self.n_columns))
-        row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
-        return scipy.sparse.csr_array((value, (row, column)), shape=(self.n_rows, self.n_columns))
-
-    def _fetches(
-        self,
-        now: IntArray,
-        before: IntArray,
-        server: IntArray,
-        expert: IntArray,
-        cloud_s: FloatArray,
-        neighbour_s: FloatArray,
-    ) -> None:
-        from_cloud = self._columns(cloud_s[expert])
-        from_neighbour = self._columns(neighbour_s[expert])
-        row = self._new_rows(len(server))
-        self._add(row, now[server, expert], 1.0)
-        self._add(row, before[server, expert], -1.0)
-        self._add(row, from_cloud, -1.0)
-        self._add(row, from_neighbour, -1.0)
-        row = self._new_rows(len(server))
-        self._add(row, from_neighbour, 1.0)
-        for other in range(len(before)):
-            self._add(row, np.where(server == other, -1, before[other, expert]), -1.0)
-
-    def _columns(self, prices_s: FloatArray) -> IntArray:
-        self._prices.append(prices_s)
-        self.n_columns += len(prices_s)
-        return np.arange(self.n_columns - len(prices_s), self.n_columns)
-
-    def _new_rows(self, count: int) -> IntArray:
-        self.n_rows += count
-        return np.arange(self.n_rows - count, self.n_rows)
-
-    def _add(self, row: IntArray, column: IntArray, value: float) -> None:
-        """An entry in each row whose column is one."""
-        some = column >= 0
-        self._entries.append((row[some], column[some], np.full(int(some.sum()), value)))
+def _add_fetches(builder: MilpBuilder, sequence: Sequence, x: IntArray) -> None:
+    """Columns c and b with their rows; where nothing can have been held before, x itself is charged."""
+    sizes = sequence.periods[0].expert_bytes.astype(np.float64)
+    cloud_s, neighbour_s = sequence.cloud_s_per_byte * sizes, sequence.neighbour_s_per_byte * sizes
+    nowhere = np.full_like(x[0], NEVER)
+    for t, instance in enumerate(sequence.periods):
+        before = np.where((instance.capacities_bytes > 0)[:, None], x[t - 1], NEVER) if t else nowhere
+        server, expert = np.nonzero(x[t] >= 0)
+        lone = (before >= 0).sum(axis=0)[expert] == 0
+        builder.reward(x[t, server[lone], expert[lone]], -cloud_s[expert[lone]])
+        server, expert = server[~lone], expert[~lone]
+        from_cloud = builder.columns(-cloud_s[expert])
+        from_neighbour = builder.columns(-neighbour_s[expert])
+        fetched = np.column_stack([x[t, server, expert], before[server, expert], from_cloud, from_neighbour])
+        builder.rows(np.full(len(server), 4), fetched.ravel(), np.tile([1.0, -1, -1, -1], len(server)), 0.0)
+        others = np.where(np.arange(len(before)) == server[:, None], NEVER, before[:, expert].T)
+        sources = np.column_stack([from_neighbour, others])
+        signs = np.tile(np.append(1.0, -np.ones(len(before))), len(server))
+        builder.rows(np.full(len(server), 1 + len(before)), sources.ravel(), signs, 0.0)

@@ -94,11 +94,6 @@ def levels(workload: Workload) -> Levels:
     return Levels(offsets_of(steps.sum(axis=2).ravel()), sets, gaps[steps], inside[shown])
 
 
-def activation_levels(workload: Workload, all_levels: Levels) -> tuple[IntArray, IntArray]:
-    """For every pair (activation, level of its user): the activation and the level, both (.,) int64."""
-    return csr_rows(all_levels.offsets, workload.pairs)
-
-
 def level_weights(
     workload: Workload, all_levels: Levels, *, merged: bool
 ) -> tuple[IntArray, IntArray, FloatArray]:
@@ -123,7 +118,7 @@ def level_weights(
         weights = scipy.sparse.csc_array(steps.tocsr() @ calls)  # in order of sets within a group
         groups = np.repeat(np.arange(shape[1]), np.diff(weights.indptr))
         return groups, weights.indices.astype(np.int64), np.asarray(weights.data, np.float64)
-    activation, level = activation_levels(workload, all_levels)
+    activation, level = csr_rows(all_levels.offsets, workload.pairs)
     groups, sets = workload.groups[activation], all_levels.sets[level]
     order = np.lexsort((sets, groups))
     return groups[order], sets[order], (workload.rates[activation] * all_levels.gaps_s[level])[order]

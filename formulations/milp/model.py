@@ -19,7 +19,7 @@ OBJECTIVE_UNITS: Final = (
 
 
 @dataclass(frozen=True)
-class Milp:
+class MilpModel:
     """Maximise ``objective @ v`` subject to ``rows @ v <= row_upper`` and ``0 <= v <= 1``.
 
     Attributes
@@ -50,7 +50,7 @@ class Milp:
         """V."""
         return len(self.objective)
 
-    def relaxed(self) -> Milp:
+    def relaxed(self) -> MilpModel:
         """The linear relaxation."""
         return replace(self, integer=np.zeros_like(self.integer))
 
@@ -85,6 +85,17 @@ class MilpBuilder:
         self._implied.append(np.full(len(values), implied_integer))
         self._n_columns += len(values)
         return numbers
+
+    def add(self, model: MilpModel, seconds: float) -> int:
+        """Add a model whose objective unit is worth ``seconds``; returns the number of its first column."""
+        first = self._n_columns
+        self._objective.append(seconds * model.objective)
+        self._implied.append(model.implied_integer)
+        self._n_columns += model.n_columns
+        columns = model.rows.indices.astype(np.int64) + first
+        self._entries.append((np.diff(model.rows.indptr), columns, model.rows.data))
+        self._row_upper.append(model.row_upper)
+        return first
 
     def reward(self, columns: IntArray, objective: FloatArray) -> None:
         """Add to the objective of existing columns, repeated ones too."""
@@ -162,7 +173,7 @@ class MilpBuilder:
         result[new] = self.columns(np.zeros(int(new.sum())))
         return result, new, left[new], columns[free & new[row]]
 
-    def build(self, placement_columns: IntArray, seconds: float) -> Milp:
+    def build(self, placement_columns: IntArray, seconds: float) -> MilpModel:
         """The finished model; objectives were given in seconds, of which ``seconds`` make 1000 units."""
         objective = np.concatenate([np.empty(0), *self._objective])
         for columns, reward in self._rewards:
@@ -174,7 +185,7 @@ class MilpBuilder:
         matrix = scipy.sparse.csr_array(
             (values, columns.astype(np.int32), offsets_of(counts)), shape=(len(counts), self._n_columns)
         )
-        return Milp(
+        return MilpModel(
             objective / unit,
             matrix,
             np.concatenate(self._row_upper),

@@ -3,11 +3,15 @@
 One engine for the heuristics (``solve``: one server's best cache) and for the Lagrangian subproblems. Layers
 with groups are enumerated by a subset-sum (zeta) transform over their k experts, O(k 2^k); layers of single
 experts are sorted, O(k log k). ``join_layers`` then joins the layers of a model by number of experts.
+
+References
+----------
+Bjoerklund, Husfeldt, Kaski, Koivisto, Fourier meets Moebius: fast subset convolution, STOC 2007.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +21,6 @@ from slimbench.formulations.terms.and_terms import AndTerms
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IndexArray, IntArray
 
-MAX_EXACT_EXPERTS: Final = 20  # 2^20 sums of 8 bytes: 8 MB a layer
 NO_SET = -np.inf  # what a layer saves with a number of experts that its status does not allow
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from slimbench.formulations.tolerances import CONCAVITY
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import FloatArray, IndexArray, IntArray
 
@@ -23,11 +24,10 @@ FASTEST, EVERY_PAIR, EVERY_PAIR_LAST = range(3)
 """Methods of joining curves one after another: by their shapes, or by every pair, where of equal splits the
 one with the fewest experts of the earlier curves is taken, or with the fewest of the last one: then room is
 left over, not filled with experts that add nothing."""
-CONCAVITY_TOLERANCE: Final = 1e-12  # of the largest increment; for savings, not for bounds
 
 
 @compiled
-def is_concave(f: FloatArray, tolerance: float = CONCAVITY_TOLERANCE) -> bool:
+def is_concave(f: FloatArray, tolerance: float = CONCAVITY) -> bool:
     """Whether no increment of ``f`` exceeds the one before it by more than ``tolerance`` of the largest."""
     largest = growth = 0.0
     for k in range(1, len(f)):
@@ -39,7 +39,7 @@ def is_concave(f: FloatArray, tolerance: float = CONCAVITY_TOLERANCE) -> bool:
 
 @compiled
 def max_plus(
-    f: FloatArray, g: FloatArray, limit: int, tolerance: float = CONCAVITY_TOLERANCE
+    f: FloatArray, g: FloatArray, limit: int, tolerance: float = CONCAVITY
 ) -> tuple[FloatArray, IntArray]:
     """Max-plus convolution by the fastest method that the shapes allow.
 

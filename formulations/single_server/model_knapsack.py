@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from slimbench.formulations.rounding import raised
+from slimbench.formulations.tolerances import raised
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 
 MAX_PAIRS: Final = 2**22  # (bytes, saving) of which the undominated are kept, all exactly: 200 MB
@@ -33,18 +33,24 @@ class ModelCounts(NamedTuple):
 
 
 def model_knapsack(curves: Sequence[FloatArray], sizes: Sequence[int], capacity: int) -> ModelCounts:
-    """Maximise the sum of never-falling curves under a capacity.
+    """The best numbers of experts, by never-falling curves of what they save, under a capacity.
 
-    Model after model, every undominated pair (bytes, saving) is kept, so no size is rounded. Where a model
-    would make more than ``MAX_PAIRS`` of them, pairs and counts whose savings lie less than a step apart
-    count as one, the smaller: the usual approximation scheme (Ibarra, Kim 1975, J. ACM 22), with the step
-    such that all of them cost at most ``EPSILON`` of the best model's own saving.
+    Maximise the sum over m of curve_m[k_m] subject to the sum over m of size_m k_m <= capacity. Model after
+    model, every undominated pair (bytes, saving) is kept, so no size is rounded: O(P C log) a model for P
+    pairs and C counts. Where a model would make more than ``MAX_PAIRS`` of them, pairs and counts whose
+    savings lie less than a step apart count as one, the smaller, as in the usual approximation scheme, with
+    the step such that all of them cost at most ``EPSILON`` of the best model's own saving.
 
     Parameters
     ----------
     curves : one (k_m + 1,) float64 a model, saving by number of experts
     sizes : bytes of one expert of each model
     capacity : bytes
+
+    References
+    ----------
+    Ibarra, Kim, Fast approximation algorithms for the knapsack and sum of subset problems, Journal of the ACM
+    22, 1975.
     """
     reach = [min(len(curve) - 1, capacity // size) for curve, size in zip(curves, sizes, strict=True)]
     # The last model takes what room is left, without pairs of its own: let it be the one of most counts.

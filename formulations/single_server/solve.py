@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slimbench.formulations.rounding import slack
 from slimbench.formulations.single_server.exact_sums import raised_to_grid
 from slimbench.formulations.single_server.layer_dp import layer_profiles, layers_of, mark_sets
 from slimbench.formulations.single_server.max_plus import (
-    CONCAVITY_TOLERANCE,
     EVERY_PAIR,
     FASTEST,
     join_layers,
@@ -19,6 +17,7 @@ from slimbench.formulations.single_server.max_plus import (
 from slimbench.formulations.single_server.model_knapsack import ModelCounts, model_knapsack
 from slimbench.formulations.single_server.splitting import split_profile
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.tolerances import CONCAVITY, slack
 from slimbench.instances import Instance
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray, frozen
 
@@ -75,7 +74,7 @@ def best_cache(
         of_models = np.split(joined, starts[1:-1])
         return model_knapsack(of_models, sizes.tolist(), capacity_bytes), splits, offsets
 
-    best, splits, offsets = fill(profiles.savings, CONCAVITY_TOLERANCE)
+    best, splits, offsets = fill(profiles.savings, CONCAVITY)
     used = unwound(splits, offsets, models, np.array(best.counts))
     cached = np.zeros(instance.n_experts, np.bool_)
     mark_sets(layers, profiles, used, cached)

@@ -21,23 +21,15 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.tolerances import SPLIT_MOVE
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import FloatArray, IndexArray, IntArray
 
 SPLIT_SWEEPS: Final = 100  # the bound holds after any number; more sweeps tighten it
-SPLIT_TOLERANCE: Final = 1e-9  # stop when no expert's share moves by more, relative to the largest share
 
 
 @compiled
-def min_norm_split(
-    weights: FloatArray,
-    offsets: IntArray,
-    members: IndexArray,
-    k: int,
-    shares: FloatArray,
-    sweeps: int,
-    tolerance: float,
-) -> FloatArray:
+def min_norm_split(terms: AndTerms, k: int, shares: FloatArray, sweeps: int, tolerance: float) -> FloatArray:
     """Split every weight over its members so that the sum of squares of the experts' totals (k,) falls.
 
     Block coordinate descent: take one term's shares away, pour its weight onto its lowest members like
@@ -45,6 +37,7 @@ def min_norm_split(
     of one expert, is where its total starts. ``shares`` (members,) is where the split starts, in whatever
     proportion to the weights, and where it is left. O(members * largest term) a sweep.
     """
+    weights, offsets, members, _ = terms
     start_totals = np.zeros(k)
     for i in range(len(weights)):
         if weights[i] < 0:
@@ -107,8 +100,9 @@ def min_norm_split(
 
 
 @compiled
-def _peeling_order(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) -> IntArray:
+def _peeling_order(terms: AndTerms, k: int) -> IntArray:
     """Order in which experts survive when the one with the least marginal saving leaves first, O(k^2)."""
+    weights, offsets, members, _ = terms
     starts = np.zeros(k + 1, np.int64)
     for e in members:
         starts[e + 1] += 1
@@ -142,11 +136,12 @@ def _peeling_order(weights: FloatArray, offsets: IntArray, members: IndexArray, 
 
 
 @compiled
-def _group_greedy_order(weights: FloatArray, offsets: IntArray, members: IndexArray, k: int) -> IntArray:
+def _group_greedy_order(terms: AndTerms, k: int) -> IntArray:
     """Order in which experts come when the group of most weight per missing expert is completed next.
 
     Where groups are large nearly every single expert is worthless alone, so peeling goes astray early.
     """
+    weights, offsets, members, _ = terms
     missing = np.empty(len(weights), np.int64)
     for i in range(len(weights)):
         missing[i] = offsets[i + 1] - offsets[i]
@@ -174,17 +169,16 @@ def _group_greedy_order(weights: FloatArray, offsets: IntArray, members: IndexAr
 
 
 @compiled
-def nested_sets(
-    weights: FloatArray, offsets: IntArray, members: IndexArray, k: int, shares_first: IntArray
-) -> tuple[FloatArray, IntArray]:
+def nested_sets(terms: AndTerms, k: int, shares_first: IntArray) -> tuple[FloatArray, IntArray]:
     """Savings (3, k + 1) of the first c experts of three orders (3, k), for every c.
 
     The orders: ``shares_first`` (k,) as given, by peeling, by whole groups. A term counts from its last
     member's place on.
     """
+    weights, offsets, members, _ = terms
     orders, savings = np.empty((3, k), np.int64), np.zeros((3, k + 1))
-    peeling = _peeling_order(weights, offsets, members, k)
-    group_greedy = _group_greedy_order(weights, offsets, members, k)
+    peeling = _peeling_order(terms, k)
+    group_greedy = _group_greedy_order(terms, k)
     place = np.empty(k, np.int64)
     for family in range(3):
         for c in range(k):
@@ -221,11 +215,10 @@ def split_profile(terms: AndTerms) -> SplitProfile:
     ``profile_error``.
     """
     experts, places = np.unique(terms.members, return_inverse=True)
-    local, k = places.astype(np.int32), len(experts)
-    untouched = np.zeros(len(local))
-    shares = min_norm_split(terms.weights, terms.offsets, local, k, untouched, SPLIT_SWEEPS, SPLIT_TOLERANCE)
+    local, k = terms._replace(members=places.astype(np.int32)), len(experts)
+    shares = min_norm_split(local, k, np.zeros(len(places)), SPLIT_SWEEPS, SPLIT_MOVE)
     shares_first = np.argsort(-shares, kind="stable")
-    by_family, orders = nested_sets(terms.weights, terms.offsets, local, k, shares_first)
+    by_family, orders = nested_sets(local, k, shares_first)
     savings = by_family.max(axis=0)
     bounds = np.maximum(savings, np.append(0.0, np.cumsum(np.maximum(shares[shares_first], 0.0))))
     sets = [experts[orders[family, :c]] for c, family in enumerate(by_family.argmax(axis=0))]

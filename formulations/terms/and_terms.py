@@ -9,10 +9,11 @@ so phi_n is supermodular and separable by layer (docs/MODEL.md, fact 3).
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from slimbench.formulations.tolerances import IMPROVEMENT
 from slimbench.instances import DISPATCHES, Instance
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import (
@@ -27,7 +28,6 @@ from slimbench.instances.problem.arrays import (
 from slimbench.instances.problem.instance import LayerActivations
 
 SINGLE, PARALLEL = map(DISPATCHES.index, ("single", "parallel"))  # as kernels tell dispatches
-ROUNDING: Final = 1e-12  # relative; what improves by less does not
 
 
 class AndTerms(NamedTuple):
@@ -64,7 +64,7 @@ class AndTerms(NamedTuple):
         if np.array_equal(old, new):
             return False
         changes = self.weights * (self.complete(new).astype(np.int8) - self.complete(old))
-        return bool(changes.sum() > ROUNDING * np.abs(changes).sum())
+        return bool(changes.sum() > IMPROVEMENT * np.abs(changes).sum())
 
     def complete(self, cached: BoolArray) -> BoolArray:
         """(T,) bool, the terms that S contains."""

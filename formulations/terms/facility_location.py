@@ -5,19 +5,22 @@ With K = 1, or ``serial``, the saving is
     saving(X) = sum over calls i of rate_i * (c_i - min(c_i, min over servers n holding e_i of t[u_i, n])),
 
 monotone and submodular in the set of elements (server, expert) (docs/MODEL.md, fact 1).
+
+References
+----------
+Cornuejols, Fisher, Nemhauser, Location of bank accounts to optimize float, Management Science 23, 1977.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from slimbench.formulations.tolerances import UNIT
 from slimbench.instances import Instance
 from slimbench.instances.kernels import compiled, compiled_sums
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IndexArray, IntArray, offsets_of
-
-ROUNDING: Final = 2.0**-50  # a term: eight unit roundoffs, where two would do
 
 
 class FacilityLocation(NamedTuple):
@@ -54,59 +57,32 @@ def is_facility_location(instance: Instance) -> bool:
 
 def facility_location(instance: Instance) -> FacilityLocation:
     """The calls of an instance, in order of (expert, activation); only right for K = 1 or ``serial``."""
-    offsets = offsets_of(np.bincount(instance.group_experts, minlength=instance.n_experts))
-    n_calls = len(instance.group_experts)
-    users, rates, cloud_s = np.empty(n_calls, np.int32), np.empty(n_calls), np.empty(n_calls)
-    _write_calls(
-        instance.activation_users,
-        instance.activation_models,
-        instance.rates,
-        instance.group_offsets,
-        instance.group_experts,
-        instance.cloud_latency_s,
-        offsets[:-1].copy(),
-        users,
-        rates,
-        cloud_s,
+    narrow = np.min_scalar_type(instance.n_experts)  # numpy sorts short integers in linear time
+    order = np.argsort(instance.group_experts.astype(narrow), kind="stable")
+    calls = np.repeat(np.arange(instance.n_activations), instance.group_sizes)[order]
+    users, offsets = (
+        instance.activation_users[calls],
+        offsets_of(np.bincount(instance.group_experts, minlength=instance.n_experts)),
     )
-    edge_s = np.ascontiguousarray(instance.edge_latency_s.transpose(2, 1, 0))
-    models = instance.layer_models[instance.expert_layers]
-    return FacilityLocation(offsets, users, rates, cloud_s, edge_s, models, consecutive_runs(offsets, users))
+    return FacilityLocation(
+        offsets,
+        users,
+        instance.rates[calls],
+        instance.cloud_latency_s[users, instance.activation_models[calls]],
+        np.ascontiguousarray(instance.edge_latency_s.transpose(2, 1, 0)),
+        instance.layer_models[instance.expert_layers],
+        consecutive_runs(offsets, users),
+    )
 
 
-@compiled
 def consecutive_runs(offsets: IntArray, users: IndexArray) -> BoolArray:
     """(X,) bool, which experts are called by users u, u + 1, u + 2, ... in this order."""
-    consecutive = np.zeros(len(offsets) - 1, np.bool_)
-    for e in range(len(consecutive)):
-        i = offsets[e] + 1
-        while i < offsets[e + 1] and users[i] == users[i - 1] + 1:
-            i += 1
-        consecutive[e] = offsets[e] < offsets[e + 1] <= i
+    runs = np.append(0, np.cumsum(np.diff(users) != 1))  # the same number as long as users are consecutive
+    first, last = offsets[:-1], offsets[1:] - 1
+    called = first <= last
+    consecutive = called.copy()
+    consecutive[called] = runs[first[called]] == runs[last[called]]
     return consecutive
-
-
-@compiled
-def _write_calls(
-    activation_users: IndexArray,
-    activation_models: IndexArray,
-    activation_rates: FloatArray,
-    group_offsets: IntArray,
-    group_experts: IndexArray,
-    cloud_latency_s: FloatArray,
-    place: IntArray,
-    users: IndexArray,
-    rates: FloatArray,
-    cloud_s: FloatArray,
-) -> None:
-    """A stable counting sort by expert; ``place`` (X,) is where the next call of each goes."""
-    for a in range(len(activation_users)):
-        u = activation_users[a]
-        for i in range(group_offsets[a], group_offsets[a + 1]):
-            at = place[group_experts[i]]
-            users[at], rates[at] = u, activation_rates[a]
-            cloud_s[at] = cloud_latency_s[u, activation_models[a]]
-            place[group_experts[i]] = at + 1
 
 
 @compiled
@@ -128,7 +104,11 @@ def marginal_bound(calls: FacilityLocation, current_s: FloatArray, server: int, 
     """An upper bound on ``marginal_saving``, above it by rounding alone, in a third to a half of its time.
 
     The same terms, none negative, in another order: of n, two sums differ by at most 2 n times the unit
-    roundoff, relatively (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2).
+    roundoff, relatively; 8 n times it is added.
+
+    References
+    ----------
+    Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002, section 4.2.
     """
     start, stop = calls.offsets[expert], calls.offsets[expert + 1]
     edge_s = calls.edge_s[calls.models[expert], server]
@@ -142,7 +122,7 @@ def marginal_bound(calls: FacilityLocation, current_s: FloatArray, server: int, 
     else:
         for i in range(len(users)):
             saving += rates[i] * max(now_s[i] - edge_s[users[i]], 0.0)
-    return saving * (1.0 + (len(users) + 1) * ROUNDING)
+    return saving * (1.0 + (len(users) + 1) * 8 * UNIT)
 
 
 @compiled

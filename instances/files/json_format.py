@@ -16,9 +16,10 @@ from msgspec import UNSET, UnsetType
 
 from slimbench.instances.problem.arrays import FloatArray, offsets_of
 from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.fields import Dispatch
 from slimbench.instances.problem.instance import Instance, Model
 from slimbench.instances.problem.placement import Placement
-from slimbench.instances.problem.validation import MAX_BYTES, Dispatch
+from slimbench.instances.problem.validation import MAX_BYTES
 
 VERSION = 1
 INSTANCE_FORMAT = "slimbench.instance"

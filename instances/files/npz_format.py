@@ -12,8 +12,9 @@ from slimbench.instances.files.bounded import MAX_ARRAY_BYTES
 from slimbench.instances.files.json_format import INSTANCE_FORMAT, VERSION, check_header
 from slimbench.instances.files.npz_archive import Archive, opened_archive, refuse_large
 from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.fields import Dispatch
 from slimbench.instances.problem.instance import Instance, Model
-from slimbench.instances.problem.validation import Dispatch, check_sizes
+from slimbench.instances.problem.validation import check_sizes
 
 # Kind of the values, and a letter a dimension: N servers, M models, U users, A activations, O = A + 1,
 # G experts of all groups, 2 coordinates.

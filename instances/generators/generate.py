@@ -25,8 +25,9 @@ from slimbench.instances.network import (
 )
 from slimbench.instances.problem.arrays import IntArray
 from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.fields import Dispatch
 from slimbench.instances.problem.instance import Instance
-from slimbench.instances.problem.validation import Dispatch, check_sizes
+from slimbench.instances.problem.validation import check_sizes
 from slimbench.instances.routing.activations import Activations, Routed
 from slimbench.instances.routing.demand import draw_demand
 from slimbench.instances.routing.measured import (

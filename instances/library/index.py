@@ -12,8 +12,8 @@ from slimbench.instances.files.files import naming_file
 from slimbench.instances.files.json_format import check_header
 from slimbench.instances.files.records import naming_field
 from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.fields import Dispatch
 from slimbench.instances.problem.instance import Instance
-from slimbench.instances.problem.validation import Dispatch
 
 INDEX_FORMAT: Final = "slimbench.library"
 INDEX_NAME: Final = "index.json"

@@ -1,16 +1,18 @@
 """Networks: where servers and users are, what lies between them, and how long a token takes on the way."""
 
-from slimbench.instances.network.backhaul import WiredGraph, connect
 from slimbench.instances.network.drawing import (
     Places,
     RadioNetwork,
     draw_network,
     draw_places,
+    place,
+    place_servers,
+    place_users,
     radio_network,
 )
-from slimbench.instances.network.layout import place, place_servers, place_users
 from slimbench.instances.network.parameters import Network
 from slimbench.instances.network.servers import Servers, draw_capacities_bytes, draw_servers
+from slimbench.instances.network.wires import WiredGraph, connect
 
 __all__ = [
     "Network",

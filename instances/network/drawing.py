@@ -8,11 +8,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from slimbench.instances.network.backhaul import detours_s
-from slimbench.instances.network.layout import place
+from slimbench.instances.network.layout import (
+    HexagonalLayout,
+    HighwayLayout,
+    OfficeLayout,
+    RandomLayout,
+    StreetsLayout,
+)
 from slimbench.instances.network.parameters import Network
 from slimbench.instances.network.path_loss import LinkDraws, draw_links, link_loss
 from slimbench.instances.network.servers import Servers
+from slimbench.instances.network.wires import detours_s
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray
 from slimbench.instances.problem.validation import check_sizes
 from slimbench.instances.zoo import ZooModel
@@ -53,6 +59,34 @@ class Places(NamedTuple):
     servers_m: FloatArray
     users_m: FloatArray
     links: LinkDraws
+
+
+def place(network: Network, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """(N, 2) servers and (U, 2) users, metres."""
+    servers_m = place_servers(network, rng)
+    return servers_m, place_users(network, servers_m, network.users, rng)
+
+
+def place_servers(network: Network, rng: np.random.Generator) -> FloatArray:
+    """(N, 2) metres."""
+    match network.layout:
+        case RandomLayout():
+            return np.asarray(network.area_side_m * rng.random((network.servers, 2)))
+        case regular:
+            return regular.sites_m(network.servers)
+
+
+def place_users(network: Network, servers_m: FloatArray, users: int, rng: np.random.Generator) -> FloatArray:
+    """(users, 2) metres, where users may be around the servers (N, 2)."""
+    match network.layout:
+        case RandomLayout():
+            return np.asarray(network.area_side_m * rng.random((users, 2)))
+        case HexagonalLayout() as hexagonal:
+            return hexagonal.users_m(servers_m, users, rng)
+        case OfficeLayout() as office:
+            return office.users_m(users, rng)
+        case HighwayLayout() | StreetsLayout() as road:
+            return road.users_m(network.servers, users, rng)
 
 
 def draw_places(network: Network, rng: np.random.Generator) -> Places:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -12,9 +12,6 @@ from slimbench.instances.files.ranges import check_ranges
 from slimbench.instances.problem.arrays import FloatArray
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.sampling.uniform import choices
-
-if TYPE_CHECKING:
-    from slimbench.instances.network.parameters import Network
 
 Lanes = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
@@ -193,34 +190,6 @@ class StreetsLayout(
 
 
 Layout = RandomLayout | HexagonalLayout | OfficeLayout | HighwayLayout | StreetsLayout
-
-
-def place(network: Network, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """(N, 2) servers and (U, 2) users, metres."""
-    servers_m = place_servers(network, rng)
-    return servers_m, place_users(network, servers_m, network.users, rng)
-
-
-def place_servers(network: Network, rng: np.random.Generator) -> FloatArray:
-    """(N, 2) metres."""
-    match network.layout:
-        case RandomLayout():
-            return np.asarray(network.area_side_m * rng.random((network.servers, 2)))
-        case regular:
-            return regular.sites_m(network.servers)
-
-
-def place_users(network: Network, servers_m: FloatArray, users: int, rng: np.random.Generator) -> FloatArray:
-    """(users, 2) metres, where users may be around the servers (N, 2)."""
-    match network.layout:
-        case RandomLayout():
-            return np.asarray(network.area_side_m * rng.random((users, 2)))
-        case HexagonalLayout() as hexagonal:
-            return hexagonal.users_m(servers_m, users, rng)
-        case OfficeLayout() as office:
-            return office.users_m(users, rng)
-        case HighwayLayout() | StreetsLayout() as road:
-            return road.users_m(network.servers, users, rng)
 
 
 def _lane_offsets_m(road: HighwayLayout | StreetsLayout, users: int, rng: np.random.Generator) -> FloatArray:

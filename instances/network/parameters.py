@@ -7,20 +7,17 @@ from typing import Final
 
 import msgspec
 
-from slimbench.instances.files.ranges import check_ranges
+from slimbench.instances.files.ranges import WEIGHT, check_ranges
 from slimbench.instances.files.records import refuse_same_names
 from slimbench.instances.network.backhaul import BIT_PER_S, Backhaul, OneHop, Wires, check_wires
 from slimbench.instances.network.layout import Layout, RandomLayout, StreetsLayout
 from slimbench.instances.network.path_loss import PathLoss
-from slimbench.instances.network.servers import (
-    FLOP_PER_S,
-    POWER_DBM,
-    SHARE,
-    ServerClass,
-)
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.validation import MAX_SERVERS, MAX_USERS
 
+FLOP_PER_S: Final = (1, 1e24)
+POWER_DBM: Final = (-50, 100)
+SHARE: Final = (0, 1)
 AREA_SIDE_M: Final = 400.0
 COVERAGE_RADIUS_M: Final = 200.0
 
@@ -46,6 +43,35 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "capacity_share": SHARE,
     "capacity_spread": (0, 1),
 }
+
+
+class ServerClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Servers of one kind; without a figure of its own a class has that of the network.
+
+    Parameters
+    ----------
+    name : str
+        Its servers are called NAME-0, NAME-1, ...
+    share : float
+        Of all servers, relative to the shares of the other classes.
+    capacity_share : float, optional
+        Mean capacity as a share of the bytes of all experts.
+    flop_per_s : float, optional
+    power_dbm : float, optional
+    """
+
+    name: str
+    share: float
+    capacity_share: float | None = None
+    flop_per_s: float | None = None
+    power_dbm: float | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            "network.classes",
+            {"share": WEIGHT, "capacity_share": SHARE, "flop_per_s": FLOP_PER_S, "power_dbm": POWER_DBM},
+        )
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,51 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
-import msgspec
 import numpy as np
 
-from slimbench.instances.files.ranges import WEIGHT, check_ranges
+from slimbench.instances.network.parameters import Network, ServerClass
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 from slimbench.instances.sampling.apportionment import apportioned
 from slimbench.instances.sampling.uniform import permutation
-
-if TYPE_CHECKING:
-    from slimbench.instances.network.parameters import Network
-
-FLOP_PER_S: Final = (1, 1e24)
-POWER_DBM: Final = (-50, 100)
-SHARE: Final = (0, 1)
-
-
-class ServerClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Servers of one kind; without a figure of its own a class has that of the network.
-
-    Parameters
-    ----------
-    name : str
-        Its servers are called NAME-0, NAME-1, ...
-    share : float
-        Of all servers, relative to the shares of the other classes.
-    capacity_share : float, optional
-        Mean capacity as a share of the bytes of all experts.
-    flop_per_s : float, optional
-    power_dbm : float, optional
-    """
-
-    name: str
-    share: float
-    capacity_share: float | None = None
-    flop_per_s: float | None = None
-    power_dbm: float | None = None
-
-    def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            "network.classes",
-            {"share": WEIGHT, "capacity_share": SHARE, "flop_per_s": FLOP_PER_S, "power_dbm": POWER_DBM},
-        )
 
 
 @dataclass(frozen=True, eq=False)

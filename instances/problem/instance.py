@@ -21,21 +21,9 @@ from slimbench.instances.problem.arrays import (
     padded_groups,
 )
 from slimbench.instances.problem.errors import InstanceError
-from slimbench.instances.problem.validation import Dispatch
+from slimbench.instances.problem.fields import InstanceFields, Model, plain_text
 
-
-@dataclass(frozen=True)
-class Model:
-    """One Mixture-of-Experts model; all of its experts have ``expert_bytes``."""
-
-    name: str
-    layers: int
-    experts_per_layer: int
-    top_k: int
-    expert_bytes: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", validation.plain_text(self.name))
+__all__ = ["Instance", "LayerActivations", "Model"]
 
 
 class LayerActivations(NamedTuple):
@@ -59,7 +47,7 @@ class LayerActivations(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(InstanceFields):
     """One placement problem, immutable and array-backed.
 
     N servers, U users, M models, A activations; X experts over all models, numbered by
@@ -97,30 +85,12 @@ class Instance:
         If a field is not as stated; the message names it as the file format does.
     """
 
-    name: str
-    dispatch: Dispatch
-    base_latency_s: float
-    server_names: tuple[str, ...]
-    capacities_bytes: IntArray
-    models: tuple[Model, ...]
-    user_names: tuple[str, ...]
-    edge_latency_s: FloatArray
-    cloud_latency_s: FloatArray
-    activation_users: IndexArray
-    activation_models: IndexArray
-    activation_layers: IndexArray
-    rates: FloatArray
-    group_offsets: IntArray
-    group_indices: IndexArray
-    server_positions_m: FloatArray | None = None
-    user_positions_m: FloatArray | None = None
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
         for field in ("name", "dispatch"):
-            object.__setattr__(self, field, validation.plain_text(getattr(self, field)))
+            object.__setattr__(self, field, plain_text(getattr(self, field)))
         for field in ("server_names", "user_names"):
-            object.__setattr__(self, field, tuple(map(validation.plain_text, getattr(self, field))))
+            object.__setattr__(self, field, tuple(map(plain_text, getattr(self, field))))
         validation.check_header(self)
         object.__setattr__(self, "base_latency_s", float(self.base_latency_s) + 0.0)  # no negative zero
         for field, dtype in validation.ARRAY_TYPES.items():
@@ -133,22 +103,7 @@ class Instance:
         validation.check_activations(self)
         object.__setattr__(self, "group_indices", validation.sorted_groups(self))
 
-    # Sizes
-
-    @property
-    def n_servers(self) -> int:
-        """N."""
-        return len(self.server_names)
-
-    @property
-    def n_users(self) -> int:
-        """U."""
-        return len(self.user_names)
-
-    @property
-    def n_activations(self) -> int:
-        """A."""
-        return len(self.rates)
+    # Derived sizes and arrays, all read-only
 
     @property
     def n_experts(self) -> int:
@@ -164,8 +119,6 @@ class Instance:
     def max_group_size(self) -> int:
         """Experts in the largest group (0 without activations)."""
         return int(self.group_sizes.max(initial=0))
-
-    # Derived arrays, all read-only
 
     @cached_property
     def group_sizes(self) -> IntArray:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from slimbench.instances.problem.arrays import IndexArray, IntArray, frozen
 from slimbench.instances.problem.errors import InstanceError
+from slimbench.instances.problem.fields import DISPATCHES, InstanceFields
 
-if TYPE_CHECKING:
-    from slimbench.instances.problem.instance import Instance
-
-Dispatch = Literal["single", "parallel", "serial"]
-DISPATCHES: Final[tuple[Dispatch, ...]] = get_args(Dispatch)
 MAX_BYTES: Final = 2**62  # sums of sizes stay exact in int64
 MAX_EXPERTS: Final = 2**24  # of all models together; the largest published router has about 15,000
 MAX_SERVERS: Final = 100_000
@@ -54,11 +50,6 @@ FILE_FIELDS: Final[dict[str, str]] = {  # the array's name in a file
 }
 
 
-def plain_text(value: object) -> str:
-    """A name as ``str`` itself: subclasses, such as NumPy's, print and hash in other ways."""
-    return str.__str__(value) if isinstance(value, str) else str(value)
-
-
 def frozen_field(field: str, values: npt.ArrayLike, dtype: type[np.generic]) -> npt.NDArray[Any]:
     """A read-only copy of ``values``; numbers that are not integers are refused where integers are due."""
     given = np.asarray(values)
@@ -69,7 +60,7 @@ def frozen_field(field: str, values: npt.ArrayLike, dtype: type[np.generic]) -> 
     return array
 
 
-def check_header(instance: Instance) -> None:
+def check_header(instance: InstanceFields) -> None:
     """Check everything that is not an array."""
     if instance.dispatch not in DISPATCHES:
         raise InstanceError("dispatch", f"is {instance.dispatch!r}, expected one of {', '.join(DISPATCHES)}")
@@ -120,7 +111,7 @@ def check_sizes(servers: int, users: int, models: int, activations: int = 0) -> 
         )
 
 
-def check_latencies(instance: Instance) -> None:
+def check_latencies(instance: InstanceFields) -> None:
     """Check capacities and latencies."""
     n, u, m = instance.n_servers, instance.n_users, len(instance.models)
     capacities = instance.capacities_bytes
@@ -138,7 +129,7 @@ def check_latencies(instance: Instance) -> None:
         raise InstanceError(_at("cloud_latency_s", bad), f"is {cloud[bad]}, expected a finite number >= 0")
 
 
-def check_positions(instance: Instance) -> None:
+def check_positions(instance: InstanceFields) -> None:
     """Check positions as far as they are known."""
     for of, names, positions_m in (
         ("servers", instance.server_names, instance.server_positions_m),
@@ -154,7 +145,7 @@ def check_positions(instance: Instance) -> None:
             )
 
 
-def check_activations(instance: Instance) -> None:
+def check_activations(instance: InstanceFields) -> None:
     """Check users, models, layers, rates, and the groups' sizes and members."""
     a = instance.n_activations
     offsets, indices, rates = instance.group_offsets, instance.group_indices, instance.rates
@@ -182,9 +173,9 @@ def check_activations(instance: Instance) -> None:
         )
 
 
-def sorted_groups(instance: Instance) -> IndexArray:
+def sorted_groups(instance: InstanceFields) -> IndexArray:
     """``group_indices`` with each group ascending; a group is a set, so duplicates are refused."""
-    activations = np.repeat(np.arange(instance.n_activations), instance.group_sizes)
+    activations = np.repeat(np.arange(instance.n_activations), np.diff(instance.group_offsets))
     indices = instance.group_indices
     same_group = activations[1:] == activations[:-1]
     if np.any(same_group & (indices[1:] <= indices[:-1])):
@@ -208,7 +199,7 @@ def _at(field: str, index: tuple[int, ...]) -> str:
     return field + "".join(f"[{i}]" for i in index)
 
 
-def _of_model(instance: Instance, field: str) -> IntArray:
+def _of_model(instance: InstanceFields, field: str) -> IntArray:
     """(A,) int64, a figure of each activation's model."""
     figures = np.array([getattr(m, field) for m in instance.models], np.int64)
     return np.asarray(figures[instance.activation_models])

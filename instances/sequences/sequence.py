@@ -12,9 +12,9 @@ import numpy as np
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray, frozen
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.evaluation import evaluate
+from slimbench.instances.problem.fields import plain_text
 from slimbench.instances.problem.instance import Instance
 from slimbench.instances.problem.placement import Placement
-from slimbench.instances.problem.validation import plain_text
 
 MAX_PERIODS: Final = 1000
 

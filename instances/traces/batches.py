@@ -1,4 +1,4 @@
-"""Traces as batches of checked rows: Parquet, CSV or JSON lines, read once, never held as a whole."""
+"""Read traces (Parquet, CSV or JSON lines) as a stream of checked batches of rows."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import numpy as np
 
 from slimbench.instances.files.bounded import MAX_TRACE_ROWS
 from slimbench.instances.files.files import naming_file
-from slimbench.instances.problem.arrays import (
-    BoolArray,
-    FloatArray,
-    IndexArray,
-    IntArray,
-    offsets_of,
-    padded_groups,
-)
+from slimbench.instances.problem.arrays import FloatArray, IndexArray, IntArray
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.instance import Model
-from slimbench.instances.problem.validation import MAX_NAME, MAX_USERS
-from slimbench.instances.traces.columns import Coded, NotPlainError, TraceColumns
-from slimbench.instances.traces.rows import IDENTITY, Row, UserColumn, check_header, check_row, columns_of
+from slimbench.instances.problem.validation import MAX_USERS
+from slimbench.instances.traces.columns import Coded, TraceColumns
+from slimbench.instances.traces.rows import IDENTITY, UserColumn, check_header, check_rows
 from slimbench.instances.traces.sample import token_places
-from slimbench.instances.traces.text import csv_blocks, json_blocks
+from slimbench.instances.traces.text import csv_columns, json_columns
 from slimbench.instances.zoo import zoo
 
 SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
@@ -74,7 +67,7 @@ class TraceBatch:
         unnamed = np.ones(len(self.users), np.bool_)
         for name in ("token", "prompt"):
             if (column := self.names.get(name)) is not None:
-                unnamed &= np.array([value is None for value in column.values])[column.codes]
+                unnamed &= column.missing()
         if unnamed.any():
             raise InstanceError("token", "is missing, expected a token or a prompt in every row to draw some")
         return token_places(seed, map(self.names.get, IDENTITY), len(self.users))
@@ -108,12 +101,7 @@ class TraceReader:
         self.n_rows = self.n_dropped = 0
         self._path, self._by = path, UserColumn(by, asked=True) if by else None
         self._models = {model.name: model for model in models}
-        self._model_numbers = {model.name: m for m, model in enumerate(models)}
         self._users: dict[str, int] = {}
-        self._layers, self._top_k, self._experts = (
-            np.array([getattr(model, field) for model in models])
-            for field in ("layers", "top_k", "experts_per_layer")
-        )
 
     @property
     def user_names(self) -> tuple[str, ...]:
@@ -128,72 +116,29 @@ class TraceReader:
         InstanceError
             Naming file, row and field of the first fault.
         """
-        with naming_file(self._path), closing(_blocks(self._path, self._models, self._by)) as blocks:
-            for block in blocks:
-                batch = self._checked(block)
-                self.n_dropped = block.dropped
-                self.n_rows += len(batch.users)
-                if self.n_rows > MAX_TRACE_ROWS:
-                    raise InstanceError(
-                        f"row {MAX_TRACE_ROWS + 1}",
-                        f"is one too many, expected at most {MAX_TRACE_ROWS} rows",
-                    )
-                yield batch
+        with naming_file(self._path), closing(_read_columns(self._path, self._models, self._by)) as stream:
+            for columns in stream:
+                yield self._batch(columns)
             if not self.n_rows:
                 raise InstanceError("", "has no rows, expected one per token and layer")
 
-    def _checked(self, block: _Block) -> TraceBatch:
-        try:
-            return self._batch(block.columns())
-        except NotPlainError:
-            rows = []
-            for place, row in block.rows(self.n_rows + 1):
-                self._by = self._by or UserColumn("task" if row.user is None else "user", asked=False)
-                check_row(row, self._models, self._by, place)
-                rows.append(row)
-            return self._batch(columns_of(rows))
-
     def _batch(self, columns: TraceColumns) -> TraceBatch:
-        """Rows of which arrays tell that none is at fault.
-
-        Raises
-        ------
-        NotPlainError
-            If one is.
-        """
-        model = columns.names["model"]
-        if not self._models.keys() >= set(model.values):
-            raise NotPlainError
-        models = np.array([self._model_numbers[name] for name in model.values])[model.codes]
-        sizes, members = columns.experts
-        most = self._experts[models]
-        _expect(columns.layers >= 0, columns.layers < self._layers[models])
-        _expect(sizes >= 1, sizes <= self._top_k[models])
-        _expect(members >= 0, members < np.repeat(most, sizes))
-        if columns.weights is not None:
-            _expect((columns.weights == sizes) | (columns.weights == -1))
-        groups = np.sort(padded_groups(offsets_of(sizes), members), axis=1)
-        _expect((groups[:, 1:] > groups[:, :-1]) | (groups[:, 1:] == -1))
-        return TraceBatch(self._numbered(columns.names), models, columns.layers, groups, columns.names)
-
-    def _numbered(self, names: dict[str, Coded]) -> IntArray:
-        """Numbers of the rows' users."""
-        nobody = Coded([None], np.zeros(len(names["model"].codes), np.int64))
+        """The rows, checked, and counted."""
         if self._by is None:
-            user = names.get("user", nobody)
-            self._by = UserColumn("task" if user.values[user.codes[0]] is None else "user", asked=False)
-        column = names.get(self._by.name, nobody)
-        if None in column.values:
-            raise NotPlainError
-        if not self._by.asked and any(name is not None for name in names.get(self._by.other, nobody).values):
-            raise NotPlainError
-        texts = [str(name) for name in column.values]
-        if max(map(len, texts)) > MAX_NAME:
-            raise NotPlainError
-        numbers = np.array([self._users.setdefault(text, len(self._users)) for text in texts])
+            user = columns.names.get("user")
+            by_task = user is None or user.values[user.codes[0]] is None
+            self._by = UserColumn("task" if by_task else "user", asked=False)
+        models, groups, users = check_rows(columns, self._models, self._by)
+        numbers = np.array([self._users.setdefault(name, len(self._users)) for name in users.values])
         if len(self._users) > MAX_USERS:
             raise InstanceError(self._by.name, f"has more than {MAX_USERS} values, expected at most that")
-        return np.asarray(numbers[column.codes], np.int64)
+        self.n_dropped = columns.dropped
+        self.n_rows += len(models)
+        if self.n_rows > MAX_TRACE_ROWS:
+            raise InstanceError(
+                f"row {MAX_TRACE_ROWS + 1}", f"is one too many, expected at most {MAX_TRACE_ROWS} rows"
+            )
+        return TraceBatch(numbers[users.codes], models, columns.layers, groups, columns.names)
 
 
 def named_models(path: Path, by: UsersBy | None = None) -> list[str]:
@@ -205,42 +150,24 @@ def named_models(path: Path, by: UsersBy | None = None) -> list[str]:
         As ``TraceReader``, as far as can be told without knowing the models.
     """
     user = UserColumn(by, asked=True) if by else None
-    with naming_file(path), closing(_blocks(path, zoo(), user)) as blocks:
-        for block in blocks:
-            try:
-                return list(block.columns().names["model"].values)
-            except NotPlainError:
-                return list({row.model: None for _, row in block.rows(1)})
+    with naming_file(path), closing(_read_columns(path, zoo(), user)) as stream:
+        for columns in stream:
+            return list(columns.names["model"].values)
     return []
 
 
-class _Block(Protocol):
-    """Some rows of a file; ``dropped`` ones before them are none of the routing."""
-
-    @property
-    def dropped(self) -> int: ...
-
-    def columns(self) -> TraceColumns:
-        """All rows as columns, or ``NotPlainError``."""
-
-    def rows(self, first: int) -> Iterator[tuple[str, Row]]:
-        """Row by row with its place, which takes long, or the ``InstanceError`` of the first fault."""
-
-
-def _blocks(path: Path, models: Collection[str], by: UserColumn | None) -> Generator[_Block, None, None]:
+def _read_columns(
+    path: Path, models: Collection[str], by: UserColumn | None
+) -> Generator[TraceColumns, None, None]:
+    """Rows as columns, some at a time; rows before one of wrong types come before its ``InstanceError``."""
     check_names = partial(check_header, by=by)
     if path.name.endswith(".parquet"):
-        from slimbench.instances.traces.parquet import parquet_blocks  # noqa: PLC0415  (loads pyarrow)
+        from slimbench.instances.traces.parquet import parquet_columns  # noqa: PLC0415  (loads pyarrow)
 
-        yield from parquet_blocks(path, MAX_TRACE_ROWS, check_names)
+        yield from parquet_columns(path, MAX_TRACE_ROWS, check_names)
     elif path.name.endswith((".csv", ".csv.gz")):
-        yield from csv_blocks(path, check_names)
+        yield from csv_columns(path, check_names)
     elif path.name.endswith((".jsonl", ".jsonl.gz")):
-        yield from json_blocks(path, models)
+        yield from json_columns(path, models)
     else:
         raise InstanceError("", f"has an unknown file type, expected {', '.join(SUFFIXES)}")
-
-
-def _expect(*conditions: BoolArray) -> None:
-    if not all(condition.all() for condition in conditions):
-        raise NotPlainError

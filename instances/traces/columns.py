@@ -1,19 +1,15 @@
-"""Columns of some rows of a trace as arrays, whatever file they come from; nothing is checked here."""
+"""Rows of a trace as arrays, one a column, whatever file they come from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from slimbench.instances.problem.arrays import IntArray, csr_rows, offsets_of
-
-
-class NotPlainError(Exception):
-    """A column is not what a trace has there, or not in the plainest form: its rows are for a closer look."""
+from slimbench.instances.problem.arrays import BoolArray, IntArray, csr_rows, offsets_of
 
 
 class Coded(NamedTuple):
@@ -37,9 +33,9 @@ class Coded(NamedTuple):
         )
         return cls(list(numbers), codes)
 
-    def converted(self, convert: Callable[[Any], Any]) -> Coded:
-        """The same rows, each value converted: once, however many rows have it."""
-        return Coded([convert(value) for value in self.values], self.codes)
+    def missing(self) -> BoolArray:
+        """(rows,) bool, where there is nothing."""
+        return np.array([value is None for value in self.values], np.bool_)[self.codes]
 
 
 class Lists(NamedTuple):
@@ -69,13 +65,27 @@ class TraceColumns:
     names : dict of Coded
         By column: ``model``, and of ``user``, ``task``, ``prompt``, ``token`` those that the file has; text
         or integers, and None where there is nothing.
-    layers : (rows,) int64
+    layers : (rows,) int64, >= 0
     experts : Lists
+        Of integers >= 0.
     weights : (rows,) int64, optional
         Number of weights, -1 where there are none.
+    first : int
+        Number of the first row in the file.
+    lines : sequence of int, optional
+        Lines of the rows, for files whose faults are told by line.
+    dropped : int
+        Rows of a routing log that were dropped as its warm-up, up to here.
     """
 
     names: dict[str, Coded]
     layers: IntArray
     experts: Lists
     weights: IntArray | None = None
+    first: int = 1
+    lines: Sequence[int] | None = None
+    dropped: int = 0
+
+    def place(self, row: int) -> str:
+        """The row's place in the file, as messages name it."""
+        return f"row {self.first + row}" if self.lines is None else f"line {self.lines[row]}"

@@ -27,7 +27,7 @@ from slimbench.instances.traces.batches import TraceBatch, TraceReader, UsersBy
 from slimbench.instances.traces.tally import Tally
 
 EVERYTHING: Final = (0.0, 1.0)  # the part of the tokens that is all of them
-MAX_GROUPS: Final = 2**23  # half a gigabyte while they are counted, where a key is one word
+MAX_GROUPS: Final = 2**23  # a gigabyte while they are counted, where a key is one word
 MAX_LOGGED: Final = 2**23  # layers of users
 _WORD_BITS: Final = 63  # of an int64 without its sign
 
@@ -178,11 +178,13 @@ def _count(
         numbered &= batch.numbered
         logged.add(logged_keys)
         groups.add(keys)
-        if logged.n_keys > MAX_LOGGED:
-            raise InstanceError("", f"has more than {MAX_LOGGED} layers of users, expected at most that")
-    if not logged.n_keys:
-        raise InstanceError("", f"has no token in the part [{low:g}, {high:g}) of its {reader.n_rows} rows")
+        if logged.shortfall:
+            break
     logged_keys, rows = logged.counted()
+    if logged.shortfall:
+        raise InstanceError("", f"has more than {MAX_LOGGED} layers of users, expected at most that")
+    if not len(rows):
+        raise InstanceError("", f"has no token in the part [{low:g}, {high:g}) of its {reader.n_rows} rows")
     group_keys, counts = groups.counted()
     users, model_numbers, layers = layout.of_logged(logged_keys[:, 0])
     group_logged, experts = layout.of_keys(group_keys)

@@ -1,15 +1,16 @@
-"""A row of a trace, and all that can be wrong with it: the words for what arrays only tell to be wrong."""
+"""The rules of a trace: its columns, the types of a row, and what a row's values must be."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from slimbench.instances.files.records import naming_field, refuse_twice
+from slimbench.instances.problem.arrays import BoolArray, IndexArray, IntArray, offsets_of, padded_groups
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.problem.instance import Model
 from slimbench.instances.problem.validation import MAX_NAME
@@ -17,7 +18,8 @@ from slimbench.instances.traces.columns import Coded, Lists, TraceColumns
 
 IDENTITY: Final = ("model", "user", "task", "prompt", "token")  # what tells one token from another
 
-_Index = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+MAX_INDEX: Final = 2**31 - 1
+_Index = Annotated[int, msgspec.Meta(ge=0, le=MAX_INDEX)]
 _Name = str | int | None
 
 
@@ -89,47 +91,126 @@ def naming_row(place: str) -> Iterator[None]:
         raise
 
 
-def check_row(row: Row, models: Mapping[str, Model], by: UserColumn, here: str) -> None:
-    """Refuse a row that is at fault; ``here`` is its place in the file."""
-    if row.model not in models:
-        raise InstanceError(f"{here}: model", f"is {row.model!r}, expected one of {', '.join(models)}")
-    model, experts = models[row.model], row.experts
-    if row.layer >= model.layers:
-        raise InstanceError(f"{here}: layer", f"is {row.layer}, expected 0 to {model.layers - 1}")
-    if not 1 <= len(experts) <= model.top_k:
-        raise InstanceError(
-            f"{here}: experts", f"has {len(experts)} experts, expected 1 to top_k = {model.top_k}"
-        )
-    if max(experts) >= model.experts_per_layer:
-        raise InstanceError(
-            f"{here}: experts", f"names expert {max(experts)}, expected 0 to {model.experts_per_layer - 1}"
-        )
-    if len(set(experts)) < len(experts):
-        raise InstanceError(f"{here}: experts", f"is {experts}, expected distinct experts")
-    if row.weights is not None and len(row.weights) != len(experts):
-        raise InstanceError(
-            f"{here}: weights", f"has {len(row.weights)} entries, expected {len(experts)}, one an expert"
-        )
-    user = getattr(row, by.name)
-    if user is None and by.asked:
-        raise InstanceError(f"{here}: {by.name}", "is missing, expected one in every row to make users of")
-    if user is None or not (by.asked or getattr(row, by.other) is None):
-        raise InstanceError(
-            f"{here}: {by.name}",
-            "expected one of user and task, the same in every row (or routing.by to say which of both)",
-        )
-    if len(str(user)) > MAX_NAME:
-        raise InstanceError(
-            f"{here}: {by.name}", f"has {len(str(user))} characters, expected at most {MAX_NAME}"
-        )
-
-
-def columns_of(rows: Sequence[Row]) -> TraceColumns:
-    """Rows as columns."""
-    weights = [-1 if row.weights is None else len(row.weights) for row in rows]
+def columns_of(rows: Sequence[Row], first: int) -> TraceColumns:
+    """Rows as columns; the first one is row ``first``."""
     return TraceColumns(
         {name: Coded.of((getattr(row, name) for row in rows), len(rows)) for name in IDENTITY},
         np.fromiter((row.layer for row in rows), np.int64, count=len(rows)),
         Lists.of([row.experts for row in rows]),
-        np.array(weights, np.int64),
+        np.array([-1 if row.weights is None else len(row.weights) for row in rows], np.int64),
+        first,
     )
+
+
+class Checked(NamedTuple):
+    """What rows that follow all rules call.
+
+    Attributes
+    ----------
+    models : (rows,) int64
+        Numbers of their models.
+    groups : (rows, largest group) int32
+        Experts in ascending order, after as many -1 as a row has fewer than the largest group.
+    users : Coded
+        Text.
+    """
+
+    models: IntArray
+    groups: IndexArray
+    users: Coded
+
+
+def check_rows(columns: TraceColumns, models: Mapping[str, Model], by: UserColumn) -> Checked:
+    """Check rows against every rule, in the order of the rules.
+
+    Raises
+    ------
+    InstanceError
+        Of the first row at fault, and the first rule that it breaks.
+    """
+    fault: InstanceError | None = None
+    rows = len(columns.layers)  # the first ones, which follow all rules so far
+
+    def expect(field: str, broken: BoolArray, problem: Callable[[int], str]) -> None:
+        nonlocal fault, rows
+        if broken[:rows].any():
+            rows = int(broken[:rows].argmax())
+            fault = InstanceError(f"{columns.place(rows)}: {field}", problem(rows))
+
+    model = columns.names["model"]
+    numbers = {name: number for number, name in enumerate(models)}
+    numbered = np.array([numbers.get(name, -1) for name in model.values], np.int64)[model.codes]
+    expect("model", model.missing(), lambda _: f"is missing, expected one of {', '.join(models)}")
+    expect(
+        "model",
+        numbered < 0,
+        lambda row: f"is {model.values[model.codes[row]]!r}, expected one of {', '.join(models)}",
+    )
+    known = list(models.values())
+    layers, top_k, n_experts = (
+        np.array([getattr(each, name) for each in known], np.int64)[numbered]
+        for name in ("layers", "top_k", "experts_per_layer")
+    )
+    expect(
+        "layer",
+        columns.layers >= layers,
+        lambda row: f"is {columns.layers[row]}, expected 0 to {layers[row] - 1}",
+    )
+    sizes = columns.experts.sizes
+    expect(
+        "experts",
+        (sizes < 1) | (sizes > top_k),
+        lambda row: f"has {sizes[row]} experts, expected 1 to top_k = {top_k[row]}",
+    )
+
+    offsets = offsets_of(sizes[:rows])  # lists of any size may follow
+    members = columns.experts.members[: offsets[-1]]
+
+    def experts_of(row: int) -> list[int]:
+        return members[offsets[row] : offsets[row + 1]].tolist()
+
+    largest = np.maximum.reduceat(members, offsets[:-1]) if rows else members
+    expect(
+        "experts",
+        largest >= n_experts[:rows],
+        lambda row: f"names expert {largest[row]}, expected 0 to {n_experts[row] - 1}",
+    )
+    offsets = offsets[: rows + 1]
+    groups = np.sort(padded_groups(offsets, members[: offsets[-1]]), axis=1)
+    expect(
+        "experts",
+        ((groups[:, 1:] == groups[:, :-1]) & (groups[:, 1:] >= 0)).any(axis=1),
+        lambda row: f"is {experts_of(row)}, expected distinct experts",
+    )
+    if (weights := columns.weights) is not None:
+        expect(
+            "weights",
+            (weights != sizes) & (weights != -1),
+            lambda row: f"has {weights[row]} entries, expected {sizes[row]}, one an expert",
+        )
+    nobody = Coded([None], np.zeros(len(sizes), np.int64))
+    user = columns.names.get(by.name, nobody)
+    if by.asked:
+        expect(
+            by.name,
+            user.missing(),
+            lambda _: "is missing, expected one in every row to make users of",
+        )
+    else:
+        expect(
+            by.name,
+            user.missing() | ~columns.names.get(by.other, nobody).missing(),
+            lambda _: (
+                "expected one of user and task, the same in every row (or routing.by to say which of both)"
+            ),
+        )
+    users = [str(value) for value in user.values]
+    lengths = np.array([len(text) for text in users], np.int64)[user.codes]
+    expect(
+        by.name,
+        lengths > MAX_NAME,
+        lambda row: f"has {lengths[row]} characters, expected at most {MAX_NAME}",
+    )
+    if fault:
+        raise fault
+    return Checked(numbered, groups, Coded(users, user.codes))

@@ -1,15 +1,19 @@
-"""CSV and JSON lines of traces, a block of rows at a time."""
+"""Read traces of CSV and JSON lines, a block of rows at a time.
+
+Rows are split by Python's csv and decoded by msgspec. pyarrow does neither as traces need it: its CSV reader
+tells of no line that is not UTF-8 and refuses rows that end before empty columns, its JSON reader refuses a
+column of both numbers and texts and reads two rows of one line (test_text.py).
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,14 +21,13 @@ import numpy as np
 from slimbench.instances.files.bounded import MAX_TRACE_BYTES, read_lines
 from slimbench.instances.problem.errors import InstanceError
 from slimbench.instances.routing.log import RoutingLog, is_routing_log
-from slimbench.instances.traces.columns import Coded, Lists, NotPlainError, TraceColumns
-from slimbench.instances.traces.rows import IDENTITY, Row, columns_of, naming_row
+from slimbench.instances.traces.columns import Coded, Lists, TraceColumns
+from slimbench.instances.traces.rows import IDENTITY, REQUIRED, WANTED, Row, columns_of, naming_row
 from slimbench.instances.zoo import published_as
 
-MAX_DIGITS: Final = 20  # of an integer; leading zeros are read
+MAX_DIGITS: Final = 18  # of an integer, which is then one of int64; leading zeros are read
 _BLOCK_ROWS: Final = 2**15
 _BLOCK_CHARACTERS: Final = 2**22
-_NUMBERS: Final = ("layer", "experts", "weights")  # columns that are no names
 
 _Item = TypeVar("_Item")
 
@@ -45,146 +48,124 @@ class _Lines:
         self._lines.close()
 
 
-@dataclass(frozen=True)
-class JsonBlock:
-    """Some lines of JSON."""
-
-    lines: list[str]
-    dropped: ClassVar[int] = 0
-
-    def columns(self) -> TraceColumns:
-        """All rows as columns."""
-        try:
-            return columns_of(list(map(_DECODER.decode, self.lines)))
-        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            raise NotPlainError from error
-
-    def rows(self, first: int) -> Iterator[tuple[str, Row]]:
-        """One row after another with its place, numbered from ``first``."""
-        for number, line in enumerate(self.lines, first):
-            with naming_row(place := f"row {number}"):
-                row = _DECODER.decode(line)
-            yield place, row
-
-
-@dataclass(frozen=True)
-class LogBlock:
-    """Some rows of a routing log with their places, and how many were dropped as warm-up before them."""
-
-    placed: list[tuple[str, Row]]
-    dropped: int
-
-    def columns(self) -> TraceColumns:
-        """All rows as columns."""
-        return columns_of([row for _, row in self.placed])
-
-    def rows(self, _first: int) -> Iterator[tuple[str, Row]]:
-        """One row after another with its place."""
-        return iter(self.placed)
-
-
-@dataclass(frozen=True)
-class CsvBlock:
-    """Some records of CSV, none of them empty."""
-
-    header: list[str]
-    records: list[list[str]]
-    dropped: ClassVar[int] = 0
-
-    def columns(self) -> TraceColumns:
-        """All rows as columns; each different text is converted once."""
-        n_rows = len(self.records)
-        whole = {len(record) for record in self.records} == {len(self.header)}
-        if not whole:
-            raise NotPlainError
-        coded = {
-            name: Coded.of(column, n_rows).converted(partial(_csv_value, name))
-            for name, column in zip(self.header, zip(*self.records, strict=True), strict=True)
-        }
-        layers, experts, weights = coded["layer"], coded["experts"], coded.get("weights")
-        if any(_expected(name, v) for name in _NUMBERS if name in coded for v in coded[name].values):
-            raise NotPlainError
-        try:
-            return TraceColumns(
-                {name: coded[name] for name in IDENTITY if name in coded},
-                np.array(layers.values, np.int64)[layers.codes],
-                Lists.of(experts.values).rows(experts.codes),
-                weights and np.array([-1 if w is None else len(w) for w in weights.values])[weights.codes],
-            )
-        except OverflowError as error:
-            raise NotPlainError from error
-
-    def rows(self, first: int) -> Iterator[tuple[str, Row]]:
-        """One row after another with its place, numbered from ``first``."""
-        for number, record in enumerate(self.records, first):
-            place = f"row {number}"
-            if len(record) > len(self.header):
-                raise InstanceError(
-                    place,
-                    f"has {len(record)} values, expected {len(self.header)} as in the header, "
-                    "where several experts are one value, separated by spaces",
-                )
-            values = {}
-            for name, text in zip(self.header, record, strict=False):
-                values[name] = _csv_value(name, text)
-                if expected := _expected(name, values[name]):
-                    raise InstanceError(f"{place}: {name}", f"is {text!r}, expected {expected}")
-            with naming_row(place):
-                row = msgspec.convert(values, Row)
-            yield place, row
-
-
-_DECODER: Final = msgspec.json.Decoder(Row)
-
-
-def json_blocks(path: Path, models: Collection[str]) -> Generator[JsonBlock | LogBlock, None, None]:
-    """A file of JSON lines, block by block: rows of a trace, or a routing log of one of ``models``."""
+def json_columns(path: Path, models: Collection[str]) -> Generator[TraceColumns, None, None]:
+    """Rows of a file of JSON lines: of a trace, or of a routing log of one of ``models``."""
     with closing(_Lines(path)) as lines:
         unread = iter(lines)
         first = next(unread, "")
         everything = chain([first] if first else [], unread)
         if not is_routing_log(first):
-            for block in _in_blocks(everything, lines):
-                yield JsonBlock(block)
+            number = 1
+            for rows in _in_blocks(_json_rows(everything), lines):
+                yield columns_of(rows, number)
+                number += len(rows)
             return
         log = RoutingLog(everything)
         model = published_as(log.facts.model_id, models)
         if model is None:
-            expected = ", ".join(models)
             raise InstanceError(
                 "line 1: model_id",
-                f"is {log.facts.model_id!r}, expected one that begins with one of {expected}",
+                f"is {log.facts.model_id!r}, expected one that begins with one of {', '.join(models)}",
             )
-        for placed in _in_blocks(_log_rows(log, model), lines):
-            yield LogBlock(placed, log.dropped)
+        for routes in _in_blocks(iter(log), lines):
+            requests = Coded.of((route.req_id for _, route in routes), len(routes))
+            yield TraceColumns(
+                {
+                    "model": Coded([model], np.zeros(len(routes), np.int64)),
+                    "user": requests,
+                    "prompt": requests,
+                    "token": Coded.of((route.token_idx for _, route in routes), len(routes)),
+                },
+                np.array([route.layer for _, route in routes], np.int64),
+                Lists.of([route.topk_ids for _, route in routes]),
+                lines=[line for line, _ in routes],
+                dropped=log.dropped,
+            )
 
 
-def _log_rows(log: RoutingLog, model: str) -> Iterator[tuple[str, Row]]:
-    """A request is a user and a prompt."""
-    for line, route in log:
-        request = route.req_id
-        yield (
-            f"line {line}",
-            Row(model, route.layer, route.topk_ids, user=request, prompt=request, token=route.token_idx),
-        )
+def _json_rows(lines: Iterable[str]) -> Iterator[Row]:
+    decode = msgspec.json.Decoder(Row).decode
+    for number, line in enumerate(lines, 1):
+        try:
+            row = decode(line)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            with naming_row(f"row {number}"):
+                raise
+        yield row
 
 
-def csv_blocks(path: Path, check_names: Callable[[Sequence[str]], None]) -> Generator[CsvBlock, None, None]:
-    """A CSV file, block by block; empty lines are no rows."""
+def csv_columns(
+    path: Path, check_names: Callable[[Sequence[str]], None]
+) -> Generator[TraceColumns, None, None]:
+    """Rows of a CSV file; empty lines are no rows."""
     with closing(_Lines(path)) as lines:
-        reader = csv.reader(lines)
-        records = _csv_records(reader)
+        records = _csv_records(lines)
         header = next(records, [])
         check_names(header)
-        for block in _in_blocks(records, lines):
-            yield CsvBlock(header, block)
+        first = 1
+        for block in _in_blocks(_as_wide_as(header, records), lines):
+            yield from _csv_block(header, block, first)
+            first += len(block)
 
 
-def _csv_records(reader: Any) -> Iterator[list[str]]:
+def _csv_records(lines: _Lines) -> Iterator[list[str]]:
+    reader = csv.reader(lines)
     try:
         yield from filter(None, reader)
     except csv.Error as error:
         raise InstanceError(f"line {reader.line_num}", f"is not CSV ({error})") from None
+
+
+def _as_wide_as(header: list[str], records: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The records; those that end early have empty values there."""
+    width = len(header)
+    for number, record in enumerate(records, 1):
+        if len(record) > width:
+            raise InstanceError(
+                f"row {number}",
+                f"has {len(record)} values, expected {width} as in the header, "
+                "where several experts are one value, separated by spaces",
+            )
+        if missing := [name for name in header[len(record) :] if name in REQUIRED]:
+            raise InstanceError(f"row {number}: {missing[0]}", f"is missing, expected {WANTED}")
+        yield record if len(record) == width else record + [""] * (width - len(record))
+
+
+def _csv_block(header: list[str], records: list[list[str]], first: int) -> Iterator[TraceColumns]:
+    """Records as columns, each different text converted once; those before a fault, then the fault."""
+    coded = {
+        name: Coded.of(column, len(records))
+        for name, column in zip(header, zip(*records, strict=True), strict=True)
+    }
+    faults = []
+    for name, (convert, expected) in _NUMBERS.items():
+        if name in coded:
+            texts, codes = coded[name]
+            values: list[Any] = []
+            try:
+                values.extend(map(convert, texts))
+            except ValueError:  # of the text after these values
+                text, row = texts[len(values)], int(np.argmax(codes == len(values)))
+                problem = f"is {text!r}, expected {expected}"
+                faults.append((row, InstanceError(f"row {first + row}: {name}", problem)))
+            coded[name] = Coded(values, codes)
+    if faults:
+        row, fault = min(faults, key=itemgetter(0))
+        if row:
+            yield from _csv_block(header, records[:row], first)
+        raise fault
+    layers, experts, weights = coded["layer"], coded["experts"], coded.get("weights")
+    yield TraceColumns(
+        {
+            name: Coded([text or None for text in coded[name].values], coded[name].codes)
+            for name in IDENTITY
+            if name in coded
+        },
+        np.array(layers.values, np.int64)[layers.codes],
+        Lists.of(experts.values).rows(experts.codes),
+        None if weights is None else np.array(weights.values, np.int64)[weights.codes],
+        first,
+    )
 
 
 def _in_blocks(items: Iterator[_Item], lines: _Lines) -> Iterator[list[_Item]]:
@@ -206,39 +187,20 @@ def _in_blocks(items: Iterator[_Item], lines: _Lines) -> Iterator[list[_Item]]:
         raise fault
 
 
-def _csv_value(column: str, text: str) -> Any:
-    """A CSV field as the value that JSON has there; what is no number is left for the check to refuse."""
-    match column:
-        case "layer":
-            return _number(text)
-        case "experts":
-            return [_number(word) for word in text.split()]
-        case "weights":
-            return [_decimal(word) for word in text.split()] if text else None
-        case _:
-            return text or None
+def _number(text: str) -> int:
+    if len(text) > MAX_DIGITS or not (text.isascii() and text.isdecimal()):
+        raise ValueError
+    return int(text)
 
 
-def _expected(column: str, value: Any) -> str:
-    """What a CSV field should have been, by its value; nothing where it is that."""
-    match column:
-        case "layer" if type(value) is not int:
-            return "an integer >= 0"
-        case "experts" if any(type(word) is not int for word in value):
-            return "integers >= 0 separated by spaces, such as 8 36"
-        case "weights" if any(type(word) is not float for word in value or ()):
-            return "numbers separated by spaces, such as 0.7 0.3"
-        case _:
-            return ""
-
-
-def _number(text: str) -> int | str:
-    short = len(text) <= MAX_DIGITS  # Python refuses to convert thousands of digits
-    return int(text) if short and text.isascii() and text.isdecimal() else text
-
-
-def _decimal(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+_NUMBERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {  # columns that are no names
+    "layer": (_number, "an integer >= 0"),
+    "experts": (
+        lambda text: [_number(word) for word in text.split()],
+        "integers >= 0 separated by spaces, such as 8 36",
+    ),
+    "weights": (  # how many there are
+        lambda text: len([float(word) for word in text.split()]) if text else -1,
+        "numbers separated by spaces, such as 0.7 0.3",
+    ),
+}

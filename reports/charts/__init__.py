@@ -29,6 +29,7 @@ def charts(results: Results) -> list[Chart]:
     solvers = list(names.values())
     worst_first = [names[solver] for solver in ratio_table(results)["solver"][::-1]]
     extent = _extent(results)
+    fits = runtime_fits(results)
     drawn = (
         trade_off(rows, solvers, extent),
         ratio_profiles(results, rows, solvers, extent),
@@ -37,7 +38,7 @@ def charts(results: Results) -> list[Chart]:
         *sweeps(results, names),
         ratio_by_size(rows, solvers, extent),
         latency_by_size(rows, solvers, extent),
-        scaling(runtime_fits(results), rows, solvers, extent),
+        scaling(fits, fits.assign(solver=fits["solver"].map(names)), rows, solvers, extent),
         anytime(results, solvers, extent),
         against(results),
         critical_differences(results, names),

@@ -1,4 +1,4 @@
-"""How bounds and incumbents close in on the optimum over time."""
+"""Anytime figure: gaps of bounds and incumbents over time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TICKS: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 
 
 def anytime(results: Results, solvers: Sequence[str], extent: str) -> Chart | None:
-    """One plot a dispatch; None where nobody told of a bound, or of a second incumbent."""
+    """One plot a dispatch; None if no solver reported a bound, or a second incumbent."""
     data = anytime_curves(results)
     if data.empty:
         return None
@@ -63,7 +63,7 @@ def anytime(results: Results, solvers: Sequence[str], extent: str) -> Chart | No
         "The sooner both curves of a solver meet the middle line, the better. The upper one is its bound, "
         "the lower one its incumbent, both relative to the best known saving, as medians over the instances "
         "of one dispatch on which the solver ran; at the bottom, -100 %, it has no placement yet. The axis "
-        "is linear within 0.01 % of the line. Drawn are solvers that told of a bound or of two incumbents, "
+        "is linear within 0.01 % of the line. Drawn are solvers that reported a bound or two incumbents, "
         "but no call that differs from another one in its reductions alone.",
         data,
         filtered(alt.hconcat(*plots)),

@@ -1,4 +1,4 @@
-"""How ratio, latency and time change with the size of what is solved."""
+"""Figures of ratio, latency and time against the size of instances."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from slimbench.reports.charts.cells import CELLS, FACTORS, NOT_REACHED
 from slimbench.reports.charts.chart import Chart
 
 PANEL = 230
+FITS = "fits"
+_KEYS = ("solver", "instance", "dispatch")
 SIZES = tuple(factor for factor in FACTORS if factor != "activations")  # what a suite sets
 
 
@@ -44,7 +46,7 @@ def ratio_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Ch
         "values the geometric mean of the ratio's lower end, over the instances with a placement; a bar "
         "reaches up to what is possible where optima are open. Properties that vary together in the "
         "suite cannot be told apart here.",
-        _table(drawn, factors, ["gap_low", "gap_high"]),
+        drawn[[*_KEYS, *factors, "gap_low", "gap_high"]],
         _panels(points, y, ("gap", "gap_high"), factors, solvers),
         {CELLS: rows},
     )
@@ -73,13 +75,15 @@ def latency_by_size(rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> 
         f"Latency by size: {extent}",
         "Lower is better. Latency per token as a share of what it is when no expert is cached, the mean over "
         "the instances of each value with a placement (medians over repeats).",
-        _table(drawn, factors, ["latency_share"]),
+        drawn[[*_KEYS, *factors, "latency_share"]],
         _panels(points, y, ("latency", "latency"), factors, solvers),
         {CELLS: rows},
     )
 
 
-def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], extent: str) -> Chart | None:
+def scaling(
+    data: pd.DataFrame, fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], extent: str
+) -> Chart | None:
     """Wall time against activations with a power law fitted; None if all instances are of one size."""
     drawn = rows[rows["runtime_s"].notna()]
     if drawn["activations"].nunique() < 2:
@@ -95,12 +99,22 @@ def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], exte
     points = known.mark_point(filled=True, opacity=0.4, size=24).encode(
         x=x,
         y=y,
-        tooltip=[alt.Tooltip("solver:N"), alt.Tooltip("instance:N"), alt.Tooltip("activations:Q"),
+        tooltip=["solver:N", "instance:N", "activations:Q",
                  alt.Tooltip("runtime_s:Q", format=".3~s")],
         **look,
     )  # fmt: skip
+    ends = fits.dropna(subset=["exponent"])
+    line = pd.DataFrame(
+        {
+            "solver": [*ends["solver"], *ends["solver"]],
+            "activations": [*ends["activations_min"], *ends["activations_max"]],
+            "runtime_s": [*ends["seconds_at_min"], *ends["seconds_at_max"]],
+        }
+    )
+    unfiltered = [parameter for parameter in style.SHOWN if parameter != "shown_solvers"]
     lines = (
-        known.transform_regression("activations", "runtime_s", method="pow", groupby=["solver"])
+        style.live(FITS, ["shown_solvers"])
+        .transform_filter(" && ".join(f"{parameter} == null" for parameter in unfiltered))
         .mark_line(strokeWidth=2, clip=True)
         .encode(x=x, y=y, **style.solver_look(solvers, lines=True))
     )
@@ -108,11 +122,11 @@ def scaling(fits: pd.DataFrame, rows: pd.DataFrame, solvers: Sequence[str], exte
         "time_by_size",
         f"Time against size: {extent}",
         "Lower and flatter is better. Each mark is a solver on one instance; the line is time = a · "
-        "activations^b, by least squares on logarithms over the instances shown. The exponents of all "
-        "instances, by Theil and Sen with their intervals, stand in the table of fits.",
-        fits,
+        "activations^b, by Theil and Sen on logarithms over all instances, as in the table of fits; "
+        "it is not drawn where a filter leaves out instances.",
+        data,
         style.filtered(alt.layer(points, lines).properties(width=style.WIDTH, height=style.HEIGHT)),
-        {CELLS: rows},
+        {CELLS: rows, FITS: line},
     )
 
 
@@ -134,33 +148,21 @@ def _panels(
     """A plot for each factor, one beside another; a bar runs from one end of an interval to the other."""
     plots = []
     for factor in factors:
-        own = points.transform_filter(f"datum.factor == '{factor}'")
-        values = alt.X(
+        title, step = FACTORS[factor], 0.01 if factor == "capacity_share" else 1
+        x = alt.X(
             "value:Q",
             scale=alt.Scale(zero=False, nice=False, padding=12),
-            axis=alt.Axis(
-                title=FACTORS[factor], tickCount=5, tickMinStep=0.01 if factor == "capacity_share" else 1
-            ),
+            axis=alt.Axis(title=title, tickCount=5, tickMinStep=step),
         )
-        lines = own.mark_line(strokeWidth=1.5).encode(x=values, y=y, **style.solver_look(solvers, lines=True))
-        marks = own.mark_point(filled=True, size=45).encode(
-            x=values,
-            y=y,
-            tooltip=[
-                alt.Tooltip("solver:N"),
-                alt.Tooltip("value:Q", title=FACTORS[factor]),
-                *(alt.Tooltip(f"{end}:Q", format=".4f") for end in dict.fromkeys(ends)),
-                alt.Tooltip("n:Q", title="instances"),
-            ],
-            **style.solver_look(solvers, lines=False),
+        tooltip = [
+            alt.Tooltip("value:Q", title=title),
+            *(alt.Tooltip(f"{end}:Q", format=".4f") for end in dict.fromkeys(ends)),
+            alt.Tooltip("n:Q", title="instances"),
+        ]
+        own = points.transform_filter(f"datum.factor == '{factor}'")
+        plots.append(
+            alt.layer(*style.solver_lines(own, x, y, ends, solvers, tooltip)).properties(
+                width=PANEL, height=PANEL
+            )
         )
-        bars = own.mark_rule(strokeWidth=1.5).encode(
-            x=values, y=y, y2=f"{ends[1]}:Q", color=style.solver_look(solvers, lines=True)["color"]
-        )
-        plots.append(alt.layer(lines, bars, marks).properties(width=PANEL, height=PANEL))
-    panels: alt.ConcatChart = alt.concat(*plots, columns=3)
-    return style.filtered(panels.resolve_scale(y="shared"))
-
-
-def _table(rows: pd.DataFrame, factors: list[str], columns: list[str]) -> pd.DataFrame:
-    return rows[["solver", "instance", "dispatch", *factors, *columns]]
+    return style.panels(plots, 3)

@@ -1,4 +1,4 @@
-"""What the live figures draw: a row for each solver and instance, with what the page's filters select by."""
+"""Data of the filtered figures: a row for each solver and instance."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from slimbench.bench.results.ratio_intervals import FloatArray
 from slimbench.bench.results.results import Results
 from slimbench.reports.charts.chart import plain
+from slimbench.reports.statistics.aggregates import instance_medians
 from slimbench.reports.statistics.profiles import CLOCK_S
 from slimbench.reports.statistics.ratios import on_every_instance
 from slimbench.reports.tables.numbers import ratio_text
@@ -44,6 +45,8 @@ def cells(results: Results) -> pd.DataFrame:
         Median latency per token ÷ that with no expert cached.
     runtime_s, finished_s
         Median wall seconds of the runs that ended ok; null where none did, or where a median repeat did not.
+    time_s
+        The same of all runs that ended, where those that did not end ok count with their limit.
     ratio
         As text.
     planned
@@ -56,6 +59,8 @@ def cells(results: Results) -> pd.DataFrame:
     median = shares.groupby(["solver", "instance_hash"])[["latency_share"]].median().reset_index()
     table = table.merge(facts[columns], on="instance_hash", how="left")
     table = table.merge(median, on=["solver", "instance_hash"], how="left")
+    times = instance_medians(results)[["solver", "instance_hash", "time_s"]]
+    table = table.merge(times, on=["solver", "instance_hash"], how="left")
     reached = {end: table[f"reached_{end}"].to_numpy(float) for end in ("low", "high")}
     frame = pd.DataFrame(
         {
@@ -67,6 +72,7 @@ def cells(results: Results) -> pd.DataFrame:
             "latency_share": table["latency_share"],
             "runtime_s": table["runtime_s"].clip(lower=CLOCK_S),
             "finished_s": table["finished_s"].where(np.isfinite(table["finished_s"])).clip(lower=CLOCK_S),
+            "time_s": table["time_s"],
             "ratio": [ratio_text(*ends) for ends in table[["ratio_low", "ratio_high"]].to_numpy(float)],
             "planned": table["planned"],
         }

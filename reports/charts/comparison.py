@@ -1,4 +1,4 @@
-"""Solvers against each other: average ranks with what is not shown to differ, and two calls compared."""
+"""Figures of average ranks with cliques, and of two solver calls."""
 
 from __future__ import annotations
 

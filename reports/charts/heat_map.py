@@ -69,8 +69,7 @@ def heat_map(rows: pd.DataFrame, worst_first: Sequence[str], extent: str) -> Cha
         x=x,
         y=y,
         color=alt.condition(missing, alt.value("transparent"), colour),
-        tooltip=[alt.Tooltip(f"{name}:N") for name in ("solver", "instance", "ratio")]
-        + [alt.Tooltip("runtime_s:Q", format=".3~s")],
+        tooltip=["solver:N", "instance:N", "ratio:N", alt.Tooltip("runtime_s:Q", format=".3~s")],
     )
     numbers = drawn.mark_text(fontSize=10).encode(
         x=x,

@@ -1,9 +1,9 @@
-"""Curves of shares of instances: how often a solver is good enough, and how often fast enough."""
+"""Figures of performance profiles of ratios and times."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
@@ -28,11 +28,7 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
         .transform_window(share="cume_dist()", sort=[alt.SortField("gap")], groupby=["solver", "end"])
         .transform_filter(f"datum.gap < {NOT_REACHED}")
     )
-    end = alt.Opacity(
-        "end:O",
-        scale=alt.Scale(domain=["gap_low", "gap_high"], range=[1, 0.35]),
-        legend=None,
-    )
+    end = alt.Opacity("end:O", scale=alt.Scale(domain=["gap_low", "gap_high"], range=[1, 0.35]), legend=None)
     drawing = _steps(
         curves,
         "gap",
@@ -42,7 +38,7 @@ def ratio_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str],
             axis=style.gap_axis("at least this ratio, τ (axis stretched towards the optimum)"),
         ),
         solvers,
-        groupby=["solver", "end"],
+        ("solver", "end"),
         opacity=end,
     )
     return Chart(
@@ -85,7 +81,7 @@ def time_profiles(results: Results, rows: pd.DataFrame, solvers: Sequence[str], 
         "which it was the fastest itself. Who is fastest depends on who is shown; speed says nothing about "
         f"the ratio. {_one_set(rows)}",
         time_profile(results),
-        _steps(curves, "factor", x, solvers, groupby=["solver"]),
+        _steps(curves, "factor", x, solvers),
         {CELLS: rows},
     )
 
@@ -107,7 +103,7 @@ def time_distributions(results: Results, rows: pd.DataFrame, solvers: Sequence[s
         "Higher and further left is faster. The curve at t gives the share of instances that the solver "
         f"finished within t of wall time (medians over repeats). {_one_set(rows)}",
         time_distribution(results),
-        _steps(curves, "seconds", x, solvers, groupby=["solver"]),
+        _steps(curves, "seconds", x, solvers),
         {CELLS: rows},
     )
 
@@ -132,36 +128,19 @@ def _steps(
     field: str,
     x: alt.X,
     solvers: Sequence[str],
-    *,
-    groupby: Sequence[str],
-    opacity: alt.Opacity | alt.OpacityValue = alt.OpacityValue(1),  # noqa: B008 - a constant
+    by: Sequence[str] = ("solver",),
+    **look: Any,
 ) -> alt.TopLevelMixin:
     """Curves that rise where the share does, each drawn on to the right edge of the plot."""
-    look = style.solver_look(solvers, lines=True)
+    look |= style.solver_look(solvers, lines=True)
+    look["detail"] = [alt.Detail(f"{name}:N") for name in by]
     y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=style.share_axis())
-    detail = [alt.Detail(f"{name}:N") for name in groupby]
-    lines = curves.mark_line(interpolate="step-after", strokeWidth=2, clip=True).encode(
-        x=x, y=y, detail=detail, opacity=opacity, **look
-    )
+    lines = curves.mark_line(interpolate="step-after", strokeWidth=2, clip=True).encode(x=x, y=y, **look)
     ends = (
-        curves.transform_aggregate(last=f"max({field})", final="max(share)", groupby=list(groupby))
+        curves.transform_aggregate(last=f"max({field})", final="max(share)", groupby=list(by))
         .mark_rule(strokeWidth=2, clip=True)
-        .encode(
-            x=alt.X("last:Q"),
-            x2=alt.value("width"),
-            y=alt.Y("final:Q"),
-            detail=detail,
-            opacity=opacity,
-            **look,
-        )
+        .encode(x="last:Q", x2=alt.value("width"), y="final:Q", **look)
     )
-    points = curves.mark_point(opacity=0, size=80).encode(
-        x=x,
-        y=y,
-        tooltip=[
-            alt.Tooltip("solver:N"),
-            alt.Tooltip("share:Q", format=".1%"),
-            alt.Tooltip(f"{field}:Q", format=".4g"),
-        ],
-    )
+    tooltip = ["solver:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip(f"{field}:Q", format=".4g")]
+    points = curves.mark_point(opacity=0, size=80).encode(x=x, y=y, tooltip=tooltip)
     return style.filtered(alt.layer(lines, ends, points).properties(width=style.WIDTH, height=style.HEIGHT))

@@ -13,8 +13,7 @@ from slimbench.reports.charts import style
 from slimbench.reports.charts.cells import instance_labels
 from slimbench.reports.charts.chart import Chart
 from slimbench.reports.statistics.robustness import OBSERVED, robustness
-from slimbench.reports.tables.numbers import count_text
-from slimbench.reports.tables.robustness_tables import amount_text
+from slimbench.reports.tables.numbers import amount_text, count_text
 
 PANEL: Final = 230
 MAX_PANELS: Final = 12
@@ -26,6 +25,7 @@ AXES: Final = {
     "latency_noise": "standard deviation of log latencies",
 }
 _ENDS: Final = ("ratio_low", "ratio_high", "least_low", "most_high")
+_COLUMNS: Final = ("solver", "instance", "instance_hash", "dispatch", "top_k", "amount", "order", "n_placed")
 
 
 def generalisation(results: Results, names: Mapping[str, str]) -> Iterator[Chart]:
@@ -65,11 +65,10 @@ def _chart(kind: str, table: pd.DataFrame, results: Results, names: Mapping[str,
     return Chart(
         f"robustness_{kind}",
         f"Generalisation ratio by {AXES[kind]}: {extent}",
-        f"Higher is better. The solver planned on what the axis says, and its placement is evaluated on the "
-        f"instance: saving ÷ the instance's optimal saving, the median over seeds and repeats of the ratio's "
-        f"lower end. A bar reaches up to what is possible where the optimum is open; the band runs "
-        f"from the least to the greatest over the seeds. “{ITSELF[kind]}”: planned on the instance itself."
-        f"{more}",
+        "Higher is better. The solver planned on what the axis says, and its placement is evaluated on the "
+        "instance: saving ÷ the instance's optimal saving, the median over seeds and repeats of the ratio's "
+        "lower end. A bar reaches up to what is possible where the optimum is open; the band runs from the "
+        f"least to the greatest over the seeds. “{ITSELF[kind]}”: planned on the instance itself.{more}",
         data.drop(columns=["order"]),
         _panels(f"robustness_{kind}", drawn, amounts, AXES[kind], list(names.values()), worst),
         {f"robustness_{kind}": rows},
@@ -92,18 +91,7 @@ def _with_itself(kind: str, table: pd.DataFrame) -> pd.DataFrame:
         least_low=itself["itself_low"],
         most_high=itself["itself_high"],
     )
-    columns = [
-        "solver",
-        "instance",
-        "instance_hash",
-        "dispatch",
-        "top_k",
-        "amount",
-        "order",
-        "n_placed",
-        *_ENDS,
-    ]
-    both = pd.concat([ordered, itself[itself["itself_low"].notna()]])[columns]
+    both = pd.concat([ordered, itself[itself["itself_low"].notna()]])[[*_COLUMNS, *_ENDS]]
     return both.sort_values("order", kind="stable", ignore_index=True)
 
 
@@ -118,29 +106,19 @@ def _panels(
     x = alt.X("amount:O", sort=list(amounts), axis=alt.Axis(title=title, labelAngle=0))
     scale = style.gap_scale(worst, upwards=True)
     y = alt.Y("gap_ratio_low:Q", scale=scale, axis=style.gap_axis("generalisation ratio"))
-    look = style.solver_look(solvers, lines=True)
+    colour = style.solver_look(solvers, lines=True)["color"]
+    tooltip = [
+        alt.Tooltip("amount:N", title=title),
+        alt.Tooltip("gap_ratio_low:Q", title="1 - ratio", format=".4f"),
+        alt.Tooltip("gap_least_low:Q", title="largest over seeds", format=".4f"),
+        alt.Tooltip("n_placed:Q", title="runs"),
+    ]
     plots = []
     for instance in instances:
         own = style.live(source).transform_filter(alt.FieldEqualPredicate(field="instance", equal=instance))
         bands = own.mark_area(opacity=0.12).encode(
-            x=x, y=alt.Y("gap_least_low:Q", scale=scale), y2="gap_most_high:Q", color=look["color"]
+            x=x, y=alt.Y("gap_least_low:Q", scale=scale), y2="gap_most_high:Q", color=colour
         )
-        lines = own.mark_line(strokeWidth=1.8).encode(x=x, y=y, **look)
-        bars = own.mark_rule(strokeWidth=1.5).encode(x=x, y=y, y2="gap_ratio_high:Q", color=look["color"])
-        marks = own.mark_point(filled=True, size=45).encode(
-            x=x,
-            y=y,
-            tooltip=[
-                alt.Tooltip("solver:N"),
-                alt.Tooltip("amount:N", title=title),
-                alt.Tooltip("gap_ratio_low:Q", title="1 - ratio", format=".4f"),
-                alt.Tooltip("gap_least_low:Q", title="largest over seeds", format=".4f"),
-                alt.Tooltip("n_placed:Q", title="runs"),
-            ],
-            **style.solver_look(solvers, lines=False),
-        )
-        plots.append(
-            alt.layer(bands, lines, bars, marks).properties(width=PANEL, height=PANEL, title=instance)
-        )
-    panels: alt.ConcatChart = alt.concat(*plots, columns=3)
-    return style.filtered(panels.resolve_scale(y="shared"))
+        lines = style.solver_lines(own, x, y, ("gap_ratio_low", "gap_ratio_high"), solvers, tooltip)
+        plots.append(alt.layer(bands, *lines).properties(width=PANEL, height=PANEL, title=instance))
+    return style.panels(plots, 3)

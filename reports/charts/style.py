@@ -1,4 +1,4 @@
-"""How all figures look: colour, mark and dash of each solver, axes stretched towards the optimum."""
+"""Style of all figures: colours, marks and dashes of solvers, axes, filters."""
 
 from __future__ import annotations
 
@@ -30,21 +30,17 @@ def solver_look(solvers: Sequence[str], *, lines: bool) -> dict[str, Any]:
 
     Of the first 36 no two lines are alike, of the first 72 no two marks.
     """
-    n = len(PALETTE)
-    numbers = range(len(solvers))
+    n, numbers, domain = len(PALETTE), range(len(solvers)), list(solvers)
     colours = [PALETTE[i % n] for i in numbers]
-    marks = [MARKS[i % len(MARKS)] for i in numbers]
-    dashes = [DASHES[(i % n + i // n) % len(DASHES)] for i in numbers]
-    domain = list(solvers)
     look: dict[str, Any] = {
         "color": alt.Color("solver:N", scale=alt.Scale(domain=domain, range=colours), title=None)
     }
     if lines:
-        look["strokeDash"] = alt.StrokeDash(
-            "solver:N", scale=alt.Scale(domain=domain, range=dashes), title=None
-        )
+        dashes = alt.Scale(domain=domain, range=[DASHES[(i % n + i // n) % len(DASHES)] for i in numbers])
+        look["strokeDash"] = alt.StrokeDash("solver:N", scale=dashes, title=None)
     else:
-        look["shape"] = alt.Shape("solver:N", scale=alt.Scale(domain=domain, range=marks), title=None)
+        marks = alt.Scale(domain=domain, range=[MARKS[i % len(MARKS)] for i in numbers])
+        look["shape"] = alt.Shape("solver:N", scale=marks, title=None)
     return look
 
 
@@ -52,6 +48,31 @@ def live(source: str, by: Iterable[str] = SHOWN) -> alt.Chart:
     """A figure of the rows of ``source`` that the page's filters let through, those of ``by``."""
     shown = (f"({name} == null || indexof({name}, datum.{SHOWN[name]}) >= 0)" for name in by)
     return alt.Chart(alt.NamedData(source)).transform_filter(" && ".join(shown))
+
+
+def solver_lines(
+    rows: alt.Chart,
+    x: alt.X,
+    y: alt.Y,
+    limits: tuple[str, str],
+    solvers: Sequence[str],
+    tooltip: Sequence[alt.Tooltip | str],
+) -> list[alt.Chart]:
+    """A line and marks for each solver, with bars from one limit to the other where there are limits."""
+    look = solver_look(solvers, lines=True)
+    bars = rows.transform_filter(f"isValid(datum.{limits[0]})").mark_rule(strokeWidth=1.2, opacity=0.8)
+    return [
+        rows.mark_line(strokeWidth=1.8).encode(x=x, y=y, **look),
+        bars.encode(x=x, y=f"{limits[0]}:Q", y2=f"{limits[1]}:Q", color=look["color"]),
+        rows.mark_point(filled=True, size=45).encode(
+            x=x, y=y, tooltip=["solver:N", *tooltip], **solver_look(solvers, lines=False)
+        ),
+    ]
+
+
+def panels(plots: Sequence[Any], columns: int, scale_of_y: Any = "shared") -> alt.TopLevelMixin:
+    """Plots one beside another, with the parameters of the page's filters."""
+    return filtered(alt.concat(*plots, columns=columns).resolve_scale(y=scale_of_y))
 
 
 def filtered(drawing: Any) -> alt.TopLevelMixin:

@@ -12,8 +12,7 @@ from slimbench.bench.results.results import Results
 from slimbench.reports.charts import style
 from slimbench.reports.charts.chart import Chart, plain
 from slimbench.reports.statistics.sweeps import PARAMETERS, sweep_table
-from slimbench.reports.tables.numbers import count_text
-from slimbench.reports.tables.sweep_tables import value_text
+from slimbench.reports.tables.numbers import count_text, value_text
 
 PANEL: Final = 220  # two and their axes fit half of a page
 MAX_PANELS: Final = 16
@@ -87,7 +86,6 @@ def sweeps(results: Results, names: Mapping[str, str]) -> Iterator[Chart]:
 def _panels(
     rows: pd.DataFrame, y: alt.Y, limits: tuple[str, str], solvers: Sequence[str], scale_of_y: Any
 ) -> alt.TopLevelMixin:
-    look = style.solver_look(solvers, lines=True)
     plots = []
     for panel, own in rows.groupby("panel", sort=False):
         title = PARAMETERS[own["parameter"].iloc[0]]
@@ -100,31 +98,15 @@ def _panels(
         else:
             ordered = list(dict.fromkeys(own.sort_values("position", kind="stable")["value"]))
             x = alt.X("value:O", sort=ordered, axis=alt.Axis(title=title, labelAngle=-35))
+        tooltip = [
+            alt.Tooltip("value:N", title=title),
+            alt.Tooltip("latency_s:Q", title="latency, s", format=".4~g"),
+            alt.Tooltip("ratio_low:Q", title="ratio", format=".4f"),
+            alt.Tooltip("runtime_s:Q", title="wall time, s", format=".3~g"),
+            alt.Tooltip("n_placed:Q", title="placements"),
+            alt.Tooltip("n_instances:Q", title="instances"),
+        ]
         shown = style.live(SOURCE).transform_filter(alt.FieldEqualPredicate(field="panel", equal=str(panel)))
-        lines = shown.mark_line(strokeWidth=1.8).encode(x=x, y=y, **look)
-        bars = (
-            shown.transform_filter(f"isValid(datum.{limits[0]})")
-            .mark_rule(strokeWidth=1, opacity=0.7)
-            .encode(x=x, y=f"{limits[0]}:Q", y2=f"{limits[1]}:Q", color=look["color"])
-        )
-        marks = shown.mark_point(filled=True, size=45).encode(
-            x=x,
-            y=y,
-            tooltip=[
-                alt.Tooltip("solver:N"),
-                alt.Tooltip("value:N", title=title),
-                alt.Tooltip("latency_s:Q", title="latency, s", format=".4~g"),
-                alt.Tooltip("ratio_low:Q", title="ratio", format=".4f"),
-                alt.Tooltip("runtime_s:Q", title="wall time, s", format=".3~g"),
-                alt.Tooltip("n_placed:Q", title="placements"),
-                alt.Tooltip("n_instances:Q", title="instances"),
-            ],
-            **style.solver_look(solvers, lines=False),
-        )
-        plots.append(
-            alt.layer(lines, marks, bars).properties(
-                width=PANEL, height=PANEL, title=str(own["sweep"].iloc[0])
-            )
-        )
-    panels: alt.ConcatChart = alt.concat(*plots, columns=2)
-    return style.filtered(panels.resolve_scale(y=scale_of_y))
+        lines = alt.layer(*style.solver_lines(shown, x, y, limits, solvers, tooltip))
+        plots.append(lines.properties(width=PANEL, height=PANEL, title=str(own["sweep"].iloc[0])))
+    return style.panels(plots, 2, scale_of_y)

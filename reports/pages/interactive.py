@@ -1,4 +1,4 @@
-"""What the page's script works on: specifications and data of figures, values of filters, rows of runs."""
+"""Data of the page's script: specifications and sources of figures, filters, rows of runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.bench.results.results import Results
 from slimbench.reports.charts.cells import CELLS, instance_labels, labels
 from slimbench.reports.charts.chart import Chart, plain, records
 from slimbench.reports.charts.style import SHOWN
+from slimbench.reports.statistics.once import with_ratios
 from slimbench.reports.tables.numbers import memory_text, ratio_text, time_text
 
 _FILTERED: Final = {"solver": "solver", "dispatch": "dispatch", "top_k": "K", "suite": "suite"}  # titles
@@ -64,31 +64,27 @@ def interactive(results: Results, figures: list[Chart], folder: Path) -> Interac
 
 def _run_rows(results: Results, folder: Path) -> list[list[Any]]:
     """A row for each measured run, with names as the figures show them."""
-    if results.runs.empty:
-        return []
     runs = with_ratios(results)
-    solvers, instances = labels(results.runs["solver"]), instance_labels(results)
-    suites = results.instances.set_index("instance_hash")["suite"]
-    rows = []
-    for run in runs.to_dict("records"):
-        run_id, key = int(run["run_id"]), str(run["instance_hash"])
-        rows.append(
-            [
-                run_id,
-                solvers[run["solver"]],
-                instances[key],
-                plain(str(suites.loc[key])),
-                plain(str(run["dispatch"])),
-                None if pd.isna(run["top_k"]) else int(run["top_k"]),
-                int(run["repeat"]),
-                int(run["seed"]),
-                run["status"],
-                ratio_text(run["ratio_low"], run["ratio_high"]),
-                time_text(run["runtime_s"]),
-                time_text(run["cpu_s"]),
-                memory_text(run["peak_memory_mb"]),
-                plain(run["message"], 300),
-                run_id if (folder / "logs" / f"{run_id}.log").exists() else "",
-            ]
-        )
-    return rows
+    solvers = labels(runs["solver"])
+    instances = instance_labels(results) if len(runs) else {}
+    suites = results.instances.set_index("instance_hash")["suite"] if len(runs) else {}
+    return [
+        [
+            int(run["run_id"]),
+            solvers[run["solver"]],
+            instances[run["instance_hash"]],
+            plain(str(suites[run["instance_hash"]])),
+            plain(str(run["dispatch"])),
+            None if pd.isna(run["top_k"]) else int(run["top_k"]),
+            int(run["repeat"]),
+            int(run["seed"]),
+            run["status"],
+            ratio_text(run["ratio_low"], run["ratio_high"]),
+            time_text(run["runtime_s"]),
+            time_text(run["cpu_s"]),
+            memory_text(run["peak_memory_mb"]),
+            plain(run["message"], 300),
+            int(run["run_id"]) if (folder / "logs" / f"{run['run_id']}.log").exists() else "",
+        ]
+        for run in runs.to_dict("records")
+    ]

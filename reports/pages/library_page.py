@@ -1,4 +1,4 @@
-"""The page of the instance library: what it is, and a table of what is known of each instance."""
+"""Page of the instance library: what is known of each instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A part of the report: what it is called, what it says of itself, and its tables."""
+"""Sections of a report and their tables."""
 
 from __future__ import annotations
 

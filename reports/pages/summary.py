@@ -1,4 +1,4 @@
-"""What the run says at a glance: the best heuristic's worst case first, then what it rests on."""
+"""Head of the report: headline, sentences and tiles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from slimbench.bench.results.references import standing
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.statistics.audit import contradictions, guarantee_audit, violations
-from slimbench.reports.statistics.ratios import is_heuristic, ratio_table, runtime_table
+from slimbench.reports.statistics.ratios import is_heuristic, ratio_table, runtime_table, status_counts
 from slimbench.reports.tables.numbers import count_text, ratio_text, time_text
 
 MAX_NAMED: Final = 3  # broken promises in a sentence
@@ -133,7 +133,7 @@ def _ratio(row: pd.Series[float], statistic: str) -> str:
 def _runs_sentences(results: Results) -> Iterator[str]:
     """Of the runs, and of those that were given another instance, which count for robustness alone."""
     for runs, what in ((results.runs, "planned"), (results.transfers, "more, given another instance")):
-        planned, ok, failed, waiting = _counts(runs)
+        planned, ok, failed, waiting = status_counts(runs["status"]).values()
         unfinished = f", {waiting:,} not run yet: this report is not complete" if waiting else ""
         if planned or runs is results.runs:
             yield f"{count_text(planned, 'run')} {what}: {ok:,} ok, {failed:,} failed{unfinished}."
@@ -148,7 +148,7 @@ def _references_sentence(results: Results) -> str:
 
 
 def _tiles(results: Results) -> list[Tile]:
-    planned, ok, failed, waiting = _counts(results.runs)
+    planned, ok, failed, waiting = status_counts(results.runs["status"]).values()
     total, optima = len(results.instances), _optima(results)
     others = [f"{optima[name]:,} {name}" for name in ("claimed", "open") if optima[name]]
     verdicts = guarantee_audit(results)["verdict"]
@@ -161,12 +161,6 @@ def _tiles(results: Results) -> list[Tile]:
         Tile(f"{held:,} of {len(verdicts):,}", "guarantees hold", f"{undecided:,} undecided"),
         Tile(f"{broken:,}", "broken promises", "bounds and guarantees", "bad" if broken else "good"),
     ]
-
-
-def _counts(runs: pd.DataFrame) -> tuple[int, int, int, int]:
-    status = runs["status"]
-    ok, waiting = int(status.eq(FINISHED_WELL).sum()), int(status.eq(NOT_RUN).sum())
-    return len(status), ok, len(status) - ok - waiting, waiting
 
 
 def _optima(results: Results) -> Counter[str]:

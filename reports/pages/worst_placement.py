@@ -1,4 +1,4 @@
-"""Where the best heuristic loses most: its placement there beside the best known one."""
+"""Figures of the best heuristic's worst placement beside the best known one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slimbench.reports.placement.view import placement_charts
 from slimbench.reports.statistics.ratios import per_instance
 
 
-def inside(results: Results, folder: Path) -> list[Chart]:
+def worst_placement(results: Results, folder: Path) -> list[Chart]:
     """Charts of one instance of the run folder; none where no heuristic has a placement.
 
     Nor are there any where the folder, an instance in it or a placement is not what it must be: that is for

@@ -1,8 +1,9 @@
-"""Which server caches which experts, and where placements differ from the first."""
+"""Heat map of placements: which server caches which experts."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -56,39 +57,25 @@ def _by_expert(seen: Inspection) -> Chart:
     experts["left"] = np.arange(instance.n_experts) + gaps
     experts["right"] = experts["left"] + 1
     frames = []
-    first = next(iter(seen.placements))
-    for other in seen.others or [first]:
-        states = inspection.states(seen.placements[first].holds, seen.placements[other].holds)
-        words = np.array(_words(seen, names, other), object)
-        for server, row in zip(labels(instance.server_names).values(), states, strict=True):
-            held = {"against": names[other], "server": server, "held": words[row], "state": row}
-            frames.append(experts.assign(**held))
+    for other, server, row in _rows(seen):
+        words = np.array(_words(seen, names, other), object)[row]
+        frames.append(experts.assign(against=names[other], server=server, held=words, state=row))
     frame = pd.concat(frames, ignore_index=True)
     found = frame.drop_duplicates("held").sort_values("state", kind="stable")
     colours = alt.Scale(
         domain=found["held"].tolist(), range=[COLOURS[int(state)] for state in found["state"]]
     )
-    squares = (
-        alt.Chart()
-        .mark_rect(stroke=None)
-        .encode(
-            color=alt.Color("held:N", scale=colours, legend=alt.Legend(title=None)),
-            tooltip=[
-                *(alt.Tooltip(field) for field in ("server:N", "model:N", "layer:O", "expert:O")),
-                alt.Tooltip("calls:Q", title="calls a token", format=".4f"),
-                alt.Tooltip("held:N"),
-            ],
-        )
-    )
-    how = "A square is an expert on a server, "
-    how += (
-        f"blue where both placements cache it, orange where only {names[first]} does, green where only the "
-        "other does."
+    colour = alt.Color("held:N", scale=colours, legend=alt.Legend(title=None))
+    calls = alt.Tooltip("calls:Q", title="calls a token", format=".4f")
+    tooltip = ["server:N", "model:N", "layer:O", "expert:O", calls, "held:N"]
+    held = (
+        f"blue where both placements cache it, orange where only {next(iter(names.values()))} does, green "
+        "where only the other does."
         if seen.others
         else "blue where it is cached."
     )
-    how += " Layers, numbered below, are apart by a gap."
-    return _chart(seen, how, frame, squares, EXPERT_WIDTH)
+    how = f"A square is an expert on a server, {held} Layers, numbered below, are apart by a gap."
+    return _chart(seen, how, frame, colour, tooltip, EXPERT_WIDTH)
 
 
 def _by_layer(seen: Inspection) -> Chart:
@@ -98,38 +85,27 @@ def _by_layer(seen: Inspection) -> Chart:
     models = np.array(list(_model_labels(instance).values()), object)[instance.layer_models[b]]
     numbers = b - instance.model_layer_starts[instance.layer_models[b]]
     sizes = np.diff(instance.layer_starts)[b]
-    first = next(iter(seen.placements))
     frames = []
-    for other in seen.others or [first]:
-        states = inspection.states(seen.placements[first].holds, seen.placements[other].holds)
-        for server, row in zip(
-            list(labels(instance.server_names).values())[:MAX_SERVERS], states, strict=False
-        ):
-            both, only_first, only_other = (
-                np.bincount(instance.expert_layers[row == state], minlength=instance.n_layers)[b]
-                for state in (BOTH, ONLY_FIRST, ONLY_OTHER)
-            )
-            share = (only_first + only_other if seen.others else both) / sizes
-            frames.append(
-                pd.DataFrame(
-                    {"against": names[other], "server": server, "model": models, "layer": numbers}
-                    | {"both": both, "only_first": only_first, "only_other": only_other}
-                    | {"share": share, "left": left, "right": left + 1}
-                )
-            )
-    what = "experts that only one of the two caches" if seen.others else "experts cached"
-    squares = (
-        alt.Chart()
-        .mark_rect(stroke=None)
-        .encode(
-            color=alt.Color(
-                "share:Q",
-                scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-                legend=alt.Legend(title="share", format=".0%", type="symbol"),
-            ),
-            tooltip=["server:N", "model:N", "layer:O", "both:Q", "only_first:Q", "only_other:Q"],
+    for other, server, row in _rows(seen, MAX_SERVERS):
+        both, only_first, only_other = (
+            np.bincount(instance.expert_layers[row == state], minlength=instance.n_layers)[b]
+            for state in (BOTH, ONLY_FIRST, ONLY_OTHER)
         )
+        share = (only_first + only_other if seen.others else both) / sizes
+        frames.append(
+            pd.DataFrame(
+                {"against": names[other], "server": server, "model": models, "layer": numbers}
+                | {"both": both, "only_first": only_first, "only_other": only_other}
+                | {"share": share, "left": left, "right": left + 1}
+            )
+        )
+    what = "experts that only one of the two caches" if seen.others else "experts cached"
+    colour = alt.Color(
+        "share:Q",
+        scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+        legend=alt.Legend(title="share", format=".0%", type="symbol"),
     )
+    tooltip = ["server:N", "model:N", "layer:O", "both:Q", "only_first:Q", "only_other:Q"]
     how = f"A square is a layer on a server; the lighter, the larger the share of {what}."
     for noun, count, most in (
         ("server", instance.n_servers, MAX_SERVERS),
@@ -137,19 +113,36 @@ def _by_layer(seen: Inspection) -> Chart:
     ):
         if count > most:
             how += f" Not drawn: {count_text(count - most, noun)}."
-    return _chart(seen, how, pd.concat(frames, ignore_index=True), squares, LAYER_WIDTH)
+    return _chart(seen, how, pd.concat(frames, ignore_index=True), colour, tooltip, LAYER_WIDTH)
+
+
+def _rows(seen: Inspection, most: int | None = None) -> Iterator[tuple[str, str, inspection.States]]:
+    """For each panel its placement, and for each of its servers the label and the states of all experts."""
+    first = next(iter(seen.placements))
+    servers = list(labels(seen.instance.server_names).values())[:most]
+    for other in seen.others or [first]:
+        states = inspection.states(seen.placements[first].holds, seen.placements[other].holds)
+        for server, row in zip(servers, states, strict=False):
+            yield other, server, row
 
 
 def _chart(
-    seen: Inspection, how_to_read: str, frame: pd.DataFrame, squares: alt.Chart, cell_width: int
+    seen: Inspection,
+    how_to_read: str,
+    frame: pd.DataFrame,
+    colour: alt.Color,
+    tooltip: list[Any],
+    cell_width: int,
 ) -> Chart:
-    """The squares from ``left`` to ``right``, numbers of layers below and names of models above them."""
+    """Squares from ``left`` to ``right``, numbers of layers below and names of models above them."""
     instance, names = seen.instance, labels(seen.placements)
     end = float(frame["right"].max())
     scale = alt.Scale(domain=[0, end], nice=False, zero=False)
     servers = list(dict.fromkeys(frame["server"]))
     y = alt.Y("server:N", sort=servers, axis=alt.Axis(title=None, ticks=False, domain=False))
-    squares = squares.encode(x=alt.X("left:Q", scale=scale, axis=None), x2="right:Q", y=y)
+    x = alt.X("left:Q", scale=scale, axis=None)
+    squares = alt.Chart().mark_rect(stroke=None)
+    squares = squares.encode(x=x, x2="right:Q", y=y, color=colour, tooltip=tooltip)
     text = alt.Chart()
     layers = (
         text.transform_aggregate(start="min(left)", end="max(right)", groupby=["model", "layer"])

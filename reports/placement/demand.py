@@ -1,4 +1,4 @@
-"""What users ask for: how often each expert is called."""
+"""Figure of the demand: how often each expert is called."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def popularity(instance: Instance) -> Chart:
         .mark_rect(stroke=None)
         .encode(
             x=alt.X(
-                "rank:O",
-                axis=alt.Axis(title="experts from the most called", labelOverlap=True, labelAngle=0),
+                "rank:O", axis=alt.Axis(title="experts from the most called", labelOverlap=True, labelAngle=0)
             ),
             y=alt.Y("row:N", sort=rows, axis=alt.Axis(title=None, ticks=False)),
             color=alt.Color(

@@ -1,4 +1,4 @@
-"""What an instance is, in words and numbers."""
+"""Summary of an instance: name, sizes, capacities, latencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look inside placements: who pays, what is stored where, where two differ, and what is asked for."""
+"""Inspection of placements: latency by user, storage by server, differences, demand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from slimbench.instances import Evaluation, Instance, InstanceError, Placement, evaluate
@@ -15,6 +16,8 @@ from slimbench.instances.problem.errors import one_line
 
 NOTHING: Final = "no expert cached"
 BOTH, ONLY_FIRST, ONLY_OTHER, NEITHER = range(4)
+
+States = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Inspection:
     instance : Instance
     placements : mapping of Placement
         By the names to show.
-    worths : mapping of Evaluation
+    evaluations : mapping of Evaluation
         Of the same names.
     nothing : Evaluation
         With no expert cached.
@@ -34,7 +37,7 @@ class Inspection:
 
     instance: Instance
     placements: Mapping[str, Placement]
-    worths: Mapping[str, Evaluation]
+    evaluations: Mapping[str, Evaluation]
     nothing: Evaluation
 
     @property
@@ -74,16 +77,16 @@ def overall(inspection: Inspection) -> pd.DataFrame:
     """
     none = inspection.nothing
     violations = [None, *(p.violation(inspection.instance) for p in inspection.placements.values())]
-    worths = {NOTHING: none, **inspection.worths}
-    baseline = next(iter(inspection.worths.values())).latency_s if inspection.worths else np.nan
-    savings = np.array([worth.saving_s for worth in worths.values()])
+    evaluations = {NOTHING: none, **inspection.evaluations}
+    baseline = next(iter(inspection.evaluations.values())).latency_s if inspection.evaluations else np.nan
+    savings = np.array([evaluation.saving_s for evaluation in evaluations.values()])
     return pd.DataFrame(
         {
-            "placement": list(worths),
-            "latency_s": [worth.latency_s for worth in worths.values()],
+            "placement": list(evaluations),
+            "latency_s": [evaluation.latency_s for evaluation in evaluations.values()],
             "saving_s": savings,
             "saving_share": savings / none.latency_none_s if none.latency_none_s > 0 else np.nan,
-            "worse_s": [worth.latency_s - baseline for worth in worths.values()],
+            "worse_s": [evaluation.latency_s - baseline for evaluation in evaluations.values()],
             "violation": pd.Series(violations, dtype=object),  # else None becomes NaN beside a text
         }
     )
@@ -103,13 +106,13 @@ def by_user(inspection: Inspection) -> pd.DataFrame:
         latency_none_s; ``worse_s`` and ``worse_share``, latency above the baseline's, in seconds and as a
         share of latency_none_s. Shares are NaN for users without demand.
     """
-    instance, worths = inspection.instance, inspection.worths
+    instance, evaluations = inspection.instance, inspection.evaluations
     users = pd.Series(instance.user_names, dtype=object)
     none = inspection.nothing.user_latency_s
-    first = next(iter(worths.values())).user_latency_s if worths else none
+    first = next(iter(evaluations.values())).user_latency_s if evaluations else none
     frames = []
-    for name, worth in worths.items():
-        latency = worth.user_latency_s
+    for name, evaluation in evaluations.items():
+        latency = evaluation.user_latency_s
         frames.append(
             pd.DataFrame(
                 {
@@ -127,9 +130,9 @@ def by_user(inspection: Inspection) -> pd.DataFrame:
         return pd.DataFrame({"user": users, "latency_none_s": none}).sort_values(
             "latency_none_s", ascending=False, kind="stable", ignore_index=True
         )
-    judged = frames[1:] if inspection.others else frames
+    compared = frames[1:] if inspection.others else frames
     column = "worse_share" if inspection.others else "kept_share"
-    worst = np.max([frame[column].fillna(-np.inf) for frame in judged], axis=0)
+    worst = np.max([frame[column].fillna(-np.inf) for frame in compared], axis=0)
     order = np.argsort(-worst, kind="stable")
     return pd.concat([frame.iloc[order] for frame in frames], ignore_index=True)
 
@@ -165,7 +168,7 @@ def storage(inspection: Inspection) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def states(first: BoolArray, other: BoolArray) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+def states(first: BoolArray, other: BoolArray) -> States:
     """BOTH, ONLY_FIRST, ONLY_OTHER or NEITHER, for two arrays of any one shape."""
     return np.select([first & other, first, other], [BOTH, ONLY_FIRST, ONLY_OTHER], NEITHER).astype(np.int8)
 

@@ -1,4 +1,4 @@
-"""The picture of an instance: servers, users, and what lies between them."""
+"""Map of an instance: servers, users, fastest links, wires."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def network_map(instance: Instance, wires: WiredGraph | None = None) -> Chart | 
     rules = alt.Chart(alt.NamedData(LINES)).mark_rule()
     rules = rules.encode(x=x, y=y, x2="x2_m:Q", y2="y2_m:Q", color=line, strokeWidth=width_px)
     base = alt.Chart(alt.NamedData(PLACES)).encode(x=x, y=y)
-    tooltip = [alt.Tooltip(f"{name}:N") for name in ("name", "group")]
+    tooltip = ["name:N", "group:N"]
     switches = base.transform_filter("datum.kind == 'switch'").mark_point(
         shape="diamond", filled=True, size=70, opacity=1, color=LINE_COLOURS[WIRE]
     )

@@ -1,4 +1,4 @@
-"""A page on placements of one instance that needs nothing else, not even a network."""
+"""HTML page of placements of one instance, which works offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map of servers and users."""
+"""Map of servers and users, coloured by latency."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def place_map(seen: Inspection) -> Chart | None:
     frame["name"] = frame["name"].map(labels(dict.fromkeys(frame["name"])))
     x, y, width, height = metre_axes(places, SIDE)
     base = alt.Chart(alt.NamedData(SOURCE)).encode(x=x, y=y)
-    where = [alt.Tooltip("name:N"), alt.Tooltip("x_m:Q", format=",.1f"), alt.Tooltip("y_m:Q", format=",.1f")]
-    colour, told = _user_colours(seen)
+    where = ["name:N", alt.Tooltip("x_m:Q", format=",.1f"), alt.Tooltip("y_m:Q", format=",.1f")]
+    colour, latencies_shown = _user_colours(seen)
     squares = (
         base.transform_filter("datum.kind == 'server'")
         .mark_square(filled=False, opacity=1, strokeWidth=2, color=SERVER_COLOUR)
@@ -67,7 +67,7 @@ def place_map(seen: Inspection) -> Chart | None:
     points = (
         base.transform_filter("datum.kind == 'user'")
         .mark_circle(size=60, opacity=1, stroke="#8c8c8c", strokeWidth=0.5)
-        .encode(color=colour, tooltip=[*where, *told])
+        .encode(color=colour, tooltip=[*where, *latencies_shown])
     )
     panel = alt.layer(squares, points).properties(width=width, height=height)
     column = alt.Column("placement:N", sort=panels, header=alt.Header(title=None, labelAnchor="start"))
@@ -97,7 +97,7 @@ def place_map(seen: Inspection) -> Chart | None:
 
 
 def _user_colours(seen: Inspection) -> tuple[alt.Color, list[alt.Tooltip]]:
-    """What a user's colour shows, and what else is told of it."""
+    """Colours of users by latency, and their tooltips."""
     none = alt.Tooltip("latency_none_s:Q", title="latency with no expert cached, s", format=".6f")
     if not seen.placements:
         legend = alt.Legend(title="latency, s", format="~s", type="symbol")

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+import rich.table
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from slimbench.bench.cli.options import print_facts
 from slimbench.instances.problem.errors import one_line
 from slimbench.reports.placement import inspection
 from slimbench.reports.placement.character_maps import map_lines, placement_lines
 from slimbench.reports.placement.facts import facts_of
 from slimbench.reports.placement.inspection import Inspection
+from slimbench.reports.tables.tables import Column, Table, name, table_of
 
 MAX_ROWS = 12  # of users, servers, layers and experts; how many others there are is said
 
 
 def print_inspection(seen: Inspection, console: Console) -> None:
     """Print everything; with no placement, what the instance is and what is asked for."""
-    print_facts(facts_of(seen.instance))
+    facts = facts_of(seen.instance)
+    for key, value in facts.items():
+        console.print(f"{key:<{max(map(len, facts))}}  {value}", markup=False, soft_wrap=True)
     _print_map(seen, console)
     if not seen.placements:
         _print_demand(seen, console)
@@ -46,63 +48,50 @@ def _print_map(seen: Inspection, console: Console) -> None:
 
 
 def _print_overall(seen: Inspection, console: Console) -> None:
-    rows = []
-    table = inspection.overall(seen)
-    for row in table.to_dict("records"):
-        worse = row["worse_s"] if row["placement"] in seen.others else math.nan
-        rows.append(
-            [
-                row["placement"],
-                _ms(row["latency_s"]),
-                _ms(row["saving_s"]),
-                _percent(row["saving_share"]),
-                _ms(worse, signed=True),
-                "" if row["placement"] == inspection.NOTHING else "no" if row["violation"] else "yes",
-            ]
-        )
-    titles = ["placement", "latency ms", "saving ms", "saving %"]
-    titles += [f"against {_name(seen, 0)} ms"] if seen.others else []
-    _print_table(
-        console, "Latency a token, all users", [*titles, "fits"], rows if seen.others else _without(rows, 4)
+    frame = inspection.overall(seen)
+    frame["worse_s"] = frame["worse_s"].where(frame["placement"].isin(seen.others))
+    against = [_ms("worse_s", f"against {_name(seen, 0)} ms", signed=True)] if seen.others else []
+    fits = Column(
+        "fits",
+        ("placement", "violation"),
+        lambda placement, why: "" if placement == inspection.NOTHING else "no" if why else "yes",
     )
-    for row in table.dropna(subset="violation").to_dict("records"):
+    columns = (name("placement"), _ms("latency_s", "latency ms"), _ms("saving_s", "saving ms"))
+    columns += (_percent("saving_share", "saving %"), *against, fits)
+    _print_table(console, "Latency a token, all users", table_of(frame, columns))
+    for row in frame.dropna(subset="violation").to_dict("records"):
         _say(console, f"{row['placement']} does not fit: {row['violation']}")
 
 
 def _print_users(seen: Inspection, console: Console) -> None:
     frame = inspection.by_user(seen)
-    order = list(dict.fromkeys(frame["user"]))
-    tables = {name: part.set_index("user") for name, part in frame.groupby("placement", sort=False)}
-    first = tables[next(iter(seen.placements))]
-    rows = []
-    for user in order[:MAX_ROWS]:
-        row = [user, _ms(first["latency_none_s"][user])]
-        for name in seen.placements:
-            row += [_ms(tables[name]["latency_s"][user]), _percent(tables[name]["kept_share"][user])]
-        row += [_ms(tables[name]["worse_s"][user], signed=True) for name in seen.others]
-        rows.append(row)
-    titles = ["user", "none ms"]
-    titles += [title for name in seen.placements for title in (f"{name} ms", "kept %")]
-    titles += [f"{name} worse by ms" for name in seen.others]
+    parts = [
+        part.drop(columns="placement").set_index("user").add_suffix(f" {placement}")
+        for placement, part in frame.groupby("placement", sort=False)
+    ]
+    columns = [name("user"), _ms(f"latency_none_s {_name(seen, 0)}", "none ms")]
+    for placement in seen.placements:
+        columns.append(_ms(f"latency_s {placement}", f"{placement} ms"))
+        columns.append(_percent(f"kept_share {placement}", "kept %"))
+    columns += [_ms(f"worse_s {other}", f"{other} worse by ms", signed=True) for other in seen.others]
     worst = f"who loses most by leaving {_name(seen, 0)}" if seen.others else "who keeps most of it"
-    _print_table(console, f"Who pays: share of the latency a token, worst off first ({worst})", titles, rows)
-    _say_others(console, len(order), "user")
+    title = f"Who pays: share of the latency a token, worst off first ({worst})"
+    _print_rows(console, title, pd.concat(parts, axis=1).reset_index(), columns, "user")
 
 
 def _print_storage(seen: Inspection, console: Console) -> None:
-    frame = inspection.storage(seen)
-    several = len(seen.instance.models) > 1
-    for name, part in frame.groupby("placement", sort=False):
-        rows = []
-        for server, models in itertools.islice(part.groupby("server", sort=False), MAX_ROWS):
-            total, room = int(models["used_bytes"].sum()), int(models["capacity_bytes"].iloc[0])
-            share = total / room if room else math.inf if total else math.nan
-            row = [str(server), f"{models['experts'].sum():,}", f"{total:,}", f"{room:,}", _percent(share)]
-            rows.append(row + ([f"{used:,}" for used in models["used_bytes"]] if several else []))
-        titles = ["server", "experts", "bytes", "capacity", "used %"]
-        titles += [f"{model.name} bytes" for model in seen.instance.models if several]
-        _print_table(console, f"Storage of {name}", titles, rows)
-        _say_others(console, seen.instance.n_servers, "server")
+    models = [model.name for model in seen.instance.models]
+    own = [_count(f"{m}", f"{model} bytes") for m, model in enumerate(models) if len(models) > 1]
+    columns = (name("server"), _count("experts"), _count("used_bytes", "bytes"))
+    columns += (_count("capacity_bytes", "capacity"), _percent("used", "used %"), *own)
+    for placement, part in inspection.storage(seen).groupby("placement", sort=False):
+        servers = part.groupby("server", sort=False)
+        frame = servers[["experts", "used_bytes"]].sum().join(servers["capacity_bytes"].first())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            frame["used"] = frame["used_bytes"].to_numpy(float) / frame["capacity_bytes"].to_numpy(float)
+        for m in range(len(models)):
+            frame[f"{m}"] = servers["used_bytes"].nth(m).to_numpy()
+        _print_rows(console, f"Storage of {placement}", frame.reset_index(), columns, "server")
 
 
 def _print_differences(seen: Inspection, console: Console) -> None:
@@ -112,16 +101,17 @@ def _print_differences(seen: Inspection, console: Console) -> None:
         (inspection.differences_by_layer(seen), ["model", "layer"]),
     ):
         for other, part in frame.groupby("other", sort=False):
-            differ = part["only_first"] + part["only_other"]
-            shown = part.assign(differ=differ).sort_values("differ", ascending=False, kind="stable")
-            columns = ["only_first", "only_other", "both"]
-            rows = [
-                [*(str(row[key]) for key in keys), *(f"{row[column]:,}" for column in columns)]
-                for row in shown[:MAX_ROWS].to_dict("records")
-            ]
-            rows.append(["all", *[""] * (len(keys) - 1), *(f"{part[column].sum():,}" for column in columns)])
+            differ = (part["only_first"] + part["only_other"]).sort_values(ascending=False, kind="stable")
+            total = (
+                dict.fromkeys(keys, "")
+                | {keys[0]: "all"}
+                | part[["only_first", "only_other", "both"]].sum().to_dict()
+            )
+            shown = pd.concat([part.loc[differ.index[:MAX_ROWS]].astype(object), pd.DataFrame([total])])
+            columns = [*(name(key) for key in keys), _count("only_first", f"only {first}")]
+            columns += [_count("only_other", f"only {other}"), _count("both")]
             title = f"(server, expert) pairs of {first} and {other}, by {keys[-1]}"
-            _print_table(console, title, [*keys, f"only {first}", f"only {other}", "both"], rows)
+            _print_table(console, title, table_of(shown, columns))
             _say_others(console, len(part), keys[-1])
 
 
@@ -130,48 +120,41 @@ def _print_heat_maps(seen: Inspection, console: Console) -> None:
     if not seen.others:
         _say(console, "", f"Server x (layer, expert) of {_name(seen, 0)}: # cached, . not")
         _say(console, *placement_lines(seen.instance, first, None, console.width))
-    for name in seen.others:
-        legend = f"# both, < only {_name(seen, 0)}, > only {name}, . neither; as numbers both/only/only"
+    for other in seen.others:
+        legend = f"# both, < only {_name(seen, 0)}, > only {other}, . neither; as numbers both/only/only"
         _say(console, "", f"Server x (layer, expert): {legend}")
-        _say(console, *placement_lines(seen.instance, first, seen.placements[name], console.width))
+        _say(console, *placement_lines(seen.instance, first, seen.placements[other], console.width))
 
 
 def _print_demand(seen: Inspection, console: Console) -> None:
-    rows = [
-        [row["model"], str(row["layer"]), str(row["expert"]), f"{row['calls']:.4f}"]
-        for row in inspection.demand(seen.instance)
-        .sort_values("calls", ascending=False, kind="stable")[:MAX_ROWS]
-        .to_dict("records")
-    ]
-    _print_table(
-        console, "Experts called most often", ["model", "layer", "expert", "calls a token"], rows, names=1
-    )
-    _say_others(console, seen.instance.n_experts, "expert")
-    users = inspection.by_user(seen)
-    rows = [[row["user"], _ms(row["latency_none_s"])] for row in users[:MAX_ROWS].to_dict("records")]
-    _print_table(console, "Users: share of the latency a token, no expert cached", ["user", "none ms"], rows)
-    _say_others(console, len(users), "user")
-    shares = inspection.concentration(seen.instance)
-    rows = [
-        [row["model"], str(row["layer"]), _percent(row["top_share"]), str(row["half"])]
-        for row in shares[:MAX_ROWS].to_dict("records")
-    ]
-    titles = ["model", "layer", "calls to the first %", "experts for half of the calls"]
-    _print_table(console, "Popularity by layer", titles, rows)
-    _say_others(console, len(shares), "layer")
+    calls = Column("calls a token", ("calls",), lambda value: f"{value:.4f}")
+    experts = inspection.demand(seen.instance).sort_values("calls", ascending=False, kind="stable")
+    columns = [*map(name, ("model", "layer", "expert")), calls]
+    _print_rows(console, "Experts called most often", experts, columns, "expert")
+    title = "Users: share of the latency a token, no expert cached"
+    columns = [name("user"), _ms("latency_none_s", "none ms")]
+    _print_rows(console, title, inspection.by_user(seen), columns, "user")
+    columns = [name("model"), name("layer"), _percent("top_share", "calls to the first %")]
+    columns.append(name("half", "experts for half of the calls"))
+    _print_rows(console, "Popularity by layer", inspection.concentration(seen.instance), columns, "layer")
 
 
-def _print_table(
-    console: Console, title: str, titles: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1
+def _print_rows(
+    console: Console, title: str, frame: pd.DataFrame, columns: Sequence[Column], noun: str
 ) -> None:
-    table = Table()
-    for i, header in enumerate(titles):
-        table.add_column(Text(one_line(header)), justify="left" if i < names else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
+    _print_table(console, title, table_of(frame[:MAX_ROWS], columns))
+    _say_others(console, len(frame), noun)
+
+
+def _print_table(console: Console, title: str, table: Table) -> None:
+    grid = rich.table.Table()
+    for i, header in enumerate(table.titles):
+        grid.add_column(Text(one_line(header)), justify="right" if i else "left", overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(one_line(cell.text)) for cell in row))
     console.print()
     console.print(Text(one_line(title), "bold"), soft_wrap=True)  # as a title of the table it would fold
-    console.print(table)
+    console.print(grid)
 
 
 def _say(console: Console, *lines: str) -> None:
@@ -189,17 +172,17 @@ def _name(seen: Inspection, number: int) -> str:
     return list(seen.placements)[number]
 
 
-def _without(rows: Iterable[Sequence[str]], column: int) -> list[list[str]]:
-    return [[cell for i, cell in enumerate(row) if i != column] for row in rows]
+def _ms(key: str, title: str, *, signed: bool = False) -> Column:
+    sign = "+" if signed else ""
+    return Column(title, (key,), lambda s: "" if math.isnan(s) else f"{1e3 * s:{sign}#.4g}")
 
 
-def _ms(seconds: float, *, signed: bool = False) -> str:
-    if math.isnan(seconds):
-        return ""
-    return f"{1e3 * seconds:{'+' if signed else ''}#.4g}"
+def _percent(key: str, title: str) -> Column:
+    def text(share: float) -> str:
+        return "" if math.isnan(share) else "over" if math.isinf(share) else f"{100 * share:.1f}"
+
+    return Column(title, (key,), text)
 
 
-def _percent(share: float) -> str:
-    if math.isnan(share):
-        return ""
-    return "over" if math.isinf(share) else f"{100 * share:.1f}"
+def _count(key: str, title: str = "") -> Column:
+    return Column(title or key, (key,), lambda number: f"{number:,}")

@@ -1,4 +1,4 @@
-"""What placements mean to users and servers: latency of each user, bytes on each server."""
+"""Figures of latency by user and bytes by server."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def stored(seen: Inspection) -> Chart | None:
     )
     bars = base.mark_bar(stroke="#ffffff", strokeWidth=0.5).encode(
         x=alt.X("used_bytes:Q", title="bytes", axis=alt.Axis(labelExpr=BYTES), stack="zero"),
-        detail=alt.Detail("model:N"),
+        detail="model:N",
         color=_placement_colours(names, alt.Color, COLOURS, nothing=False),
         tooltip=["server:N", "placement:N", "model:N", "experts:Q", "used_bytes:Q", "capacity_bytes:Q"],
     )

@@ -1,4 +1,4 @@
-"""Ratios and times over instances, in three ways of counting the instances that a solver failed on."""
+"""Ratios and times over instances, by how failures count, and the Pareto front of the two."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from slimbench.bench.results.ratio_intervals import RATIO_COLUMNS, latencies_none, with_ratios
+from slimbench.bench.results.ratio_intervals import RATIO_COLUMNS, latencies_none
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.reports.statistics.bootstrap import mean_limits
+from slimbench.reports.statistics.once import once, with_ratios
 from slimbench.reports.statistics.ratios import (
     COUNT_COLUMNS,
     ENDS,
     STATISTICS,
+    best_first,
+    intervals,
     run_counts,
     shifted_gmean,
-    statistic_of,
 )
 
 MODES: Final = ("survivors", "penalised", "intersection")
@@ -30,6 +32,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def aggregate_table(results: Results) -> pd.DataFrame:
     """One row for each mode and solver, within a mode the best worst case first.
 
@@ -69,7 +72,7 @@ def aggregate_table(results: Results) -> pd.DataFrame:
     geometric mean: Achterberg, Constraint integer programming, 2007, appendix A.
     """
     penalised = _cells(_failures_as_empty(results), results)
-    placed = _cells(results, results)
+    placed = instance_medians(results)
     placed = placed[placed["ratio_low"].notna()]
     n_solvers = results.runs["solver"].nunique()
     shared = placed.groupby("instance_hash")["solver"].transform("nunique").eq(n_solvers)
@@ -88,13 +91,21 @@ def aggregate_table(results: Results) -> pd.DataFrame:
         for counts in run_counts(results)
     ]
     table = pd.DataFrame(rows, columns=pd.Index(_COLUMNS))
-    parts = [
-        table[table["mode"].eq(mode)].sort_values(
-            ["min_low", "gmean_low", "min_high"], ascending=False, kind="stable", na_position="last"
-        )
-        for mode in MODES
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([best_first(table[table["mode"].eq(mode)]) for mode in MODES], ignore_index=True)
+
+
+@once
+def instance_medians(results: Results) -> pd.DataFrame:
+    """Medians over the repeats that ended, for each solver and instance.
+
+    Columns
+    -------
+    ratio_low, ratio_high, latency_ratio_low, latency_ratio_high
+        Over the repeats with a verified placement.
+    ok_s, time_s
+        Wall seconds of the repeats that ended ``ok``, and of all, where the others count with their limit.
+    """
+    return _cells(results, results)
 
 
 def _failures_as_empty(results: Results) -> Results:
@@ -105,15 +116,7 @@ def _failures_as_empty(results: Results) -> Results:
 
 
 def _cells(results: Results, measured: Results) -> pd.DataFrame:
-    """Medians over the repeats that ended, for each solver and instance.
-
-    Parameters
-    ----------
-    results : Results
-        Whose ratios are taken.
-    measured : Results
-        The same as they were measured: a saving that they lack has ratio 0.
-    """
+    """Medians with ratio 0 for a saving that ``measured``, the same results, lack."""
     runs = with_ratios(results)
     filled = measured.runs["saving_s"].isna() & runs["saving_s"].notna()
     for end in ENDS:
@@ -127,18 +130,12 @@ def _cells(results: Results, measured: Results) -> pd.DataFrame:
 
 def _aggregates(cells: pd.DataFrame) -> dict[str, Any]:
     times = cells["time_s"].dropna().to_numpy(float)
-    row: dict[str, Any] = {
-        "n_instances": len(cells),
-        "n_timed": len(times),
-        "shifted_gmean_s": shifted_gmean(times),
-    }
-    for end in ENDS:
-        ratios = cells[f"ratio_{end}"].to_numpy(float)
-        row |= {f"{name}_{end}": statistic_of(name, ratios) for name in STATISTICS}
-        row[f"mean_{end}"] = ratios.mean() if len(ratios) else np.nan
-        latencies = cells[f"latency_ratio_{end}"].to_numpy(float)
-        row |= {f"latency_{name}_{end}": statistic_of(name, latencies) for name in ("gmean", "max")}
-    return row | _confidence(cells)
+    return (
+        {"n_instances": len(cells), "n_timed": len(times), "shifted_gmean_s": shifted_gmean(times)}
+        | intervals(cells, "ratio", (*STATISTICS, "mean"))
+        | intervals(cells, "latency_ratio", ("gmean", "max"), "latency_")
+        | _confidence(cells)
+    )
 
 
 def _confidence(cells: pd.DataFrame) -> dict[str, Any]:
@@ -150,3 +147,36 @@ def _confidence(cells: pd.DataFrame) -> dict[str, Any]:
     if geometric:
         low, high = np.exp(low), np.exp(high)
     return {"ci_of": "gmean" if geometric else "mean", "ci_low": float(low), "ci_high": float(high)}
+
+
+def pareto_front(results: Results, mode: str = "intersection") -> pd.DataFrame:
+    """Solvers by ratio and time, the fastest first.
+
+    On the same instances for all by default: of aggregates over different ones neither is comparable.
+
+    Parameters
+    ----------
+    mode : str
+        Of ``aggregate_table``.
+
+    Returns
+    -------
+    DataFrame
+        ``solver``, ``n_instances``, ``ratio_low``, ``ratio_high`` (geometric means), ``seconds`` (geometric
+        mean shifted by 1 s), ``on_front``: no other solver has a ``ratio_low`` at least as high in a time at
+        most as long, and one of the two better. Solvers without either figure are left out.
+    """
+    table = aggregate_table(results)
+    table = table[table["mode"].eq(mode)]
+    table = table.rename(
+        columns={"gmean_low": "ratio_low", "gmean_high": "ratio_high", "shifted_gmean_s": "seconds"}
+    )
+    table = table[["solver", "n_instances", "ratio_low", "ratio_high", "seconds"]]
+    table = table.dropna(subset=["ratio_low", "seconds"])
+    table = table.sort_values(["seconds", "ratio_low"], ascending=[True, False], kind="stable")
+    points = list(zip(table["ratio_low"].astype(float), table["seconds"].astype(float), strict=True))
+    on_front = [
+        not any(r >= ratio and s <= seconds and (r, s) != (ratio, seconds) for r, s in points)
+        for ratio, seconds in points
+    ]
+    return table.assign(on_front=pd.Series(on_front, table.index, dtype=bool)).reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""How bounds and incumbents close in on the optimum over time."""
+"""Anytime curves: gaps of bounds and incumbents over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from slimbench.bench.results.ratio_intervals import FloatArray, worthwhile_savings
 from slimbench.bench.results.results import NOT_RUN, Results
 from slimbench.formulations.tolerances import AGREEMENT
-from slimbench.reports.statistics.reductions import split_reductions
+from slimbench.reports.statistics.exact_methods import split_reductions
 
 CLOCK_S: Final = 1e-3  # earlier is drawn as this
 MAX_POINTS: Final = 200  # of one curve
@@ -43,14 +43,14 @@ def anytime_curves(results: Results) -> pd.DataFrame:
     for (dispatch, solver), own in runs.groupby(["dispatch", "solver"], sort=False):
         base, reductions = split_reductions(str(solver))
         trails = [by_run.get(run_id, steps.iloc[:0]) for run_id in own["run_id"]]
-        if any(map(_tells, trails)) and not (reductions and base in solvers):
+        if any(map(_improves, trails)) and not (reductions and base in solvers):
             curve = _median_curve(trails).assign(dispatch=str(dispatch), solver=str(solver), n_runs=len(own))
             parts.append(curve[list(_COLUMNS)])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(_COLUMNS))
 
 
-def _tells(trail: pd.DataFrame) -> bool:
-    """Whether there is a bound, or a second incumbent."""
+def _improves(trail: pd.DataFrame) -> bool:
+    """True if the run reported a bound, or a second incumbent."""
     return bool(trail["bound_gap"].notna().any() or len(trail["saving_gap"].dropna().unique()) > 1)
 
 

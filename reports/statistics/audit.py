@@ -1,8 +1,9 @@
-"""Whether the solvers kept their promises: declared guarantees, claimed bounds, claimed optima."""
+"""Audit of declared guarantees, claimed bounds and claimed optima."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from slimbench.bench.results.ratio_intervals import best_savings, disproved, with_ratios
+from slimbench.bench.results.ratio_intervals import best_savings, disproved
 from slimbench.bench.results.results import Results
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.reports.statistics.once import once, with_ratios
+from slimbench.reports.statistics.ratios import ENDS
 
 CONFIDENCE: Final = 0.95  # of a verdict on an expected guarantee
 MIN_SEEDS: Final = 3
@@ -25,6 +28,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def guarantee_audit(results: Results) -> pd.DataFrame:
     """One row for each solver and declared guarantee, violations first.
 
@@ -47,30 +51,30 @@ def guarantee_audit(results: Results) -> pd.DataFrame:
     """
     runs = with_ratios(results)
     runs = runs[runs["guarantee_claim"].ne("")]
-    rows = [_judge_claim(own) for _, own in runs.groupby(["solver", "guarantee_claim"], sort=False)]
+    rows = [_audit_row(own) for _, own in runs.groupby(["solver", "guarantee_claim"], sort=False)]
     table = pd.DataFrame(rows, columns=pd.Index(_COLUMNS))
     return table.sort_values(
         "verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable"
     ).reset_index(drop=True)
 
 
+@once
 def violations(results: Results) -> pd.DataFrame:
     """Every broken promise: ``kind`` (guarantee, bound, optimality), ``solver``, ``instance``, ``detail``."""
     audit = guarantee_audit(results)
-    rows = []
-    for row in audit[audit["verdict"] == "violated"].to_dict("records"):
-        many = f" ({row['n_violated']} violations in {row['n_cases']} cases)"
-        rows.append(
-            {
-                "kind": "guarantee",
-                "solver": row["solver"],
-                "instance": row["instance"],
-                "detail": f"ratio of at most {row['ratio_high']:.9g} {'in the mean ' * row['expected']}"
-                f"against the declared {row['claim']} = {row['guarantee']:.9g}{many}",
-            }
+    kinds = pd.Index(["kind", "solver", "instance", "detail"])
+    rows = [
+        (
+            "guarantee",
+            row["solver"],
+            row["instance"],
+            f"ratio of at most {row['ratio_high']:.9g} {'in the mean ' * row['expected']}"
+            f"against the declared {row['claim']} = {row['guarantee']:.9g}"
+            f" ({row['n_violated']} violations in {row['n_cases']} cases)",
         )
-    rows += _broken_claims(results)
-    return pd.DataFrame(rows, columns=pd.Index(["kind", "solver", "instance", "detail"]))
+        for row in audit[audit["verdict"] == "violated"].to_dict("records")
+    ]
+    return pd.DataFrame([*rows, *_broken_claims(results)], columns=kinds)
 
 
 def contradictions(broken: pd.DataFrame) -> pd.DataFrame:
@@ -78,7 +82,7 @@ def contradictions(broken: pd.DataFrame) -> pd.DataFrame:
     return broken[broken["kind"].ne("guarantee")]
 
 
-def _broken_claims(results: Results) -> list[dict[str, Any]]:
+def _broken_claims(results: Results) -> Iterator[tuple[str, str, str, str]]:
     """Runs, also of references, whose own bound or claim of optimality a verified placement disproves."""
     if not results.reference_runs.empty:
         results = replace(results, runs=pd.concat([results.runs, results.reference_runs], ignore_index=True))
@@ -88,31 +92,22 @@ def _broken_claims(results: Results) -> list[dict[str, Any]]:
     below = disproved(best, bound, none)
     optimal = runs["termination"].eq("optimal").to_numpy(bool)
     beaten = optimal & ~below & disproved(best, runs["saving_s"].to_numpy(float), none)
-    rows = []
     for i in np.flatnonzero(below | beaten):
         run = runs.iloc[i]
-        claim = (
-            f"claims that no placement saves more than {bound[i]:.9g} s"
-            if below[i]
-            else f"calls its saving of {run['saving_s']:.9g} s optimal"
-        )
-        rows.append(
-            {
-                "kind": "bound" if below[i] else "optimality",
-                "solver": run["solver"],
-                "instance": run["instance"],
-                "detail": f"run {run['run_id']} {claim}, but a verified placement saves {best[i]:.9g} s",
-            }
-        )
-    return rows
+        kind, claim = "optimality", f"calls its saving of {run['saving_s']:.9g} s optimal"
+        if below[i]:
+            kind, claim = "bound", f"claims that no placement saves more than {bound[i]:.9g} s"
+        detail = f"run {run['run_id']} {claim}, but a verified placement saves {best[i]:.9g} s"
+        yield kind, run["solver"], run["instance"], detail
 
 
-def _judge_claim(runs: pd.DataFrame) -> dict[str, Any]:
+def _audit_row(runs: pd.DataFrame) -> dict[str, Any]:
     first = runs.iloc[0]
     applicable = runs[runs["guarantee_ratio"].notna()]
     expected = bool(first["guarantee_expected"])
-    cases = _expected_cases(applicable) if expected else _single_cases(applicable)
-    claimed = {
+    cases = (_expected_cases if expected else _single_cases)(applicable[applicable["ratio_low"].notna()])
+    found = {verdict: [case for case in cases if case["verdict"] == verdict] for verdict in VERDICTS}
+    row = {
         "solver": first["solver"],
         "claim": first["guarantee_claim"],
         "expected": expected,
@@ -121,53 +116,49 @@ def _judge_claim(runs: pd.DataFrame) -> dict[str, Any]:
         "n_instances": runs["instance_hash"].nunique(),
         "n_applicable": applicable["instance_hash"].nunique(),
         "n_cases": len(cases),
-        "n_undecided": sum(case["verdict"] == "undecided" for case in cases),
-        "n_violated": sum(case["verdict"] == "violated" for case in cases),
+        "n_undecided": len(found["undecided"]),
+        "n_violated": len(found["violated"]),
     }
     if not cases:
         inapplicable = applicable.empty and bool(runs["ratio_low"].notna().any())
-        return claimed | {"verdict": "not_applicable" if inapplicable else "undecided", "instance": ""}
-    verdict = next(v for v in VERDICTS if any(case["verdict"] == v for case in cases))
+        return row | {"verdict": "not_applicable" if inapplicable else "undecided", "instance": ""}
+    verdict = next(verdict for verdict in VERDICTS if found[verdict])
     end = "margin_high" if verdict == "violated" else "margin_low"
-    worst = {f"worst_{end}": min(case[f"ratio_{end}"] for case in cases) for end in ("low", "high")}
-    return claimed | worst | min((c for c in cases if c["verdict"] == verdict), key=lambda c: float(c[end]))
+    worst = {f"worst_{end}": min(case[f"ratio_{end}"] for case in cases) for end in ENDS}
+    return row | worst | min(found[verdict], key=lambda case: float(case[end]))
 
 
 def _single_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
     cases = []
-    for run in runs[runs["ratio_low"].notna()].to_dict("records"):
-        case = {key: run[key] for key in ("instance", "ratio_low", "ratio_high")}
-        case["guarantee"] = run["guarantee_ratio"]
-        for end in ("low", "high"):
-            case[f"margin_{end}"] = run[f"ratio_{end}"] - run["guarantee_ratio"]
-        cases.append(case | {"verdict": _verdict(case["margin_low"], case["margin_high"])})
+    for run in runs.to_dict("records"):
+        guarantee = run["guarantee_ratio"]
+        ratios = {f"ratio_{end}": run[f"ratio_{end}"] for end in ENDS}
+        margins = {f"margin_{end}": run[f"ratio_{end}"] - guarantee for end in ENDS}
+        case = {"instance": run["instance"], **ratios, "guarantee": guarantee, **margins}
+        cases.append(case | {"verdict": _verdict(margins["margin_low"], margins["margin_high"])})
     return cases
 
 
 def _expected_cases(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each instance judged on the mean over its seeds, by one-sided t limits.
+    """A case for each instance: the mean over its seeds, with one-sided t limits.
 
     That the claim holds must be shown on every instance, each at 95 % (an intersection-union test). One
     violated instance refutes it, so the limits for that share the 5 % among the instances (Bonferroni).
     """
-    runs = runs[runs["ratio_low"].notna()]
     groups = [own.groupby("seed").first() for _, own in runs.groupby("instance_hash", sort=False)]
+    errors = {"low": 1 - CONFIDENCE, "high": (1 - CONFIDENCE) / max(1, len(groups))}
     cases = []
     for own in groups:
-        n = len(own)
-        case = {
-            "instance": own["instance"].iloc[0],
-            "ratio_low": float(own["ratio_low"].mean()),
-            "ratio_high": float(own["ratio_high"].mean()),
-            "guarantee": float(own["guarantee_ratio"].mean()),
-        }
-        below = _half_width(own["ratio_low"] - own["guarantee_ratio"], 1 - CONFIDENCE)
-        above = _half_width(own["ratio_high"] - own["guarantee_ratio"], (1 - CONFIDENCE) / len(groups))
-        case["margin_low"] = case["ratio_low"] - case["guarantee"] - below
-        case["margin_high"] = case["ratio_high"] - case["guarantee"] + above
-        decided = n >= MIN_SEEDS
-        verdict = _verdict(case["margin_low"], case["margin_high"]) if decided else "undecided"
-        cases.append(case | {"verdict": verdict})
+        guarantee = float(own["guarantee_ratio"].mean())
+        ratios = {end: float(own[f"ratio_{end}"].mean()) for end in ENDS}
+        below, above = (
+            _half_width(own[f"ratio_{end}"] - own["guarantee_ratio"], error) for end, error in errors.items()
+        )
+        low, high = ratios["low"] - guarantee - below, ratios["high"] - guarantee + above
+        verdict = _verdict(low, high) if len(own) >= MIN_SEEDS else "undecided"
+        case = {"instance": own["instance"].iloc[0], "guarantee": guarantee, "verdict": verdict}
+        case |= {f"ratio_{end}": ratio for end, ratio in ratios.items()}
+        cases.append(case | {"margin_low": low, "margin_high": high})
     return cases
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from slimbench.bench.results.ratio_intervals import FloatArray
 
 CONFIDENCE: Final = 0.95
-FEWEST: Final = 3  # instances; of two, a resample is one of them or both
+MIN_INSTANCES: Final = 3  # instances; of two, a resample is one of them or both
 RESAMPLES: Final = 4999  # at least 2,000, as DiCiccio and Efron advise for the ends of a 95 % interval
 SEED: Final = 20250706
 _MOST_DRAWN: Final = 4_000_000  # values in memory at a time
@@ -29,14 +29,14 @@ def mean_limits(values: FloatArray) -> tuple[float, float]:
     Returns
     -------
     (float, float)
-        NaN of fewer than ``FEWEST`` values, and where one is not finite.
+        NaN of fewer than ``MIN_INSTANCES`` values, and where one is not finite.
 
     References
     ----------
     Efron, Better bootstrap confidence intervals, JASA 82, 1987; DiCiccio, Efron, Bootstrap confidence
     intervals, Statistical Science 11, 1996.
     """
-    if len(values) < FEWEST or not np.all(np.isfinite(values)):
+    if len(values) < MIN_INSTANCES or not np.all(np.isfinite(values)):
         return np.nan, np.nan
     return _limits(tuple(np.sort(values).tolist()))
 

@@ -1,4 +1,4 @@
-"""Solvers in pairs on the same instances: who saves more, how often, and whether that may be chance.
+"""Paired comparisons of solvers: wins, Wilcoxon's and Friedman's tests, average ranks.
 
 What is compared is the ratio (medians over repeats). All ratios on one instance are quotients by the same
 optimum, so who is ahead there is certain even where the optimum is open. Savings that differ by less
@@ -31,8 +31,8 @@ from slimbench.bench.results.ratio_intervals import FloatArray
 from slimbench.bench.results.results import Results
 from slimbench.bench.results.significance import fewest_pairs, holm, signed_rank_p
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.reports.statistics.once import once
 from slimbench.reports.statistics.ratios import is_heuristic, per_instance
-from slimbench.reports.tables.numbers import count_text
 
 ALPHA: Final = 0.05
 MIN_SOLVERS: Final = 3  # for Friedman's test; of two the pair says all
@@ -70,6 +70,7 @@ class Friedman:
     remark: str
 
 
+@once
 def pairwise(results: Results) -> pd.DataFrame:
     """One row for each pair of solvers, on all instances on which both have a placement.
 
@@ -110,6 +111,7 @@ def pairwise(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(_PAIR_COLUMNS))
 
 
+@once
 def friedman_test(results: Results) -> Friedman:
     """Whether all solvers may be equally good, over the instances on which all of them have a placement.
 
@@ -144,6 +146,7 @@ def friedman_test(results: Results) -> Friedman:
     )
 
 
+@once
 def average_ranks(results: Results) -> pd.DataFrame:
     """``solver``, ``exact``, ``n_blocks``, ``average_rank``, the best first.
 
@@ -167,6 +170,7 @@ def average_ranks(results: Results) -> pd.DataFrame:
     return table.sort_values("average_rank", kind="stable").reset_index(drop=True)
 
 
+@once
 def cliques(results: Results) -> pd.DataFrame:
     """Largest sets of solvers no two of which are shown to differ: the bars of a critical-difference diagram.
 
@@ -183,14 +187,10 @@ def cliques(results: Results) -> pd.DataFrame:
     if ranks.empty or pairs["verdict"].eq(TOO_FEW).any():
         return pd.DataFrame(columns=columns)
     position = {solver: i for i, solver in enumerate(ranks["solver"])}
-    joined = pairs[pairs["verdict"].ne(DIFFERENT)]
-    edges = [(position[a], position[b]) for a, b in zip(joined["first"], joined["second"], strict=True)]
+    joined = pairs.loc[pairs["verdict"].ne(DIFFERENT), ["first", "second"]]
+    edges = joined.apply(lambda names: names.map(position)).to_numpy().tolist()
     found = sorted(sorted(clique) for clique in nx.find_cliques(nx.Graph(edges)))
-    rows = [
-        (number, ranks["solver"][i], ranks["average_rank"][i])
-        for number, clique in enumerate(found)
-        for i in clique
-    ]
+    rows = [(number, *ranks.loc[i, columns[1:]]) for number, clique in enumerate(found) for i in clique]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -217,7 +217,7 @@ def _why_not(results: Results, ratios: pd.DataFrame, n_blocks: int) -> str:
         return f"Friedman's test is for {MIN_SOLVERS} solvers or more"
     fewest = fewest_pairs(ALPHA)
     if n_blocks < fewest:
-        shared = count_text(n_blocks, "instance")
+        shared = f"{n_blocks} instance{'s' * (n_blocks != 1)}"
         return f"all solvers have a placement on {shared}, and a test needs {fewest} or more"
     return ""
 

@@ -1,4 +1,4 @@
-"""Performance profiles: on which share of the instances a solver is good enough, or fast enough.
+"""Performance profiles of ratios and times.
 
 All shares are of all instances of the run: where a solver failed, or is not planned, it reaches nothing.
 
@@ -17,6 +17,7 @@ import pandas as pd
 from slimbench.bench.results.ratio_intervals import FloatArray
 from slimbench.bench.results.results import Results
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.instances.problem.arrays import BoolArray
 from slimbench.reports.statistics.ratios import on_every_instance
 
 CLOCK_S: Final = 1e-6  # shorter times are compared as this
@@ -35,14 +36,8 @@ def ratio_profile(results: Results) -> pd.DataFrame:
     instances = on_every_instance(results)
     ends = instances[["reached_low", "reached_high"]].to_numpy(float)
     taus = np.unique(np.append(np.clip(ends[np.isfinite(ends)], 0, 1), [0.0, 1.0]))[::-1]
-    parts = []
-    for solver, own in instances.groupby("solver", sort=False):
-        part = {"solver": solver, "tau": taus}
-        for end in ("low", "high"):
-            reached = own[f"reached_{end}"].to_numpy(float)
-            part[f"share_{end}"] = _share(reached[:, None] >= taus - AGREEMENT)
-        parts.append(_steps(pd.DataFrame(part)))
-    return _joined(parts, ("solver", "tau", "share_low", "share_high"))
+    reached = {f"share_{end}": ends[:, [i]] >= taus - AGREEMENT for i, end in enumerate(("low", "high"))}
+    return _steps(_curves(instances, "tau", taus, reached))
 
 
 def time_profile(results: Results) -> pd.DataFrame:
@@ -59,11 +54,7 @@ def time_profile(results: Results) -> pd.DataFrame:
     best = pd.Series(times).groupby(instances["instance_hash"].to_numpy()).transform("min").to_numpy(float)
     factors = np.divide(times, best, out=np.full(len(times), np.inf), where=np.isfinite(times))
     taus = np.unique(np.append(factors[np.isfinite(factors)], 1.0))
-    parts = []
-    for solver, rows in instances.groupby("solver", sort=False).indices.items():
-        share = _share(factors[rows][:, None] <= taus)
-        parts.append(_steps(pd.DataFrame({"solver": solver, "tau": taus, "share": share})))
-    return _joined(parts, ("solver", "tau", "share"))
+    return _steps(_curves(instances, "tau", taus, {"share": factors[:, None] <= taus}))
 
 
 def time_distribution(results: Results) -> pd.DataFrame:
@@ -75,26 +66,34 @@ def time_distribution(results: Results) -> pd.DataFrame:
         ``solver``, ``seconds`` (where its share changes), ``share`` of all instances; a repeat that
         did not end ``ok`` is never finished.
     """
-    parts = []
-    for solver, own in on_every_instance(results).groupby("solver", sort=False):
-        times = np.maximum(own["finished_s"].to_numpy(float), CLOCK_S)
-        seconds = np.unique(times[np.isfinite(times)])
-        share = _share(times[:, None] <= seconds)
-        parts.append(pd.DataFrame({"solver": solver, "seconds": seconds, "share": share}))
-    return _joined(parts, ("solver", "seconds", "share"))
+    instances = on_every_instance(results)
+    times = np.maximum(instances["finished_s"].to_numpy(float), CLOCK_S)
+    seconds = np.unique(times[np.isfinite(times)])
+    curves = _curves(instances, "seconds", seconds, {"share": times[:, None] <= seconds})
+    own = curves.merge(pd.DataFrame({"solver": instances["solver"], "seconds": times}).drop_duplicates())
+    return own[["solver", "seconds", "share"]]
 
 
-def _steps(curve: pd.DataFrame) -> pd.DataFrame:
-    """Only the points where the curve steps, and its two ends."""
-    shares = curve.drop(columns=["solver", "tau"])
-    kept = shares.ne(shares.shift()).any(axis=1)
-    kept.iloc[-1] = True
-    return curve[kept]
+def _curves(
+    instances: pd.DataFrame, argument: str, values: FloatArray, counted: dict[str, BoolArray]
+) -> pd.DataFrame:
+    """Shares of the instances that count at each value, solver after solver."""
+    parts = [
+        pd.DataFrame(
+            {"solver": solver, argument: values}
+            | {name: counts[rows].mean(axis=0) for name, counts in counted.items()}
+        )
+        for solver, rows in instances.groupby("solver", sort=False).indices.items()
+    ]
+    columns = pd.Index(["solver", argument, *counted])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _share(counted: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> FloatArray:
-    return np.asarray(counted.mean(axis=0), np.float64)
-
-
-def _joined(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(columns))
+def _steps(curves: pd.DataFrame) -> pd.DataFrame:
+    """Only the points where a curve steps, and its two ends."""
+    if curves.empty:
+        return curves
+    shares = curves.drop(columns=["solver", "tau"])
+    solvers = curves["solver"]
+    kept = shares.ne(shares.groupby(solvers, sort=False).shift()).any(axis=1) | solvers.ne(solvers.shift(-1))
+    return curves[kept].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""What placements are worth where they were planned on something else (docs/ROBUSTNESS.md)."""
+"""Generalisation ratios of placements planned on another instance (docs/ROBUSTNESS.md)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from slimbench.bench.results.ratio_intervals import transfers_with_ratios
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
 from slimbench.formulations.tolerances import AGREEMENT
+from slimbench.reports.statistics.once import once, transfers_with_ratios
 from slimbench.reports.statistics.ratios import ENDS, per_instance
 
 WITHIN: Final = 0.01  # of the saving of the placement planned on the instance itself
@@ -34,6 +34,7 @@ _NEEDED_COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def robustness(results: Results) -> pd.DataFrame:
     """One row for each solver, instance, and kind and amount of planning, over its seeds and repeats.
 
@@ -92,6 +93,7 @@ def robustness(results: Results) -> pd.DataFrame:
     return table[list(_COLUMNS)]
 
 
+@once
 def robustness_summary(results: Results) -> pd.DataFrame:
     """One row for each solver, and kind and amount of planning, over the instances.
 

@@ -1,4 +1,4 @@
-"""How a solver's time grows with the size of the instance."""
+"""Power laws of run time against the number of activations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from slimbench.bench.results.ratio_intervals import FloatArray
 from slimbench.bench.results.results import Results
+from slimbench.reports.statistics.once import once
 from slimbench.reports.statistics.ratios import per_instance
 
 CONFIDENCE: Final = 0.95
@@ -22,6 +23,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def runtime_fits(results: Results) -> pd.DataFrame:
     """The exponent b of time = a * activations ** b, one row for each solver in the order of the plan.
 

@@ -1,4 +1,4 @@
-"""Two solver calls on the same instances: how much faster the one is, and what saving that costs."""
+"""Two solver calls on the same instances: speed-up, and saving lost."""
 
 from __future__ import annotations
 

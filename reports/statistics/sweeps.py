@@ -1,4 +1,4 @@
-"""Sweeps of a suite: latency, ratio and time where one parameter is changed and all others stay."""
+"""Sweeps: latency, ratio and time against one parameter, with confidence intervals over seeds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from slimbench.bench.results.results import Results
+from slimbench.reports.statistics.once import once
 from slimbench.reports.statistics.profiles import CLOCK_S
 from slimbench.reports.statistics.ratios import per_instance
-from slimbench.reports.tables.tables import records
 
 CONFIDENCE: Final = 0.95
-FEWEST: Final = 3  # seeds that an interval needs: of two it is 12.7 times as wide as they are apart
+MIN_SEEDS: Final = 3  # seeds that an interval needs: of two it is 12.7 times as wide as they are apart
 BASELINE: Final = "slim-greedy"  # what latencies are compared with
 PARAMETERS: Final = {
     "network.capacity_share": "capacity of a server ÷ all experts",
@@ -41,13 +41,14 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def sweep_table(results: Results) -> pd.DataFrame:
     """One row for each sweep, value of what is swept, and solver, over the seeds.
 
     A sweep is an entry of the suite in which one field takes several values; where several do, one sweep for
     each of them and each combination of the others. Entries of one name are sweeps of their own. Repeats
     count by their median. Confidence limits (``_low``, ``_high``) are those of Student's t at 95 % over the
-    instances that differ in their seed alone; NaN of fewer than ``FEWEST``.
+    instances that differ in their seed alone; NaN of fewer than ``MIN_SEEDS``.
 
     Columns
     -------
@@ -89,13 +90,13 @@ def _points(instances: pd.DataFrame) -> Iterator[tuple[str, str, int, str | int 
     """Instances as points of each sweep that they are in."""
     places = [
         ((row["suite"], row["entry_number"]), row["entry"], row["instance_hash"], json.loads(row["swept"]))
-        for row in records(instances)
+        for row in instances.to_dict("records")
     ]
     for parameter in PARAMETERS:
         sweeps: dict[tuple[Any, ...], dict[str | int | float, list[str]]] = {}
         for entry, name, instance_hash, swept in places:
             if parameter in swept:
-                label = ", ".join([name, *_told(swept, parameter)])
+                label = ", ".join([name, *_other_values(swept, parameter)])
                 values = sweeps.setdefault((entry, label), {})
                 values.setdefault(swept[parameter], []).append(instance_hash)
         taken: Counter[str] = Counter()
@@ -109,8 +110,8 @@ def _points(instances: pd.DataFrame) -> Iterator[tuple[str, str, int, str | int 
                     yield sweep, parameter, position, value, instance_hash
 
 
-def _told(swept: Mapping[str, Any], parameter: str) -> Iterator[str]:
-    """What else an instance of a sweep is, but for its seed."""
+def _other_values(swept: Mapping[str, Any], parameter: str) -> Iterator[str]:
+    """The other swept values of an instance, its seed left out."""
     for key, value in swept.items():
         if key not in (parameter, SAMPLED):
             word = "" if key in ("dispatch", "models") else key.rpartition(".")[2].replace("_", " ") + " "
@@ -142,7 +143,7 @@ def _mean_and_limits(values: pd.Series[float]) -> tuple[float, float, float]:
     from scipy.stats import t as student_t  # noqa: PLC0415 - takes a second, and few commands need it
 
     n, mean = len(known), float(known.mean())
-    if n < FEWEST:
+    if n < MIN_SEEDS:
         return mean, math.nan, math.nan
     half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1) * known.std(ddof=1) / math.sqrt(n))
     return mean, mean - half, mean + half

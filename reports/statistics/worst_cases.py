@@ -1,4 +1,4 @@
-"""The worst that each solver did, and the command that does it again."""
+"""Lowest ratio of each solver, and the command that repeats that run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.bench.results.references import standing
 from slimbench.bench.results.results import FINISHED_WELL, NOT_RUN, Results
+from slimbench.reports.statistics.once import once, with_ratios
 
 _COLUMNS: Final = (
     "solver", "exact", "ratio_low", "ratio_high", "optimum", "instance", "instance_hash", "run_id", "repeat",
@@ -18,6 +18,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+@once
 def worst_cases(results: Results) -> pd.DataFrame:
     """One row for each solver: its run with the lowest ratio, the lowest of all first.
 

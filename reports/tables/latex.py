@@ -1,15 +1,14 @@
-"""The report's tables for a paper: LaTeX tabulars in the style of booktabs, in ASCII alone."""
+"""LaTeX tabulars in the style of booktabs, in ASCII alone."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
-from slimbench.instances.files.files import write_atomically
-from slimbench.reports.tables.tables import Cell, Table
+import pandas as pd
+
+from slimbench.reports.tables.tables import Table
 
 # Commands that any pdfLaTeX knows in any font encoding, without a package.
 _COMMANDS: Final = {
@@ -38,45 +37,26 @@ _LIGATURES: Final = re.compile("(?<=[-–—])(?=[-–—])|(?<=['’])(?=['’]
 _READ_AS_OPTION: Final = ("[", "*")  # after the end of a row
 
 
-def write_latex(tables: Mapping[str, tuple[str, Table]], folder: Path) -> list[Path]:
-    """Write each table as ``NAME.tex`` into a folder that exists.
-
-    Parameters
-    ----------
-    tables : mapping of str to (str, Table)
-        By the name of the file, each with its caption.
-
-    Returns
-    -------
-    list of Path
-        In the order of the tables.
-    """
-    files = []
-    for name, (caption, table) in tables.items():
-        files.append(folder / f"{name}.tex")
-        write_atomically(files[-1], latex_table(table, caption, name).encode("ascii"))
-    return files
-
-
 def latex_table(table: Table, caption: str, name: str) -> str:
     r"""A ``tabular``, to be ``\input`` into a ``table`` whose caption and label a comment proposes.
 
     Columns of numbers are right aligned, all others left. Colours are left out: what they mark is said in
     words as well.
     """
-    columns = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.titles)
-    lines = [
+    columns = range(len(table.titles))
+    frame = pd.DataFrame([[latex_text(cell.text) for cell in row] for row in table.rows], columns=columns)
+    numbers = [all(row[i].kind.startswith("number") for row in table.rows) for i in columns]
+    style = frame.style.hide(axis="index").format_index(lambda i: latex_text(table.titles[i]), axis="columns")
+    drawn = style.to_latex(
+        column_format="".join("r" if number and table.rows else "l" for number in numbers), hrules=True
+    )
+    label = re.sub(r"[^A-Za-z0-9]+", "-", name)
+    lines = (
         r"% needs \usepackage{booktabs}",
         rf"% \caption{{{latex_text(caption)}}}",
-        rf"% \label{{tab:{_label(name)}}}",
-        rf"\begin{{tabular}}{{{''.join(map(_alignment, columns))}}}",
-        r"\toprule",
-        *([_row(table.titles), r"\midrule"] if any(table.titles) else []),
-        *(_row([cell.text for cell in row]) for row in table.rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+        rf"% \label{{tab:{label}}}",
+    )
+    return "\n".join([*lines, drawn])
 
 
 def latex_text(text: object) -> str:
@@ -100,15 +80,3 @@ def _character(character: str) -> str:
         if command in _GREEK:
             return rf"$\{command}$"
     return rf"\texttt{{U+{ord(character):04X}}}"
-
-
-def _row(texts: Sequence[str]) -> str:
-    return " & ".join(map(latex_text, texts)) + r" \\"
-
-
-def _alignment(cells: Sequence[Cell]) -> str:
-    return "r" if cells and all(cell.kind.startswith("number") for cell in cells) else "l"
-
-
-def _label(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", name)

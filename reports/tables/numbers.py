@@ -1,4 +1,4 @@
-"""Numbers as text: ratios never rounded to their own advantage, times with a unit."""
+"""Formats of numbers: ratios rounded against the solver, times with a unit."""
 
 from __future__ import annotations
 
@@ -20,18 +20,12 @@ def ratio_text(low: float, high: float) -> str:
 
     A point is rounded down, so that 1.0000 means reached.
     """
-    if math.isnan(low):
-        return NOTHING
-    first = _rounded(low, ROUND_FLOOR)
-    return first if low == high else f"{first}{DASH}{_rounded(high, ROUND_CEILING)}"
+    return _interval(low, high, _rounded(low, ROUND_FLOOR))
 
 
 def factor_text(low: float, high: float) -> str:
     """The same for a factor of at least 1, which is better the smaller it is: a point is rounded up."""
-    if math.isnan(low):
-        return NOTHING
-    last = _rounded(high, ROUND_CEILING)
-    return last if low == high else f"{_rounded(low, ROUND_FLOOR)}{DASH}{last}"
+    return _interval(low, high, _rounded(high, ROUND_CEILING))
 
 
 def signed_text(value: float) -> str:
@@ -130,12 +124,40 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{rounded:,.{max(0, digits - 1 - rounded.adjusted())}f}"
 
 
+def difference_text(low: float, high: float) -> str:
+    """A difference of ratios, each end rounded outwards; negative where planning on less was better."""
+    if math.isnan(low):
+        return NOTHING
+    first, last = math.floor(1e4 * low + 1e-5) / 1e4, math.ceil(1e4 * high - 1e-5) / 1e4
+    return f"{last:.4f}" if low == high else f"{first:.4f} to {last:.4f}"
+
+
+def amount_text(kind: str, amount: float) -> str:
+    """``1,024`` tokens, ``25 %`` of a trace, or a standard deviation."""
+    if kind == "part":
+        return f"{100 * amount:.3g} %"
+    return f"{amount:,.0f}" if kind == "tokens" else f"{amount:g}"
+
+
+def value_text(value: object) -> str:
+    """``0.25`` of a number, the name of anything else."""
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
 def count_text(count: int, noun: str) -> str:
     """``1 run``, ``2 runs``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def _interval(low: float, high: float, point: str) -> str:
+    if low == high or math.isnan(low):
+        return point
+    return f"{_rounded(low, ROUND_FLOOR)}{DASH}{_rounded(high, ROUND_CEILING)}"
+
+
 def _rounded(value: float, direction: str) -> str:
+    if math.isnan(value):
+        return NOTHING
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     exact = Decimal(value) + (_NOISE if direction == ROUND_FLOOR else -_NOISE)

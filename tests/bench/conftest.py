@@ -24,11 +24,11 @@ from suite_text import HEAD
 
 from slimbench.bench.cli import main as cli
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
+from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.bench.plugins.warm_up import tiny_instance
-from slimbench.bench.suites.benchmark import Request, opened
+from slimbench.bench.plugins.warm_up import Shape, tiny_instance
+from slimbench.bench.suites.benchmark import Request, open_benchmark
 from slimbench.bench.suites.plan import make_plan
 from slimbench.bench.suites.suite import Suite, SuiteFile, read_suite
 from slimbench.instances import DISPATCHES, write_instance
@@ -174,7 +174,7 @@ def run_suite() -> Callable[..., list[dict[str, object]]]:
 
     def run(suite: Path, folder: Path, *plugins: Path, jobs: int = 1) -> list[dict[str, object]]:
         request = Request(str(suite), out=folder, plugin_files=plugins)
-        with opened(request) as benchmark:
+        with open_benchmark(request) as benchmark:
             benchmark.execute(jobs=jobs)
             return benchmark.store.runs()
 

@@ -16,7 +16,7 @@ from slimbench.formulations.lagrangian.relaxation import relaxation
 from slimbench.formulations.lagrangian.subgradient import LagrangianDual
 from slimbench.formulations.lagrangian.subproblem import SubproblemSolver
 from slimbench.formulations.milp.build import build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.formulations.single_server.exact_sums import raised_to_grid
 from slimbench.formulations.single_server.max_plus import is_concave, max_plus, max_plus_plain
 from slimbench.formulations.single_server.solve import best_cache
@@ -163,7 +163,7 @@ def dual_exactly(milp, multipliers):
 
 def random_milp(rng):
     rows, columns = 6, 9
-    return Milp(
+    return MilpModel(
         objective=rng.normal(size=columns),
         rows=sparse.csr_array(rng.normal(size=(rows, columns)) * (rng.random((rows, columns)) < 0.6)),
         row_upper=rng.random(rows),

@@ -13,10 +13,11 @@ from samples import build
 from scipy import sparse
 
 from slimbench.formulations.backends import BACKENDS, row_ranges
-from slimbench.formulations.backends.row_ranges import TINY, in_range
+from slimbench.formulations.backends.row_ranges import in_range
 from slimbench.formulations.backends.small_weights import LARGEST, small_weights
 from slimbench.formulations.milp.build import ALL_REDUCTIONS, build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import TINY_COEFFICIENT
 from slimbench.instances import Model, read_instance
 
 FIELD = Path(__file__).parents[1] / "field"
@@ -94,7 +95,7 @@ def test_sizes_without_small_weights_are_not_approximated():
 def model(rows, upper, integer):
     rows = sparse.csr_array(np.array(rows, float))
     v = rows.shape[1]
-    return Milp(
+    return MilpModel(
         objective=np.ones(v),
         rows=rows,
         row_upper=np.array(upper, float),
@@ -137,10 +138,10 @@ def test_other_rows_are_divided_by_a_power_of_two():
 
 
 def test_tiny_coefficients_are_given_away_so_that_no_solution_is_lost():
-    given = model([[1.5, TINY / 2, -TINY / 4]], [1.0], [False] * 3)
+    given = model([[1.5, TINY_COEFFICIENT / 2, -TINY_COEFFICIENT / 4]], [1.0], [False] * 3)
     scaled = in_range(given, integers=False)
     assert scaled.rows.toarray()[0].tolist() == [1.5, 0, 0]
-    assert 1.0 + TINY / 4 <= scaled.row_upper[0] <= 1.0 + TINY / 2
+    assert 1.0 + TINY_COEFFICIENT / 4 <= scaled.row_upper[0] <= 1.0 + TINY_COEFFICIENT / 2
     assert scaled.rows.nnz == 1
 
 

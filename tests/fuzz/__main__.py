@@ -1,4 +1,4 @@
-"""Fuzz readers and MILP backends: ``PYTHONPATH=tests python -m fuzz``; exits 1 if one is at fault."""
+"""Fuzz readers and MILP backends; exits 1 if one is at fault: ``nox -s fuzz``."""
 
 from __future__ import annotations
 

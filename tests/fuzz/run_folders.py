@@ -18,7 +18,7 @@ from fuzz.watch import MEMORY
 from samples import two_cells
 
 from slimbench.bench.store.store import FILE_NAME
-from slimbench.bench.suites.benchmark import Request, opened
+from slimbench.bench.suites.benchmark import Request, open_benchmark
 from slimbench.instances import write_instance
 
 PAGE_BYTES = 512  # small pages, so that a change of a byte is one of something
@@ -70,7 +70,7 @@ def run_folder() -> tuple[Path, bytes]:
     write_instance(two_cells(), folder / "a.json")
     suite = folder / "small.toml"
     suite.write_text('name = "small"\nsolvers = ["popularity", "random"]\n[[instances]]\nfile = "a.json"\n')
-    with opened(Request(str(suite), out=folder / "run")) as benchmark:
+    with open_benchmark(Request(str(suite), out=folder / "run")) as benchmark:
         benchmark.execute(jobs=1)
     with (
         contextlib.closing(sqlite3.connect(folder / "run" / FILE_NAME, isolation_level=None)) as file,

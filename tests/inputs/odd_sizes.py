@@ -14,7 +14,7 @@ from slimbench.formulations.lagrangian.cut_milp import cut_milp
 from slimbench.formulations.lagrangian.relaxation import relaxation
 from slimbench.formulations.lagrangian.subgradient import LagrangianDual
 from slimbench.formulations.milp.build import FORMULATIONS, applies, build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.formulations.status import FREE
 from slimbench.instances import DISPATCHES, Dispatch, Instance, Model
 
@@ -81,7 +81,7 @@ def models_of(instance: Instance) -> list[str]:
     return [*(name for name in FORMULATIONS if applies(name, instance)), PRICED]
 
 
-def model_of(instance: Instance, name: str) -> Milp:
+def model_of(instance: Instance, name: str) -> MilpModel:
     """A model by its name."""
     if name != PRICED:
         return build_milp(instance, name)
@@ -90,7 +90,7 @@ def model_of(instance: Instance, name: str) -> Milp:
     return cut_milp(instance, LagrangianDual(instance, rows, 16), rows.first_multipliers, free, cuts=True)
 
 
-def fault_of(instance: Instance, milp: Milp, result: MilpResult, optimum: float) -> str | None:
+def fault_of(instance: Instance, milp: MilpModel, result: MilpResult, optimum: float) -> str | None:
     """Why a result is not the proof of this optimum that it should be; None where it is."""
     if result.termination != "optimal" or result.values is None or result.bound is None:
         return f"ended with {result.raw_status!r}"
@@ -123,7 +123,7 @@ def solve_all(instance: Instance, backend: str) -> None:
         assert fault is None, f"{backend}, {name}, {instance.dispatch}: {fault}"
 
 
-def bound_fault(milp: Milp, result: MilpResult, optimum: float) -> str | None:
+def bound_fault(milp: MilpModel, result: MilpResult, optimum: float) -> str | None:
     """Why the bound of an unfinished solve cannot be; None where it can."""
     bound = None if result.bound is None else result.bound * milp.seconds_per_unit
     if bound is not None and bound < optimum * (1 - AGREEMENT) - 1e-12:

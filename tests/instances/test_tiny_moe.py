@@ -41,7 +41,7 @@ def test_a_shipped_trace_makes_an_instance_from_any_folder(tmp_path, file, size_
 
 
 def test_the_text_of_users_is_not_trained_on():
-    from slimbench.instances.tiny_moe.corpus import TRAIN_BYTES, USER_BYTES, USERS, read_corpus
+    from tiny_moe.corpus import TRAIN_BYTES, USER_BYTES, USERS, read_corpus
 
     corpus = read_corpus()
     assert len(corpus) == 7
@@ -55,7 +55,7 @@ def test_the_text_of_users_is_not_trained_on():
 
 @TRACES
 def test_loads_differ_more_between_kinds_of_text_than_within_one(trace):
-    from slimbench.instances.tiny_moe.figures import load_figures
+    from tiny_moe.figures import load_figures
 
     path = FOLDER / trace["file"]
     figures = load_figures(path, read_facts(path).model())
@@ -64,7 +64,7 @@ def test_loads_differ_more_between_kinds_of_text_than_within_one(trace):
 
 
 def test_the_readme_tells_these_figures():
-    from slimbench.instances.tiny_moe.readme import readme
+    from tiny_moe.readme import readme
 
     assert readme(FIGURES) == (FOLDER / "README.md").read_text("utf-8")
 
@@ -72,8 +72,7 @@ def test_the_readme_tells_these_figures():
 @pytest.mark.slow
 def test_training_lowers_the_loss_and_gives_the_same_weights_twice():
     import torch
-
-    from slimbench.instances.tiny_moe.train import TINY_MODELS, losses, new_model, train
+    from tiny_moe.train import TINY_MODELS, losses, new_model, train
 
     torch.set_num_threads(1)
     tiny = replace(TINY_MODELS[0], experts=4, layers=1, hidden_size=16, expert_size=16)

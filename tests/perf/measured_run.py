@@ -6,12 +6,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
-from slimbench.bench.isolation.workers import run_alone
+from slimbench.bench.execution.run_once import run_once
+from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
-from slimbench.instances import Instance, write_instance
+from slimbench.instances import Instance
 
 MEMORY_MB = 16_384.0
 
@@ -47,22 +46,10 @@ class MeasuredRun:
 def measure(instance: Instance, solver: str, time_limit_s: float) -> MeasuredRun:
     """Run a solver as a suite would, with one thread."""
     call = parse_call(solver, find_solvers())
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "instance.npz")
-        write_instance(instance, file)
-        job = Job(
-            key=0,
-            instance_file=str(file),
-            shape=Shape.of(instance),
-            solver=call.label,
-            plugin_files=(),
-            seed=0,
-            time_limit_s=time_limit_s,
-            memory_limit_mb=MEMORY_MB,
-            threads=1,
-            log_file=str(Path(folder, "log")),
+    with tempfile.TemporaryDirectory() as folder, Workers(forked=True) as workers:
+        row, _ = run_once(
+            workers, Path(folder), instance, call, time_limit_s=time_limit_s, memory_limit_mb=MEMORY_MB
         )
-        row = verified(instance, run_alone(job))
     return MeasuredRun(
         row["status"], row["termination"], row["runtime_s"], row["saving_s"], row["bound_saving_s"]
     )

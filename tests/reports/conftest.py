@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from slimbench.bench.results.results import RUN_COLUMNS, TRAJECTORY_COLUMNS, TRANSFER_COLUMNS, Results
+from slimbench.reports.pages.sections import sections
+from slimbench.reports.tables.tables import Table
 
 Row = dict[str, Any]
 MakeResults = Callable[..., Results]
@@ -67,6 +69,17 @@ def make_results() -> MakeResults:
     and ``planning_seed``, was planned on another instance. The instance's hash is its name with a prefix.
     """
     return build
+
+
+@pytest.fixture(scope="session")
+def make_table() -> Callable[[Results, str], Table]:
+    """Return a function that makes a table of the report, by the name of its CSV file."""
+    return table_named
+
+
+def table_named(results: Results, data: str) -> Table:
+    parts = [part for section in sections(results) for part in section.parts]
+    return next((part.table for part in parts if part.table.data == data), Table((), (), data))
 
 
 @pytest.fixture(scope="session")

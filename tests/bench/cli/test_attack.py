@@ -104,7 +104,6 @@ def test_code_4_where_nothing_was_measured(tmp_path, command):
     ("arguments", "words"),
     [
         (["nobody"], "solver 'nobody': unknown"),
-        (["random", "--dispatch", "both"], "--dispatch: is 'both', expected one of single, parallel, serial"),
         (["random", "--top-k", "5"], "--top-k: is 5, expected at most --experts = 4"),
         (["random", "--plugin", "none.py"], "none.py: is not a file"),
     ],
@@ -113,6 +112,14 @@ def test_bad_input_is_one_line_and_makes_no_folder(tmp_path, command, arguments,
     ended = command("attack", *arguments, "--out", tmp_path / "found")
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
     assert words in ended.err
+    assert not (tmp_path / "found").exists()
+
+
+def test_another_dispatch_is_a_usage_error_that_names_the_three(tmp_path, command):
+    ended = command("attack", "random", "--dispatch", "both", "--out", tmp_path / "found")
+    assert (ended.code, ended.out) == (2, "")
+    for word in ("--dispatch", "'both'", "single", "parallel", "serial"):
+        assert word in ended.err
     assert not (tmp_path / "found").exists()
 
 

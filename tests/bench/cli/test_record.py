@@ -15,9 +15,8 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, command, monkeypatc
 
 @pytest.mark.slow
 def test_a_model_in_a_folder_is_recorded_and_its_trace_used(tmp_path, command):
+    from tiny_moe.byte_tokens import byte_tokenizer
     from tiny_routers import FAMILIES, made
-
-    from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer
 
     folder, texts = tmp_path / "tiny-switch", [tmp_path / "ann.txt", tmp_path / "bob.txt"]
     made(next(family for family in FAMILIES if family.name == "switch")).save_pretrained(folder)

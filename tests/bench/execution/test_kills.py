@@ -15,7 +15,7 @@ from run_folders import finished
 
 from slimbench.bench.execution.verification import verify_run
 from slimbench.bench.store.store import FILE_NAME, Store, StoreError
-from slimbench.bench.suites.benchmark import Request, opened
+from slimbench.bench.suites.benchmark import Request, open_benchmark
 
 CLI = [sys.executable, "-m", "slimbench.bench.cli.main"]
 REFERENCE = "[reference]\nsolver = 'brute-force'\n"
@@ -131,7 +131,7 @@ def test_a_full_disk_stops_the_run_with_one_line_and_a_store_that_goes_on(
 
 def test_a_second_coordinator_of_one_folder_is_refused_and_disturbs_nothing(write_suite, tmp_path, start):
     folder, suite = tmp_path / "run", write_suite(tmp_path, ["popularity"], more=REFERENCE)
-    with opened(Request(str(suite), out=folder)) as benchmark:
+    with open_benchmark(Request(str(suite), out=folder)) as benchmark:
         with start("run", suite, "--out", folder, "--resume") as second:
             _, err = second.communicate(timeout=PATIENCE_S)
         assert second.returncode == 2

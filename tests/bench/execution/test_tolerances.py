@@ -9,9 +9,10 @@ from samples import with_fields
 
 from slimbench.bench import load_results
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement, Shape
+from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement
 from slimbench.bench.isolation.outcome import Outcome
-from slimbench.bench.isolation.trajectory import Trail
+from slimbench.bench.isolation.trajectory import IncumbentLog
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.bench.results.references import reference_of
 from slimbench.formulations.backends import BACKENDS
@@ -27,7 +28,7 @@ def outcome_of(placement, bound_s, *, optimal):
     return Outcome(
         job=Job(0, "", Shape("single", 1), "milp", (), 1, 1.0, 1.0, 1, ""), status="ok", message="",
         placement=PackedPlacement.pack(placement), bound_saving_s=bound_s, optimal=optimal, runtime_s=0.1,
-        cpu_s=0.1, peak_memory_mb=1.0, figures={}, load_before=0.0, machine={}, trail=Trail(),
+        cpu_s=0.1, peak_memory_mb=1.0, figures={}, load_before=0.0, machine={}, incumbents=IncumbentLog(),
         guarantee=Guaranteed(),
     )  # fmt: skip
 

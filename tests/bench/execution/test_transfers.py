@@ -11,9 +11,10 @@ from run_folders import runs_of, write_run
 from samples import build, two_cells, with_fields
 
 from slimbench.bench.execution.verification import transferred, verified, verify_run
-from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement, Shape
+from slimbench.bench.isolation.messages import Guaranteed, Job, PackedPlacement
 from slimbench.bench.isolation.outcome import Outcome
-from slimbench.bench.isolation.trajectory import Trail
+from slimbench.bench.isolation.trajectory import IncumbentLog
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.results.compare import compare_runs
 from slimbench.bench.results.merge import merge_runs
 from slimbench.bench.results.ratio_intervals import transfers_with_ratios, with_ratios
@@ -47,7 +48,7 @@ def test_planning_on_the_wrong_part_loses_what_it_must():
         job=job, status="ok", message="", placement=PackedPlacement.pack(placement), bound_saving_s=0.097,
         optimal=True, runtime_s=0.1, cpu_s=0.1, peak_memory_mb=1.0, figures={}, load_before=0.0, machine={},
         guarantee=Guaranteed(),
-        trail=Trail(bounds=[(0.05, 0.097)], placements=[(0.05, PackedPlacement.pack(placement))]),
+        incumbents=IncumbentLog(bounds=[(0.05, 0.097)], placements=[(0.05, PackedPlacement.pack(placement))]),
     )  # fmt: skip
     own = verified(seen, outcome)
     assert own["termination"] == "optimal"  # 0.7 * 0.10 + 0.3 * 0.09 of the instance that was seen

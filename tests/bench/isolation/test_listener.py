@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from slimbench.bench.execution import runner
-from slimbench.bench.isolation import listener, solver_clock
-from slimbench.bench.isolation.limits import hard_limit_s
+from slimbench.bench.isolation import listener, worker
 from slimbench.bench.isolation.messages import (
     Ended,
     Finished,
@@ -19,8 +18,8 @@ from slimbench.bench.isolation.messages import (
     Ready,
     encode,
 )
-from slimbench.bench.isolation.run_under_way import RunUnderWay
-from slimbench.bench.isolation.solver_clock import SolverClock
+from slimbench.bench.isolation.run_under_way import RunUnderWay, hard_limit_s
+from slimbench.bench.isolation.worker import SolverClock
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.warm_up import tiny_instance
 from slimbench.formulations.brute_force import best_placement
@@ -144,7 +143,7 @@ def test_what_is_done_beyond_the_hard_limit_counts_for_nothing(run_of):
     assert (outcome.status, outcome.runtime_s) == ("time_limit", limit_s)
     assert outcome.message == f"killed {limit_s:g} s after its start, limit 1 s"
     assert (outcome.placement, outcome.bound_saving_s) == (NONE, 0.9)
-    assert [seconds for seconds, _ in outcome.trail.placements] == [limit_s]
+    assert [seconds for seconds, _ in outcome.incumbents.placements] == [limit_s]
 
 
 def test_what_a_thread_says_that_the_solver_left_behind_counts_for_nothing(run_of):
@@ -178,8 +177,8 @@ def clocks(monkeypatch):
     """Return clocks that go when they are told to."""
     clocks = SimpleNamespace(wall=50.0, cpu=7.0)
     fake = SimpleNamespace(perf_counter=lambda: clocks.wall, thread_time=lambda: clocks.cpu)
-    monkeypatch.setattr(solver_clock, "time", fake)
-    monkeypatch.setattr(solver_clock, "cpu_seconds", lambda: clocks.cpu)
+    monkeypatch.setattr(worker, "time", fake)
+    monkeypatch.setattr(worker, "cpu_seconds", lambda: clocks.cpu)
     return clocks
 
 

@@ -12,7 +12,7 @@ from slimbench.bench.isolation.messages import PackedPlacement
 from slimbench.bench.isolation.trajectory import (
     PLACEMENT_BYTES,
     POINTS,
-    Trail,
+    IncumbentLog,
     best_so_far,
     gap_integral,
     primal_integral,
@@ -30,44 +30,44 @@ def packed(number, experts=24):
 
 
 def test_a_trail_keeps_few_reports_whole():
-    trail = Trail()
+    log = IncumbentLog()
     reports = [(0.001 * i, packed(i)) for i in range(POINTS)]
     for seconds, placement in reports:
-        trail.add(seconds, placement, None)
-    assert trail.placements == reports
-    assert trail.bounds == []
+        log.add(seconds, placement, None)
+    assert log.placements == reports
+    assert log.bounds == []
 
 
 def test_a_trail_of_many_reports_stays_short_and_covers_the_whole_run():
-    trail = Trail()
+    log = IncumbentLog()
     count = 20_000
     for i in range(1, count + 1):
-        trail.add(0.01 * i, packed(i), 1000.0 / i)
-    for points in (trail.placements, trail.bounds):
+        log.add(0.01 * i, packed(i), 1000.0 / i)
+    for points in (log.placements, log.bounds):
         assert POINTS / 2 < len(points) <= POINTS
         seconds = [second for second, _ in points]
         assert (seconds[0], seconds[-1]) == (0.01, 0.01 * count)
         late = [b / a for a, b in itertools.pairwise(seconds) if a > 1]
         assert max(late) < 1.2  # no stretch of time is emptied
-    assert trail.placements[-1][1] == packed(count)
-    assert trail.bounds[-1][1] == 1000.0 / count
+    assert log.placements[-1][1] == packed(count)
+    assert log.bounds[-1][1] == 1000.0 / count
 
 
 def test_large_placements_are_kept_less_often():
-    trail = Trail()
+    log = IncumbentLog()
     large = 2**20
     for i in range(100):
-        trail.add(float(i), PackedPlacement((1, 8 * large), bytes([i]) * large), None)
-    assert len(trail.placements) <= PLACEMENT_BYTES // large
-    assert [trail.placements[0][0], trail.placements[-1][0]] == [0.0, 99.0]
+        log.add(float(i), PackedPlacement((1, 8 * large), bytes([i]) * large), None)
+    assert len(log.placements) <= PLACEMENT_BYTES // large
+    assert [log.placements[0][0], log.placements[-1][0]] == [0.0, 99.0]
 
 
 def test_repetitions_and_higher_bounds_are_not_kept():
-    trail = Trail()
+    log = IncumbentLog()
     for seconds, placement, bound in [(1.0, 1, 5.0), (2.0, 1, 6.0), (3.0, 2, 5.0), (4.0, 1, 4.0)]:
-        trail.add(seconds, packed(placement), bound)
-    assert trail.placements == [(1.0, packed(1)), (3.0, packed(2)), (4.0, packed(1))]
-    assert trail.bounds == [(1.0, 5.0), (4.0, 4.0)]
+        log.add(seconds, packed(placement), bound)
+    assert log.placements == [(1.0, packed(1)), (3.0, packed(2)), (4.0, packed(1))]
+    assert log.bounds == [(1.0, 5.0), (4.0, 4.0)]
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=60), st.integers(2, 50))

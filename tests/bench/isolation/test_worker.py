@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slimbench.bench.isolation.limits import hard_limit_s
+from slimbench.bench.isolation.run_under_way import hard_limit_s
 from slimbench.bench.plugins.warm_up import tiny_instance
 from slimbench.formulations.brute_force import best_placement
 from slimbench.instances import Placement, evaluate

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from slimbench.bench.isolation import forkserver
-from slimbench.bench.isolation.limits import hard_limit_s
 from slimbench.bench.isolation.messages import Ended, Forked, decode_server, decode_worker, encode
+from slimbench.bench.isolation.run_under_way import hard_limit_s
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.warm_up import tiny_instance
 from slimbench.formulations.brute_force import best_placement
@@ -307,8 +307,10 @@ def test_nothing_survives_a_coordinator_that_is_killed(plugin, job, tmp_path, wa
     script = tmp_path / "coordinator.py"
     script.write_text(
         "import sys, msgspec\nfrom slimbench.bench.isolation.messages import decode_job\n"
-        "from slimbench.bench.isolation.workers import run_alone\n"
-        "run_alone(decode_job(bytes.fromhex(sys.argv[1])))\n"
+        "from slimbench.bench.isolation.workers import Workers\n"
+        "with Workers(forked=True) as workers:\n"
+        "    workers.submit(decode_job(bytes.fromhex(sys.argv[1])))\n"
+        "    next(workers.collect())\n"
     )
     with subprocess.Popen([sys.executable, script, encode(hanging).hex()]) as coordinator:
         wait_until(note.exists)
@@ -342,7 +344,7 @@ def load(job):
     print(time.monotonic(), flush=True)
 
 forkserver._load = load
-forkserver._serve(forkserver._Coordinator(socket.socket(fileno=int(sys.argv[1]))))
+forkserver.main(int(sys.argv[1]))
 """
 
 

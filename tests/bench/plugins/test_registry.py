@@ -47,7 +47,7 @@ def test_a_shipped_plugin_is_found_by_its_name_in_the_module_that_defines_it(fou
 def test_a_plugin_file_adds_its_solver(plugin):
     found = find_solvers([plugin("mine", "return Placement.empty(instance)", parameters="depth: int = 2")])
     assert set(found) - set(find_solvers()) == {"mine"}
-    assert found["mine"].parameters["depth"].type is int
+    assert found["mine"].parameters["depth"].annotation is int
 
 
 def test_a_file_may_hold_several_solvers_and_imported_ones_do_not_count_as_its_own(plugin):
@@ -79,7 +79,7 @@ def test_a_plugin_may_use_dataclasses_and_postponed_annotations(tmp_path):
         " depth: int | None = None)"
         " -> Placement:\n    return Placement.empty(instance)\n"
     )
-    assert find_solvers([file])["modern"].parameters["depth"].type == int | None
+    assert find_solvers([file])["modern"].parameters["depth"].annotation == int | None
 
 
 def test_two_plugins_of_one_name_are_refused_and_both_are_named(plugin, tmp_path):

@@ -2,9 +2,8 @@
 
 import pytest
 
-from slimbench.bench.isolation.messages import Shape
 from slimbench.bench.plugins.plugin import Call, solver
-from slimbench.bench.plugins.warm_up import tiny_instance, warm_up
+from slimbench.bench.plugins.warm_up import Shape, tiny_instance, warm_up
 from slimbench.instances import DISPATCHES, Placement
 
 

@@ -12,7 +12,7 @@ from slimbench.bench.execution.verification import verify_run
 from slimbench.bench.results.merge import merge_runs
 from slimbench.bench.results.results import load_results
 from slimbench.bench.store.store import Store, StoreError
-from slimbench.bench.suites.benchmark import Request, opened
+from slimbench.bench.suites.benchmark import Request, open_benchmark
 from slimbench.formulations import ContradictionError
 
 OTHER = {"machine_id": "m2", "machine": "Darwin", "python": "3.12"}
@@ -210,7 +210,7 @@ def test_merged_runs_verify_report_and_resume(write_suite, run_suite, tmp_path, 
     shutil.rmtree(one)
     assert len(load_results(out).runs) == 4
     assert command("report", out).code == 0
-    with opened(Request(str(both), out=out, resume=True)) as benchmark:
+    with open_benchmark(Request(str(both), out=out, resume=True)) as benchmark:
         assert all(row["status"] == "ok" for row in benchmark.store.runs())
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from run_folders import write_run
 
-from slimbench.bench.store.check import file_problem, instance_file
-from slimbench.bench.store.store import FILE_NAME
+from slimbench.bench.store.check import file_problem
+from slimbench.bench.store.run_folder import instance_file
+from slimbench.bench.store.store import FILE_NAME, StoreError
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
 
@@ -75,7 +76,8 @@ def test_a_page_that_two_tables_use_is_damage(tmp_path):
 )  # fmt: skip
 def test_a_name_that_leads_out_of_the_folder_of_instances_is_no_file(name, tmp_path):
     (tmp_path / "instances").mkdir()
-    assert instance_file(tmp_path, name) is None
+    with pytest.raises(StoreError, match="expected a file in instances"):
+        instance_file(tmp_path, name)
 
 
 def test_a_link_that_leads_out_is_no_file(tmp_path):
@@ -85,8 +87,10 @@ def test_a_link_that_leads_out_is_no_file(tmp_path):
     (tmp_path / "secret.npz").touch()
     (folder / "instances" / "link.npz").symlink_to(tmp_path / "secret.npz")
     assert instance_file(folder, "instances/own.npz") == folder / "instances" / "own.npz"
-    assert instance_file(folder, "instances/link.npz") is None
+    with pytest.raises(StoreError):
+        instance_file(folder, "instances/link.npz")
     (folder / "instances" / "link.npz").unlink()
     (folder / "instances").rename(tmp_path / "elsewhere")
     (folder / "instances").symlink_to(tmp_path / "elsewhere")
-    assert instance_file(folder, "instances/own.npz") is None
+    with pytest.raises(StoreError):
+        instance_file(folder, "instances/own.npz")

@@ -8,7 +8,7 @@ from suite_text import ENTRY, HEAD
 
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.bench.store.store import StoreError
-from slimbench.bench.suites.plan import begin, make_plan
+from slimbench.bench.suites.plan import create_run, make_plan
 from slimbench.bench.suites.selection import Selection
 from slimbench.instances import write_instance
 
@@ -16,7 +16,7 @@ SOLVERS = find_solvers()
 
 
 def plan(suite_of, folder, *entries, head=HEAD):
-    store = begin(folder, make_plan(suite_of(*entries, head=head), SOLVERS, None), {})
+    store = create_run(folder, make_plan(suite_of(*entries, head=head), SOLVERS, None), {})
     rows = store.runs()
     store.close()
     return rows
@@ -85,7 +85,7 @@ def test_a_folder_with_results_is_left_as_it_is(suite_of, tmp_path):
 
 def test_an_instance_knows_its_suite_and_what_share_of_its_experts_a_server_holds(suite_of, tmp_path):
     write_instance(two_cells(), tmp_path / "cells.json")  # capacities of 2 and 1 bytes, three experts of one
-    store = begin(tmp_path / "run", make_plan(suite_of('file = "cells.json"'), SOLVERS, None), {})
+    store = create_run(tmp_path / "run", make_plan(suite_of('file = "cells.json"'), SOLVERS, None), {})
     (row,) = store.instances()
     store.close()
     assert (row["suite"], row["capacity_share"]) == ("mine", 0.5)
@@ -93,7 +93,7 @@ def test_an_instance_knows_its_suite_and_what_share_of_its_experts_a_server_hold
 
 def test_an_instance_knows_the_entry_that_it_is_of_and_what_that_runs_through(suite_of, tmp_path):
     swept = ENTRY.replace("servers = 2", "servers = [2, 3]") + "seed = [5]\nplanning = [{ tokens = 4 }]\n"
-    store = begin(
+    store = create_run(
         tmp_path / "run", make_plan(suite_of(swept, ENTRY.replace('"a"', '"b"')), SOLVERS, None), {}
     )
     rows, seen = store.instances(), store.instances(planned_on=True)

@@ -15,10 +15,10 @@ from scipy import sparse
 
 from slimbench.formulations import SolverError, backends, libraries
 from slimbench.formulations.backends import BACKENDS, MilpResult, SolveOptions, Start, load_backend
-from slimbench.formulations.backends.progress import Progress
-from slimbench.formulations.backends.result import RELATIVE_GAP
+from slimbench.formulations.backends.result import Progress
 from slimbench.formulations.milp.build import build_milp
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
+from slimbench.formulations.tolerances import RELATIVE_GAP
 from slimbench.instances import DISPATCHES, Placement, evaluate
 
 LISTENED = ["highs", "scip", "cp-sat", "gurobi"]  # CBC tells at its end only
@@ -172,7 +172,7 @@ def test_the_bound_of_the_root_lies_between_the_last_bound_and_no_bound(backend)
 
 @pytest.mark.parametrize("backend", WITH_A_ROOT)
 def test_a_model_solved_without_a_search_has_its_optimum_as_bound_of_the_root(backend):
-    nothing_binds = Milp(
+    nothing_binds = MilpModel(
         objective=np.array([1.0, 2.0]),
         rows=sparse.csr_array((0, 2)),
         row_upper=np.empty(0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ from isolated import process_of, solve, submit
 from oracles import brute_force, plain_fits, plain_saving
 from samples import build, random_instance, two_cells, with_fields
 
-from slimbench.bench.solvers.slim_maxconv import fast_cache
 from slimbench.formulations import SolverError
 from slimbench.formulations.backends import BACKENDS, solve_milp
 from slimbench.formulations.heuristics.decomposition import fill_servers
 from slimbench.formulations.milp.build import ALL_REDUCTIONS, FORMULATIONS, applies, build_milp
+from slimbench.formulations.single_server.solve import best_cache
 from slimbench.instances import DISPATCHES, Model, Placement, evaluate
 
 AGREEMENT = 1e-6  # relative, docs/MODEL.md
@@ -258,7 +259,9 @@ def test_relaxed_cover_equals_destination():
 
 
 def fill_saving(instance):
-    return evaluate(instance, fill_servers(instance, fast_cache(10)).placement).saving_s
+    return evaluate(
+        instance, fill_servers(instance, partial(best_cache, max_exact_experts=10)).placement
+    ).saving_s
 
 
 @pytest.mark.parametrize("dispatch", ["parallel", "serial"])

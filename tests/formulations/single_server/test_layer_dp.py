@@ -6,7 +6,6 @@ from random_terms import best_by_count, closure_lp, plain_value, random_layer
 
 from slimbench.formulations.single_server import splitting
 from slimbench.formulations.single_server.layer_dp import (
-    MAX_EXACT_EXPERTS,
     NO_SET,
     layer_profiles,
     layers_of,
@@ -15,6 +14,7 @@ from slimbench.formulations.single_server.layer_dp import (
 from slimbench.formulations.single_server.splitting import split_profile
 from slimbench.formulations.status import ALWAYS, FREE, NEVER
 from slimbench.formulations.terms.and_terms import AndTerms
+from slimbench.formulations.tolerances import MAX_EXACT_EXPERTS
 
 LAYERS = [
     pytest.param(
@@ -107,7 +107,7 @@ def test_bounds_hold_after_any_number_of_sweeps(terms, sweeps, monkeypatch):
 def test_bounds_converge_to_the_concave_envelope(terms, monkeypatch):
     """The LP's value at every c is the envelope of the exact profile, and the even split attains it."""
     monkeypatch.setattr(splitting, "SPLIT_SWEEPS", 100_000)
-    monkeypatch.setattr(splitting, "SPLIT_TOLERANCE", 1e-13)
+    monkeypatch.setattr(splitting, "SPLIT_MOVE", 1e-13)
     profile = split_profile(terms)
     counts = range(len(profile.bounds))
     ones = np.ones(terms.members.max() + 1)

@@ -8,8 +8,8 @@ from random_terms import best_in_bytes, closure_lp, named, plain_value, server_t
 from samples import random_instance, with_fields
 
 from slimbench.formulations.single_server import model_knapsack as model_counts
-from slimbench.formulations.single_server.layer_dp import MAX_EXACT_EXPERTS
 from slimbench.formulations.single_server.solve import best_cache
+from slimbench.formulations.tolerances import MAX_EXACT_EXPERTS
 from slimbench.instances import DISPATCHES, Model
 
 SHARES = [0.15, 0.4, 0.7]  # of the bytes of all experts

@@ -30,7 +30,7 @@ def parquet(path: Path, store_schema: bool = True, **columns: Any) -> Path:
 def test_a_list_of_too_many_entries_is_refused_by_the_header_of_its_page(
     honest: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slimbench.instances.traces.parquet_batches.MAX_VALUES", 10**5)
+    monkeypatch.setattr("slimbench.instances.traces.parquet.MAX_VALUES", 10**5)
     entries, varint, little = (
         300_000,
         b"\xc0\xcf\x24",

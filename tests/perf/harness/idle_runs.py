@@ -13,9 +13,9 @@ from perf.child import command_seconds
 
 from slimbench.bench.execution.executor import Executor
 from slimbench.bench.execution.verification import verified
-from slimbench.bench.isolation.messages import Job, Shape
+from slimbench.bench.isolation.messages import Job
 from slimbench.bench.isolation.outcome import Outcome
-from slimbench.bench.plugins.warm_up import tiny_instance
+from slimbench.bench.plugins.warm_up import Shape, tiny_instance
 from slimbench.instances import Instance, write_instance
 
 PLUGIN: Final = Path(__file__).with_name("idle_solvers.py")

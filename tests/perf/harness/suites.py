@@ -21,7 +21,7 @@ from slimbench.bench.execution.executor import make_executor
 from slimbench.bench.execution.runner import Row, execute
 from slimbench.bench.plugins.context import SolveContext
 from slimbench.bench.results.references import Reference
-from slimbench.bench.suites.benchmark import Request, opened
+from slimbench.bench.suites.benchmark import Request, open_benchmark
 
 ROUNDS: Final = 5
 SPIN_S: Final = 0.5
@@ -98,7 +98,7 @@ def _suite_s(solver: str, runs: int, slots: int) -> tuple[float, float, float, f
     with tempfile.TemporaryDirectory() as folder, idle_jobs("nothing") as make:
         suite = write_suite(Path(folder), solver, runs)
         request = Request(str(suite), out=Path(folder, "runs", "idle"), plugin_files=[PLUGIN])
-        with opened(request) as benchmark, make_executor("processes", slots, 1, None) as workers:
+        with open_benchmark(request) as benchmark, make_executor("processes", slots, 1, None) as workers:
             carry_out(workers, make(slots), slots)
             start, before_s = time.perf_counter(), time.process_time()
             execute(
@@ -132,7 +132,7 @@ def long_suite(runs: int, chunk: int) -> list[dict[str, Cell]]:
     with tempfile.TemporaryDirectory() as folder:
         suite = write_suite(Path(folder), "nothing", runs)
         request = Request(str(suite), out=Path(folder, "runs", "idle"), plugin_files=[PLUGIN])
-        with opened(request) as benchmark:
+        with open_benchmark(request) as benchmark:
             benchmark.execute(on_finish, executor="serial")
     first = len(ended_s) - runs  # references come before all others
     taken_ms = MS * np.diff(ended_s[first - 1 :])

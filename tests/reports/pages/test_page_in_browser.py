@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from slimbench.reports import ratio_profile, write_report
+from slimbench.reports import pareto_front, ratio_profile, runtime_fits, write_report
 
 pytestmark = pytest.mark.slow
 SOLVERS = {"slim-dp": 0.9, "slim-greedy": 0.4, "</script><script>throw 1</script>": 0.7}
@@ -90,6 +90,36 @@ def test_curves_of_the_page_are_those_of_the_data_beside_it(opened, results):
     for row in low:
         own = table[(table["solver"] == row["solver"]) & (table["tau"] >= 1 - row["gap"] - 1e-9)]
         assert row["share"] == pytest.approx(own["share_low"].max())
+
+
+def test_the_front_of_the_page_is_that_of_the_table(opened, results):
+    page = opened()
+    marks = drawn(page, "ratio_against_time", "symbol")
+    wholes = {row["solver"]: row for row in marks if "n" in row}
+    table = pareto_front(results).set_index("solver")
+    assert set(wholes) == set(table.index) == set(SOLVERS)
+    for solver, row in wholes.items():
+        assert row["n"] == table.loc[solver, "n_instances"] == len(INSTANCES) - 1
+        assert 1 - row["gap_low"] == pytest.approx(table.loc[solver, "ratio_low"])
+        assert row["runtime_s"] == pytest.approx(table.loc[solver, "seconds"])
+    front = {row["solver"] for row in drawn(page, "ratio_against_time", "line") if "least" in row}
+    assert front == set(table.index[table["on_front"]])
+    untick(page, "slim-dp")
+    assert {row["n"] for row in drawn(page, "ratio_against_time", "symbol") if "n" in row} == {len(INSTANCES)}
+
+
+def test_fits_of_the_page_are_those_of_the_table_and_of_no_part_of_the_instances(opened, results):
+    page = opened()
+    lines = drawn(page, "time_by_size", "line")
+    table = runtime_fits(results).set_index("solver")
+    ends = {(row["solver"], row["activations"]): row["runtime_s"] for row in lines}
+    for solver, fit in table.iterrows():
+        assert ends[solver, fit["activations_min"]] == pytest.approx(fit["seconds_at_min"])
+        assert ends[solver, fit["activations_max"]] == pytest.approx(fit["seconds_at_max"])
+    untick(page, "slim-greedy")
+    assert {row["solver"] for row in drawn(page, "time_by_size", "line")} == set(SOLVERS) - {"slim-greedy"}
+    untick(page, "serial")
+    assert not drawn(page, "time_by_size", "line")
 
 
 def test_tables_sort_by_their_numbers_with_the_keyboard(opened):

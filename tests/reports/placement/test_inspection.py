@@ -85,7 +85,7 @@ def test_shares_of_the_users_add_up_to_the_latency(seen: Inspection) -> None:
     base, users = seen.instance.base_latency_s, inspection.by_user(seen)
     for name, part in users.groupby("placement") if seen.placements else []:
         assert len(part) == seen.instance.n_users
-        assert base + part["latency_s"].sum() == pytest.approx(seen.worths[str(name)].latency_s)
+        assert base + part["latency_s"].sum() == pytest.approx(seen.evaluations[str(name)].latency_s)
         assert base + part["latency_none_s"].sum() == pytest.approx(seen.nothing.latency_none_s)
         latencies = dict(zip(part["user"], part["latency_s"], strict=True))
         expected = evaluate(seen.instance, seen.placements[str(name)]).user_latency_s
@@ -100,7 +100,7 @@ def test_a_placement_may_not_be_called_as_another_or_as_having_none_is(names: li
 
 def test_what_cannot_be_seen_of_a_name_is_written_out() -> None:
     seen = inspect_placements(two_cells(), {"a\x1b\udcff": Placement.empty(two_cells())})
-    assert list(seen.placements) == list(seen.worths) == [r"a\x1b\udcff"]
+    assert list(seen.placements) == list(seen.evaluations) == [r"a\x1b\udcff"]
     assert inspection.overall(seen)["placement"][1] == r"a\x1b\udcff"
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student_t
 
 from slimbench.reports.statistics.aggregates import aggregate_table
-from slimbench.reports.statistics.bootstrap import FEWEST, mean_limits
+from slimbench.reports.statistics.bootstrap import MIN_INSTANCES, mean_limits
 
 ONE = (1.0, 1.0, True)
 
@@ -140,7 +140,7 @@ def test_limits_depend_on_neither_order_nor_how_often_they_are_asked_for():
     values = np.array([0.2, 0.9, 0.7, 0.95])
     assert mean_limits(values) == mean_limits(values[::-1])
     assert mean_limits(np.full(5, 0.3)) == (0.3, 0.3)
-    assert all(map(math.isnan, mean_limits(values[: FEWEST - 1])))
+    assert all(map(math.isnan, mean_limits(values[: MIN_INSTANCES - 1])))
     assert all(map(math.isnan, mean_limits(np.array([1, 2, math.inf]))))
 
 

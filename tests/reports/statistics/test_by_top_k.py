@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from slimbench.reports.statistics.by_top_k import by_top_k
+from slimbench.reports.statistics.ratios import by_top_k
 
 
 def test_each_solver_has_its_ratios_at_each_k(make_results, failed):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slimbench.reports.statistics.pareto import pareto_front
+from slimbench.reports.statistics.aggregates import pareto_front
 
 ONE = (1.0, 1.0, True)
 

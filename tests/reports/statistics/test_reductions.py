@@ -5,7 +5,7 @@ import math
 import pytest
 
 from slimbench.reports import reduction_effects
-from slimbench.reports.statistics.reductions import split_reductions
+from slimbench.reports.statistics.exact_methods import split_reductions
 
 
 def run(reductions="", instance="i", *, base="", proof_s=1.0, saving=1.0, **figures):

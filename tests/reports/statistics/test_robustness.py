@@ -13,8 +13,8 @@ from slimbench.reports import (
     write_report,
 )
 from slimbench.reports.charts import charts
-from slimbench.reports.pages.page import _data
 from slimbench.reports.pages.sections import sections
+from slimbench.reports.statistics.frames import statistics_of
 
 PROVEN, OPEN = (1.0, 1.0, True), (1.0, 1.25, False)
 PLANNED_ELSEWHERE = {"transfers", "robustness", "robustness_summary", "observations_needed"}
@@ -118,7 +118,7 @@ def test_the_summary_is_over_instances_and_names_the_worst(results):
 
 def test_nothing_of_it_is_in_any_other_table_or_figure(results):
     without = dataclasses.replace(results, transfers=results.transfers[:0])
-    ours, theirs = _data(results), _data(without)
+    ours, theirs = statistics_of(results), statistics_of(without)
     assert ours.keys() == theirs.keys() > PLANNED_ELSEWHERE
     for name in ours.keys() - PLANNED_ELSEWHERE:
         assert ours[name].equals(theirs[name]), name

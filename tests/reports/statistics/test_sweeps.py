@@ -8,7 +8,7 @@ from scipy.stats import ttest_1samp
 
 from slimbench.reports.charts import charts
 from slimbench.reports.statistics.sweeps import sweep_table
-from slimbench.reports.tables.sweep_tables import against_greedy
+from slimbench.reports.tables.shown import against_greedy
 
 SAVINGS = {("slim-greedy", 2): (0.5, 0.6, 0.7), ("slim-greedy", 4): (0.8, 0.8, 0.8),
            ("slim-dp", 2): (0.6, 0.8, 0.7), ("slim-dp", 4): (0.7, 0.6, 0.5)}  # fmt: skip
@@ -117,16 +117,18 @@ def test_one_value_is_no_sweep(swept):
     results = swept(more=lambda *_: {"network.servers": 2})
     assert sweep_table(results).empty
     assert not [chart.name for chart in charts(results) if chart.name.startswith("sweep_")]
-    assert not against_greedy(results).rows
+    assert not against_greedy(sweep_table(results)).rows
 
 
 def test_the_table_tells_who_is_surely_ahead_of_greedy(swept):
     savings = SAVINGS | {("slim-dp", 2): (0.9, 1.0, 1.1), ("slim-dp", 4): (0.4, 0.4, 0.5)}
-    table = against_greedy(swept(savings))
+    table = against_greedy(sweep_table(swept(savings)))
     assert table.titles == ("sweep", "parameter", "value", "seeds", "slim-dp")
     kinds = {row[2].text: row[4].kind for row in table.rows}
     assert kinds == {"2": "number good", "4": "number bad"}
-    assert against_greedy(swept({k: v for k, v in SAVINGS.items() if k[0] == "slim-dp"})).rows == []
+    assert (
+        against_greedy(sweep_table(swept({k: v for k, v in SAVINGS.items() if k[0] == "slim-dp"}))).rows == []
+    )
 
 
 def test_figures_have_a_panel_for_each_sweep(swept):

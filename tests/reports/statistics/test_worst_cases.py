@@ -10,7 +10,7 @@ import pytest
 from samples import random_instance
 
 from slimbench.bench.results.results import load_results
-from slimbench.bench.suites.benchmark import Request, opened
+from slimbench.bench.suites.benchmark import Request, open_benchmark
 from slimbench.instances import write_instance
 from slimbench.reports.statistics.worst_cases import worst_cases
 
@@ -90,7 +90,9 @@ def test_the_command_makes_the_same_saving_again(tmp_path):
         '[[instances]]\nfile = "0.json"\n[[instances]]\nfile = "1.json"\n'
     )
     run_folder = folder / "run"
-    with opened(Request(str(folder / "suite.toml"), out=run_folder, plugin_files=[plugin])) as benchmark:
+    with open_benchmark(
+        Request(str(folder / "suite.toml"), out=run_folder, plugin_files=[plugin])
+    ) as benchmark:
         benchmark.execute(jobs=1)
     results = load_results(run_folder)
     row = worst_cases(results).iloc[0]

@@ -9,7 +9,6 @@ from slimbench.bench.results.ratio_intervals import with_ratios
 from slimbench.reports import write_report
 from slimbench.reports.pages.summary import summary
 from slimbench.reports.statistics.worst_cases import worst_cases
-from slimbench.reports.tables import aggregate_tables, tables
 
 
 @pytest.fixture
@@ -21,11 +20,12 @@ def claimed(make_results):
     return dataclasses.replace(results, references=references)
 
 
-def test_tables_say_claimed(claimed):
-    titles, rows = tables.references(claimed).titles, tables.references(claimed).rows
+def test_tables_say_claimed(claimed, make_table):
+    table = make_table(claimed, "references")
+    titles, rows = table.titles, table.rows
     assert [row[titles.index("optimum")].text for row in rows] == ["claimed", "claimed", "open"]
     assert worst_cases(claimed)["optimum"].tolist() == ["claimed"]
-    assert [cell.text for cell in aggregate_tables.worst(claimed).rows[0]][3] == "claimed"
+    assert [cell.text for cell in make_table(claimed, "worst_cases").rows[0]][3] == "claimed"
 
 
 def test_the_summary_counts_claimed_optima_apart(claimed):

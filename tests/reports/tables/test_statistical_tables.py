@@ -2,7 +2,8 @@
 
 import pytest
 
-from slimbench.reports.tables import aggregate_tables, comparison_tables
+from slimbench.reports.statistics.comparisons import friedman_test
+from slimbench.reports.tables.shown import friedman_sentence
 
 ONE = (1.0, 1.0, True)
 
@@ -28,23 +29,24 @@ def results(make_results, failed):
 
 
 @pytest.mark.parametrize(
-    "make",
+    "data",
     [
-        aggregate_tables.worst, aggregate_tables.aggregates,
-        aggregate_tables.fits, aggregate_tables.top_k, aggregate_tables.pair, aggregate_tables.pair_in_short,
-        aggregate_tables.front, comparison_tables.pairs, comparison_tables.ranks,
+        "worst_cases", "aggregates", "runtime_fits", "by_top_k", "solver_pair", "solver_pair_summary",
+        "pareto_front", "pairwise", "average_ranks", "ratios", "runtimes", "references", "instances", "runs",
     ],
 )  # fmt: skip
-def test_every_row_has_a_cell_for_every_title_and_nothing_makes_an_empty_table(make, results, make_results):
-    table = make(results)
+def test_every_row_has_a_cell_for_every_title_and_nothing_makes_an_empty_table(
+    data, results, make_results, make_table
+):
+    table = make_table(results, data)
     assert table.rows
     assert {len(row) for row in table.rows} == {len(table.titles)}
     assert table.data
-    assert make(make_results([])).rows == []
+    assert not make_table(make_results([]), data).rows
 
 
-def test_the_worst_case_shows_its_interval_and_the_command(results):
-    table = aggregate_tables.worst(results)
+def test_the_worst_case_shows_its_interval_and_the_command(results, make_table):
+    table = make_table(results, "worst_cases")
     assert column(table, "solver") == ["slim-maxconv", "slim-dp"]
     assert column(table, "lowest ratio") == ["0.7500", "0.8000"]
     assert column(table, "failed runs") == ["1 of 7", "0 of 7"]
@@ -53,14 +55,14 @@ def test_the_worst_case_shows_its_interval_and_the_command(results):
     )
 
 
-def test_a_solver_without_a_placement_is_said_to_have_none(make_results, failed):
+def test_a_solver_without_a_placement_is_said_to_have_none(make_results, failed, make_table):
     results = make_results([{"solver": "a", "instance": "i", **failed}])
-    (row,) = aggregate_tables.worst(results).rows
+    (row,) = make_table(results, "worst_cases").rows
     assert (row[1].text, row[1].kind) == ("no placement", "number bad")
 
 
-def test_aggregates_state_their_instances_and_which_mean_the_interval_is_of(results):
-    table = aggregate_tables.aggregates(results)
+def test_aggregates_state_their_instances_and_which_mean_the_interval_is_of(results, make_table):
+    table = make_table(results, "aggregates")
     rows = [row for row in texts(table) if row[1] == "slim-maxconv"]
     assert [row[:6] for row in rows] == [
         ["survivors", "slim-maxconv", "7", "6", "1", "6 of 7"],
@@ -72,21 +74,21 @@ def test_aggregates_state_their_instances_and_which_mean_the_interval_is_of(resu
     assert rows[1][8].endswith(" (mean)")
 
 
-def test_time_and_loss_of_the_two_decompositions_are_shown(results):
-    (row,) = texts(aggregate_tables.pair_in_short(results))
+def test_time_and_loss_of_the_two_decompositions_are_shown(results, make_table):
+    (row,) = texts(make_table(results, "solver_pair_summary"))
     assert row == ["slim-dp", "slim-maxconv", "6", "6", "4.00×", "4.00×", "4.00×", "6.250 %", "i0",  # noqa: RUF001
                    "6.250 %"]  # fmt: skip
 
 
-def test_what_is_too_little_to_fit_or_to_test_has_no_number(results, make_results):
-    assert column(aggregate_tables.fits(results), "exponent (95 % interval)") == ["–", "–"]  # noqa: RUF001
+def test_what_is_too_little_to_fit_or_to_test_has_no_number(results, make_results, make_table):
+    assert column(make_table(results, "runtime_fits"), "exponent (95 % interval)") == ["–", "–"]  # noqa: RUF001
     few = make_results([{"solver": s, "instance": "i", "saving_s": 0.5} for s in "ab"], {"i": ONE})
-    (row,) = texts(comparison_tables.pairs(few))
+    (row,) = texts(make_table(few, "pairwise"))
     assert row[-3:] == ["–", "–", "too few to test"]  # noqa: RUF001
-    assert column(comparison_tables.ranks(few), "not shown to differ") == ["not tested"] * 2
+    assert column(make_table(few, "average_ranks"), "not shown to differ") == ["not tested"] * 2
 
 
-def test_pairs_name_the_better_one_and_ranks_share_letters(make_results):
+def test_pairs_name_the_better_one_and_ranks_share_letters(make_results, make_table):
     savings = {"a": 0.9, "b": 0.9, "c": 0.2}
     results = make_results(
         [
@@ -96,19 +98,19 @@ def test_pairs_name_the_better_one_and_ranks_share_letters(make_results):
         ],
         {f"i{n}": ONE for n in range(9)},
     )
-    assert column(comparison_tables.pairs(results), "verdict") == [
+    assert column(make_table(results, "pairwise"), "verdict") == [
         "no difference shown", "a is better", "b is better",
     ]  # fmt: skip
-    assert texts(comparison_tables.ranks(results)) == [
+    assert texts(make_table(results, "average_ranks")) == [
         ["a", "1.50", "9", "a"], ["b", "1.50", "9", "a"], ["c", "3.00", "9", "none"],
     ]  # fmt: skip
-    assert comparison_tables.friedman_sentence(results) == (
+    assert friedman_sentence(friedman_test(results)) == (
         "Over 9 instances on which all 3 have a placement, Friedman's test gives chi-square 18.00, "
         "p = 0.0002."
     )
 
 
 def test_a_test_that_was_not_made_says_why(results):
-    assert comparison_tables.friedman_sentence(results) == (
+    assert friedman_sentence(friedman_test(results)) == (
         "No test of all solvers together: Friedman's test is for 3 solvers or more."
     )

@@ -9,11 +9,11 @@ pytest.importorskip("torch", reason="recording needs the extra record")
 
 import transformers
 from safetensors.torch import load_file, save_file
+from tiny_moe.byte_tokens import byte_tokenizer
 from tiny_routers import COMMON, FAMILIES, expected, made
 
 from slimbench.instances.generators.generate import make_instance, read_recipe
 from slimbench.instances.problem.errors import InstanceError
-from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer
 from slimbench.instances.traces.facts import read_facts
 from slimbench.instances.traces.recording import recorder
 from slimbench.instances.traces.recording.loading import load_model

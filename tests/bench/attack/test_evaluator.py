@@ -3,7 +3,8 @@
 import pytest
 from samples import TWO_CELLS_OPTIMA_S, random_instance, two_cells
 
-from slimbench.bench.attack.trial import Laboratory
+from slimbench.bench.attack.draft import Limits
+from slimbench.bench.attack.evaluator import AttackSettings, Evaluator
 from slimbench.bench.plugins.plugin import parse_call
 from slimbench.bench.plugins.registry import find_solvers
 from slimbench.instances import DISPATCHES
@@ -17,8 +18,9 @@ def tried(workers, tmp_path):
     """Return what runs a solver on an instance: ``tried("slim-dp", instance)``."""
 
     def run(call, instance, *files, time_limit_s=5.0):
-        parsed, names = parse_call(call, find_solvers(files)), tuple(map(str, files))
-        return Laboratory(parsed, names, 0, time_limit_s, 4096.0, workers, tmp_path).try_out(instance)
+        parsed = parse_call(call, find_solvers(files))
+        settings = AttackSettings(parsed, files, "single", Limits(), 0, 0, time_limit_s, 4096.0, None)
+        return Evaluator(settings, workers, tmp_path).evaluate(instance)
 
     return run
 
@@ -29,25 +31,33 @@ def guarantee(ratio, expected=False):
 
 @pytest.mark.parametrize("dispatch", DISPATCHES)
 def test_a_tiny_instance_is_certified_by_enumeration(tried, dispatch):
-    trial = tried("slim-dp", two_cells(dispatch))
+    verdict = tried("slim-dp", two_cells(dispatch))
     none = 0.2 if dispatch == "serial" else 0.11
-    assert (trial.reference, trial.level, trial.closed) == ("brute-force", "certified", True)
-    assert trial.optimum_s == pytest.approx(none - TWO_CELLS_OPTIMA_S[dispatch])
-    assert trial.ratio == pytest.approx(trial.saving_s / trial.optimum_s)
-    assert trial.guarantee == (None if dispatch == "parallel" else 0.5)
-    assert trial.fault is None
+    assert (verdict.reference_solver, verdict.reference.level, verdict.reference.closed) == (
+        "brute-force",
+        "certified",
+        True,
+    )
+    assert verdict.reference.saving_s == pytest.approx(none - TWO_CELLS_OPTIMA_S[dispatch])
+    assert verdict.ratio == pytest.approx(verdict.row["saving_s"] / verdict.reference.saving_s)
+    assert verdict.guarantee == (None if dispatch == "parallel" else 0.5)
+    assert verdict.fault is None
 
 
 def test_a_larger_one_is_left_to_exact_and_its_proof_to_one_code_base(tried):
-    trial = tried("popularity", random_instance(1, servers=3, experts=6))
-    assert (trial.reference, trial.level, trial.closed) == ("exact", "claimed", True)
-    assert 0 < trial.ratio <= 1
-    assert trial.guarantee is trial.margin is None
+    verdict = tried("popularity", random_instance(1, servers=3, experts=6))
+    assert (verdict.reference_solver, verdict.reference.level, verdict.reference.closed) == (
+        "exact",
+        "claimed",
+        True,
+    )
+    assert 0 < verdict.ratio <= 1
+    assert verdict.guarantee is verdict.margin is None
 
 
 def test_where_nothing_can_be_saved_the_ratio_is_1(tried):
-    trial = tried("popularity", random_instance(1, servers=1, unreachable=1.0))
-    assert (trial.optimum_s, trial.ratio) == (0, 1)
+    verdict = tried("popularity", random_instance(1, servers=1, unreachable=1.0))
+    assert (verdict.reference.saving_s, verdict.ratio) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -68,39 +78,44 @@ def test_where_nothing_can_be_saved_the_ratio_is_1(tried):
     ],
 )
 def test_a_broken_promise_is_named(tried, plugin, body, options, kind, words):
-    trial = tried("bad", two_cells(), plugin("bad", body, options=options))
-    assert trial.fault.kind == kind
-    assert words in trial.fault.detail
-    assert trial.optimum is not None
+    verdict = tried("bad", two_cells(), plugin("bad", body, options=options))
+    assert verdict.fault.kind == kind
+    assert words in verdict.fault.detail
+    assert verdict.optimum is not None
 
 
 def test_a_hang_is_killed_at_its_limit(tried, plugin):
-    trial = tried("slow", two_cells(), plugin("slow", "while True: pass"), time_limit_s=0.0)
-    assert trial.fault.kind == "hang"
-    assert trial.ratio is None
+    verdict = tried("slow", two_cells(), plugin("slow", "while True: pass"), time_limit_s=0.0)
+    assert verdict.fault.kind == "hang"
+    assert verdict.ratio is None
 
 
 def test_a_guarantee_in_the_mean_over_seeds_is_not_held_against_one_run(tried, plugin):
-    trial = tried("mean", two_cells(), plugin("mean", EMPTY, options=guarantee("0.5", expected=True)))
-    assert (trial.fault, trial.guarantee, trial.ratio) == (None, None, 0)
+    verdict = tried("mean", two_cells(), plugin("mean", EMPTY, options=guarantee("0.5", expected=True)))
+    assert (verdict.fault, verdict.guarantee, verdict.ratio) == (None, None, 0)
 
 
 def test_declining_is_no_fault(tried, plugin):
-    trial = tried("shy", two_cells(), plugin("shy", "raise NoSolutionError('too small')"))
-    assert (trial.status, trial.fault, trial.ratio, trial.closed) == ("no_solution", None, None, True)
+    verdict = tried("shy", two_cells(), plugin("shy", "raise NoSolutionError('too small')"))
+    assert (verdict.row["status"], verdict.fault, verdict.ratio, verdict.reference.closed) == (
+        "no_solution",
+        None,
+        None,
+        True,
+    )
 
 
 def test_a_placement_above_the_references_bound_is_a_contradiction(tried, plugin, monkeypatch, tmp_path):
     liar = plugin("liar", f"context.report(None, 1e-9)\n{EMPTY}", options="exact=True")
     call = parse_call("liar", find_solvers([liar]))
-    monkeypatch.setattr(Laboratory, "_reference_call", lambda *_: call)
-    monkeypatch.setattr(Laboratory, "_run", _with_plugin(Laboratory._run, str(liar)))
-    trial = tried("slim-dp", two_cells())
-    assert trial.fault.kind == "contradiction"
-    assert "above the bound of 1e-09 s that liar claims" in trial.fault.detail
-    assert trial.ratio is None
+    monkeypatch.setattr(Evaluator, "_reference_call", lambda *_: call)
+    monkeypatch.setattr(Evaluator, "_run", _with_plugin(Evaluator._run, str(liar)))
+    verdict = tried("slim-dp", two_cells())
+    assert verdict.fault.kind == "contradiction"
+    assert "above the bound of 1e-09 s that liar claims" in verdict.fault.detail
+    assert verdict.ratio is None
 
 
 def _with_plugin(run, file):
     """Every run with a plugin loaded; the reference takes none otherwise."""
-    return lambda self, path, instance, call, _, limit: run(self, path, instance, call, (file,), limit)
+    return lambda self, instance, call, _, limit: run(self, instance, call, (file,), limit)

@@ -1,25 +1,26 @@
-"""A policy through a sequence: each decision an isolated run, each placement verified, each period costed."""
+"""A policy's episode: isolated decisions, verified placements, and the cost of each period of a sequence."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimbench.bench.isolation.messages import Job, PackedPlacement, Shape, Sight, Status
+from slimbench.bench.isolation.messages import Job, ObservationMessage, PackedPlacement, Status
 from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.policy_plugin import PolicyCall
+from slimbench.bench.plugins.warm_up import Shape
 from slimbench.bench.suites.suite import Limits
 from slimbench.formulations.milp.horizon import unstacked
-from slimbench.instances import Instance, InstanceError, Placement, write_instance
-from slimbench.instances.problem.arrays import BoolArray
+from slimbench.instances import InstanceError, Placement, write_instance
 from slimbench.instances.sequences.sequence import PeriodCost, Sequence, period_cost, still_held
 
 
 @dataclass(frozen=True)
 class Step:
-    """One period of a course.
+    """One period of an episode.
 
     Attributes
     ----------
@@ -39,14 +40,14 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Course:
+class Episode:
     """A policy's way through a sequence.
 
     Attributes
     ----------
     steps : (T,) Step
     bound_s : float or None
-        Seconds of the whole horizon that it proves nobody can go below.
+        Lower bound that the policy proves on the cost of the whole horizon, seconds.
     """
 
     call: PolicyCall
@@ -61,12 +62,12 @@ class Course:
 
     @property
     def failed(self) -> tuple[int, ...]:
-        """The periods in which it decided nothing that counts."""
+        """The periods whose decision failed."""
         return tuple(t for t, step in enumerate(self.steps) if step.status != "ok")
 
 
-class Stage:
-    """A sequence whose instances lie in files, and the runs that policies make through it.
+class EpisodeRunner:
+    """Runs policies through one sequence, whose instances it writes to files.
 
     Parameters
     ----------
@@ -87,58 +88,51 @@ class Stage:
     ) -> None:
         self.sequence, self._folder, self._limits = sequence, folder, limits
         self._time_limit_s, self._plugin_files, self._workers = time_limit_s, plugin_files, workers
-        self._courses = 0
+        self._episodes = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._files = [folder / f"{t:03d}.npz" for t in range(sequence.n_periods)]
         for instance, file in zip(sequence.periods, self._files, strict=True):
             write_instance(instance, file)
 
-    def run(self, call: PolicyCall, seed: int) -> Course:
-        """Send a policy through the sequence; whatever it does, every period has a step."""
-        self._courses += 1
-        if call.policy.sees == "future":
-            return self._planned(call, seed)
-        before = Placement.empty(self.sequence.periods[0])
-        steps = []
-        for t, instance in enumerate(self.sequence.periods):
-            held = Placement(still_held(instance.capacities_bytes, before.holds))
-            outcome = self._decide(call, seed, t, held)
-            placement, status, message = _verdict(instance, outcome)
-            if placement is None:
-                placement = Placement(left_alone(instance, held.holds))
-            cost = period_cost(self.sequence, t, before, placement)
-            steps.append(Step(status, message, placement, cost, outcome.runtime_s))
-            before = placement
-        return Course(call, seed, tuple(steps), None)
+    def run(self, call: PolicyCall, seed: int) -> Episode:
+        """Send a policy through the sequence; every period has a step, whatever the policy does.
 
-    def _planned(self, call: PolicyCall, seed: int) -> Course:
-        """A policy that sees the future is asked once."""
-        empty = Placement.empty(self.sequence.periods[0])
-        outcome = self._decide(call, seed, 0, empty)
-        whole, status, message = _of_horizon(self.sequence, outcome)
-        steps, before = [], empty
-        for t, instance in enumerate(self.sequence.periods):
-            own_status, own_message, placement = status, message, whole[t] if whole else None
+        A policy that sees the future is asked once, for the placements of all periods. Where no valid
+        placement is decided, servers keep what they hold and still fits.
+        """
+        self._episodes += 1
+        sequence = self.sequence
+        is_asked_once = call.policy.sees == "future"
+        before = Placement.empty(sequence.periods[0])
+        bound_s, steps = None, list[Step]()
+        if is_asked_once:
+            outcome = self._decide(call, seed, 0, before)
+            whole, whole_status, whole_message = _of_horizon(sequence, outcome)
+            if call.policy.proves and outcome.bound_saving_s is not None:
+                bound_s = sequence.cost_none_s - outcome.bound_saving_s
+        for t, instance in enumerate(sequence.periods):
+            held = still_held(instance.capacities_bytes, before.holds)
+            if is_asked_once:
+                placement, status, message = whole[t] if whole else None, whole_status, whole_message
+            else:
+                outcome = self._decide(call, seed, t, Placement(held))
+                placement, status, message = _returned(outcome, {"ok"})
             if placement is not None and (violation := placement.violation(instance)):
-                own_status, own_message, placement = "invalid_placement", violation, None
+                placement, status, message = None, "invalid_placement", violation
             if placement is None:
-                held = still_held(instance.capacities_bytes, before.holds)
-                placement = Placement(left_alone(instance, held))
-            cost = period_cost(self.sequence, t, before, placement)
-            steps.append(Step(own_status, own_message, placement, cost, math.nan if t else outcome.runtime_s))
+                fits = held @ instance.expert_bytes <= instance.capacities_bytes
+                placement = Placement(held & fits[:, None])
+            cost = period_cost(sequence, t, before, placement)
+            decision_s = math.nan if is_asked_once and t else outcome.runtime_s
+            steps.append(Step(status, message, placement, cost, decision_s))
             before = placement
-        return Course(call, seed, tuple(steps), self._bound_s(call, outcome))
-
-    def _bound_s(self, call: PolicyCall, outcome: Outcome) -> float | None:
-        if not call.policy.proves or outcome.bound_saving_s is None:
-            return None
-        return self.sequence.cost_none_s - outcome.bound_saving_s
+        return Episode(call, seed, tuple(steps), bound_s)
 
     def _decide(self, call: PolicyCall, seed: int, period: int, held: Placement) -> Outcome:
         sees = call.policy.sees
         known = {"past": period, "present": period + 1, "future": self.sequence.n_periods}[sees]
         instance = self.sequence.periods[period]
-        sight = Sight(
+        observation = ObservationMessage(
             sees=sees,
             period=period,
             n_periods=self.sequence.n_periods,
@@ -150,7 +144,7 @@ class Stage:
             cloud_s_per_byte=self.sequence.cloud_s_per_byte,
             neighbour_s_per_byte=self.sequence.neighbour_s_per_byte,
         )
-        log = self._folder / f"course-{self._courses}-period-{period:03d}.log"
+        log = self._folder / f"course-{self._episodes}-period-{period:03d}.log"
         self._workers.submit(
             Job(
                 key=0,
@@ -164,7 +158,7 @@ class Stage:
                 threads=self._limits.threads,
                 log_file=str(log),
                 cpu_limit_s=self._limits.cpu_s,
-                sight=sight,
+                observation=observation,
             )
         )
         outcome = next(iter(self._workers.collect()))
@@ -173,36 +167,24 @@ class Stage:
         return outcome
 
 
-def left_alone(instance: Instance, held: BoolArray) -> BoolArray:
-    """(N, X) bool, what servers hold when nobody decides: the same, but nothing where it does not fit."""
-    fits = held @ instance.expert_bytes <= instance.capacities_bytes
-    return held & fits[:, None]
-
-
-def _verdict(instance: Instance, outcome: Outcome) -> tuple[Placement | None, Status, str]:
-    """A decision's placement, if it ended ``ok`` and fits."""
-    if outcome.status != "ok" or outcome.placement is None:
+def _returned(outcome: Outcome, statuses: Container[Status]) -> tuple[Placement | None, Status, str]:
+    """A decision's placement if it ended with one of these statuses, and how it ended."""
+    if outcome.placement is None or outcome.status not in statuses:
         return None, outcome.status, outcome.message
     try:
-        placement = outcome.placement.unpack()
+        return outcome.placement.unpack(), outcome.status, outcome.message
     except InstanceError as error:
         return None, "invalid_placement", str(error)
-    if violation := placement.violation(instance):
-        return None, "invalid_placement", violation
-    return placement, "ok", ""
 
 
 def _of_horizon(sequence: Sequence, outcome: Outcome) -> tuple[list[Placement] | None, Status, str]:
-    """The placements of all periods; those told last by a policy that its time limit stopped."""
-    if outcome.placement is None or outcome.status not in {"ok", "time_limit"}:
-        return None, outcome.status, outcome.message
+    """The placements of all periods; the last reported ones of a policy that its time limit stopped."""
+    whole, status, message = _returned(outcome, {"ok", "time_limit"})
+    if whole is None:
+        return None, status, message
     first = sequence.periods[0]
     expected = (sequence.n_periods * first.n_servers, first.n_experts)
-    try:
-        whole = outcome.placement.unpack()
-    except InstanceError as error:
-        return None, "invalid_placement", str(error)
     if whole.holds.shape != expected:
         problem = f"placement has shape {whole.holds.shape}, expected {expected} (periods x servers, experts)"
         return None, "invalid_placement", problem
-    return unstacked(whole, sequence.n_periods), outcome.status, outcome.message
+    return unstacked(whole, sequence.n_periods), status, message

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from slimbench.bench.results.compare import NOISE_S, Comparison
+from slimbench.reports.tables.numbers import DASH, ratio_text, time_text
 
 Row = Mapping[str, Any]
 
-DASH: Final = "\N{EN DASH}"
 ORDER: Final = ("worse", "changed, not significant", "better", "same", "too few to test")
 UNCHANGED: Final = {"same", "too few to test"}
 STYLES: Final = {"worse": "red", "better": "green", "changed, not significant": "yellow"}
@@ -30,7 +29,6 @@ SORTS: Final[dict[str, Callable[[Row], Any]]] = {
     "factor": lambda row: -abs(math.log(row["factor"])) if row["factor"] > 0 else 0.0,
     "p": lambda row: 2.0 if math.isnan(row["p_value"]) else row["p_value"],
 }
-_WIDE_ENOUGH: Final = 170  # columns, for the table in a file or a pipe
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~$&])")
 
 
@@ -42,17 +40,14 @@ def shown_rows(comparison: Comparison, sort: str, only_changed: bool) -> list[di
     return sorted(rows, key=SORTS[sort])
 
 
-def print_comparison(comparison: Comparison, rows: list[dict[str, Any]], console: Console) -> None:
-    """Print a table of the rows and what else there is to say."""
+def as_table(comparison: Comparison, rows: list[dict[str, Any]]) -> Table:
+    """The rows as a table for the terminal."""
     table = Table(title=f"{escape(comparison.before)} (before) and {escape(comparison.after)} (after)")
     for header in HEADERS:
         table.add_column(header, no_wrap=header == "solver")
     for row in rows:
         table.add_row(*map(escape, _cells(row)), style=STYLES.get(row["verdict"]))
-    wide = Console(width=None if console.is_terminal else _WIDE_ENOUGH, file=console.file)
-    wide.print(table)
-    for line in _lines(comparison):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return table
 
 
 def as_markdown(comparison: Comparison, rows: list[dict[str, Any]]) -> str:
@@ -64,7 +59,7 @@ def as_markdown(comparison: Comparison, rows: list[dict[str, Any]]) -> str:
         f"|{' --- |' * len(HEADERS)}",
         *(f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in rows),
         "",
-        *(f"* {_escaped(line)}" for line in _lines(comparison)),
+        *(f"* {_escaped(line)}" for line in further_lines(comparison)),
     ]
     return "\n".join(lines)
 
@@ -87,9 +82,9 @@ def as_json(comparison: Comparison, rows: list[dict[str, Any]]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     """A row as the texts under ``HEADERS``."""
     before, after = (
-        _ratio(row[f"{side}_low"], row[f"{side}_high"])
+        ratio_text(row[f"{side}_low"], row[f"{side}_high"])
         if row["measure"] == "quality"
-        else _time(row[f"{side}_low"])
+        else time_text(row[f"{side}_low"])
         for side in ("before", "after")
     )
     p_value = row["p_value"]
@@ -107,14 +102,14 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _lines(comparison: Comparison) -> Iterator[str]:
+def further_lines(comparison: Comparison) -> Iterator[str]:
     """What a table of factors does not say: runs that end worse, and what else differs."""
     for row in _records(comparison.worse_statuses):
         yield f"ends worse: {row['solver']} on {row['instance']}: {row['before']} -> {row['after']}"
     for row in _records(comparison.origins):
         yield f"{row['solver']}: {'; '.join(_origins(row)) or 'same code, machine, settings and references'}"
     yield (
-        f"runtimes that differ by less than {_time(NOISE_S)} or within the spread of their repeats "
+        f"runtimes that differ by less than {time_text(NOISE_S)} or within the spread of their repeats "
         "count as the same"
     )
 
@@ -128,20 +123,6 @@ def _origins(row: Row) -> Iterator[str]:
         yield f"settings changed ({row['settings_changed']})"
     if row["n_references_changed"]:
         yield f"reference changed on {row['n_references_changed']} of {row['n_instances']} instances"
-
-
-def _ratio(low: float, high: float) -> str:
-    """Rounded down at the low end and up at the high end; a point is rounded down."""
-    if math.isnan(low):
-        return DASH
-    first = f"{math.floor(low * 1e4 + 1e-5) / 1e4:.4f}"
-    return first if low == high else f"{first}{DASH}{math.ceil(high * 1e4 - 1e-5) / 1e4:.4f}"
-
-
-def _time(seconds: float) -> str:
-    if math.isnan(seconds):
-        return DASH
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
 def _factor(factor: float) -> str:

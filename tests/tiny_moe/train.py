@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer
+from tiny_moe.byte_tokens import byte_tokenizer
 
 WINDOW: Final = 256
 _BATCH: Final = 8

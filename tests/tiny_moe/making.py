@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import torch
 
-from slimbench.instances.tiny_moe.byte_tokens import byte_tokenizer
-from slimbench.instances.tiny_moe.corpus import read_corpus
-from slimbench.instances.tiny_moe.figures import DECIMALS, load_figures
-from slimbench.instances.tiny_moe.train import WINDOW, TinyMoe, losses, new_model, train
 from slimbench.instances.traces.recording.loading import load_model
 from slimbench.instances.traces.recording.recorder import record
+from tiny_moe.byte_tokens import byte_tokenizer
+from tiny_moe.corpus import read_corpus
+from tiny_moe.figures import DECIMALS, load_figures
+from tiny_moe.train import WINDOW, TinyMoe, losses, new_model, train
 
 SEED: Final = 1
 

@@ -15,18 +15,18 @@ import torch
 import transformers
 
 from slimbench.instances.files.files import write_atomically
-from slimbench.instances.tiny_moe.making import SEED, make_trace
-from slimbench.instances.tiny_moe.readme import readme
-from slimbench.instances.tiny_moe.train import TINY_MODELS
+from tiny_moe.making import SEED, make_trace
+from tiny_moe.readme import readme
+from tiny_moe.train import TINY_MODELS
 
 STEPS: Final = 300
 RECORDED_TOKENS: Final = 4096  # of each user
-DATA: Final = Path(__file__).parents[1] / "data" / "tiny-moe"
+DATA: Final = Path(__file__).parents[2] / "instances" / "data" / "tiny-moe"
 
 
 def main() -> None:
     """Write traces, figures and README into a folder; both models at a time, one thread each."""
-    parser = argparse.ArgumentParser(prog="slimbench.instances.tiny_moe", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="tiny_moe", description=main.__doc__)
     parser.add_argument("--out", type=Path, default=DATA)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--recorded-tokens", type=int, default=RECORDED_TOKENS)

@@ -1,16 +1,21 @@
-"""A placement as a solve may start from it."""
+"""What a backend is asked for: limits, a start, and who is told of the progress of a solve."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from slimbench.formulations.milp.model import Milp
+from slimbench.formulations.milp.model import MilpModel
 from slimbench.instances import Placement
 from slimbench.instances.problem.arrays import FloatArray, IntArray
 
+OnIncumbent = Callable[[FloatArray, float], None]  # column values and bound, in objective units
+OnBound = Callable[[float], None]  # bound, in objective units
 ROUNDS: Final = 100  # of swaps; a start that is not in order then will be ignored
 
 
@@ -30,7 +35,7 @@ class Start:
     values: FloatArray
 
     @classmethod
-    def of(cls, milp: Milp, placement: Placement) -> Start:
+    def of(cls, milp: MilpModel, placement: Placement) -> Start:
         """The start that a placement is in a model, in the order that the model's reductions ask for.
 
         They order identical servers and dominated experts by rows v[a1] + v[a2] + ... <= v[b1] + v[b2] + ...;
@@ -54,7 +59,7 @@ class Start:
         return cls(integer, values[integer])
 
 
-def _ordering(milp: Milp) -> IntArray:
+def _ordering(milp: MilpModel) -> IntArray:
     """The rows that only compare two sets of integer columns of the same size."""
     rows = milp.rows
     row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
@@ -62,3 +67,27 @@ def _ordering(milp: Milp) -> IntArray:
     compares = np.bincount(row, other, minlength=rows.shape[0]) == 0
     balance = np.bincount(row, rows.data, minlength=rows.shape[0])
     return np.flatnonzero(compares & (balance == 0) & (milp.row_upper == 0))
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """Limits of a solve, where it starts, and who is told of its progress.
+
+    Attributes
+    ----------
+    time_limit_s : float
+    threads : int
+    start : Start or None
+        A start that the model's rows forbid is ignored.
+    log_file : Path or None
+        Where the library's own log goes, after what the file has; CBC's replaces that.
+    on_incumbent, on_bound : callable or None
+        Told of every better incumbent, and of bounds that improve by more than 1e-9, relatively.
+    """
+
+    time_limit_s: float = math.inf
+    threads: int = 1
+    start: Start | None = None
+    log_file: Path | None = None
+    on_incumbent: OnIncumbent | None = None
+    on_bound: OnBound | None = None

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from slimbench.formulations.milp.levels import Rewards
-from slimbench.formulations.rounding import slack
+from slimbench.formulations.tolerances import slack
 from slimbench.instances.kernels import compiled
 from slimbench.instances.problem.arrays import BoolArray, FloatArray, IntArray, offsets_of
 
@@ -108,7 +108,7 @@ def best_patterns(patterns: GroupPatterns, multipliers: FloatArray, subgradient:
     """(G',) float64, each group's part of the dual; its pattern is subtracted from ``subgradient`` (R,).
 
     A part is a bound in floating point: no sum in it is larger in absolute value than that of the pattern of
-    all servers, F_g(all) + sum of lambda[n, g], by which it is raised (``rounding.raised``).
+    all servers, F_g(all) + sum of lambda[n, g], by which it is raised (``tolerances.raised``).
 
     O(2^n) for a group with n servers.
     """

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from slimbench.formulations.lagrangian.group_patterns import GroupPatterns, group_patterns
 from slimbench.formulations.milp.levels import Rewards, merged_rewards
 from slimbench.formulations.terms.and_terms import AndTerms, servers_share_groups
 from slimbench.instances import Instance
@@ -55,18 +56,25 @@ class Relaxation:
     multiplier_bounds : (R,) float64
         Multipliers above these gain nothing.
     first_multipliers : (R,) float64
+    pattern_weights : (Q',) float64
+        W[P, g] of the pairs that ``patterns`` sum up.
+    patterns : GroupPatterns or None
+        Groups that are subproblems too, with the first rows; their rewards are 0.
     """
 
     subproblems: tuple[Subproblem, ...]
     rewards: FloatArray
     multiplier_bounds: FloatArray
     first_multipliers: FloatArray
+    pattern_weights: FloatArray
+    patterns: GroupPatterns | None
 
 
 def relaxation(instance: Instance) -> Relaxation:
     """Subproblems and rows of an instance.
 
-    ``single``, ``serial`` and K = 1: a row for every (P, g) with several servers in P, a subproblem a server.
+    ``single``, ``serial`` and K = 1: a subproblem a server, and one a group with a row for each of its
+    servers; where these are many, a row for every (P, g) with several servers in P instead.
     ``parallel``: servers may share a group, so every P with several servers is a subproblem of its own, which
     holds what they hold together and has room for as much; a row for every (P, e) (docs/MODEL.md).
     """
@@ -78,20 +86,37 @@ def relaxation(instance: Instance) -> Relaxation:
 
 def _whole_groups(instance: Instance, rewards: Rewards) -> Relaxation:
     levels, workload = rewards.levels, rewards.workload
-    tied = levels.set_sizes[rewards.sets] > 1
-    row_of = np.cumsum(tied) - 1
+    set_sizes = levels.set_sizes[rewards.sets]
+    patterns, pattern_rows = group_patterns(rewards, set_sizes > 1)
+    by_row = set_sizes > 1
+    by_row[patterns.pairs] = False
+    row_of = patterns.n_rows + np.cumsum(by_row) - 1
     subproblems = []
     for n, capacity in enumerate(instance.capacities_bytes.tolist()):
         mine = np.flatnonzero(levels.inside[rewards.sets, n])
         groups, which = np.unique(rewards.groups[mine], return_inverse=True)
-        relaxed = tied[mine]
-        weights = _sums(which[~relaxed], rewards.weights[mine[~relaxed]], len(groups))
+        alone, relaxed = set_sizes[mine] == 1, by_row[mine]
+        weights = _sums(which[alone], rewards.weights[mine[alone]], len(groups))
         position, members = workload.members(groups)
         offsets = offsets_of(np.bincount(position, minlength=len(groups)))
         terms, _ = _by_layer(instance, weights, offsets, members)
-        subproblems.append(Subproblem(capacity, terms, row_of[mine[relaxed]], which[relaxed], 1.0))
-    worth = rewards.weights[tied]
-    return Relaxation(tuple(subproblems), worth, worth, worth / levels.set_sizes[rewards.sets[tied]])
+        near = np.flatnonzero(pattern_rows[groups, n] >= 0)
+        rows = np.concatenate([pattern_rows[groups[near], n], row_of[mine[relaxed]]])
+        row_terms = np.concatenate([near, which[relaxed]])
+        subproblems.append(Subproblem(capacity, terms, rows, row_terms, 1.0))
+    pair = np.repeat(np.arange(len(patterns.pairs)), np.diff(patterns.pair_offsets))
+    worth = rewards.weights[patterns.pairs][pair]
+    most = _sums(patterns.pair_rows, worth, patterns.n_rows)
+    fair = _sums(patterns.pair_rows, worth / set_sizes[patterns.pairs][pair], patterns.n_rows)
+    alone = rewards.weights[by_row]
+    return Relaxation(
+        tuple(subproblems),
+        np.concatenate([np.zeros(patterns.n_rows), alone]),
+        np.concatenate([most, alone]),
+        np.concatenate([fair, alone / set_sizes[by_row]]),
+        rewards.weights[patterns.pairs],
+        patterns,
+    )
 
 
 def _shared_groups(instance: Instance, rewards: Rewards) -> Relaxation:
@@ -125,7 +150,14 @@ def _shared_groups(instance: Instance, rewards: Rewards) -> Relaxation:
     for n, capacity in enumerate(instance.capacities_bytes.tolist()):
         rows, experts = (np.concatenate(part) for part in zip(*asked[n], strict=True))
         of_servers.append(_with_single_experts(instance, rewards, own[n], capacity, rows, experts, 1.0))
-    return Relaxation((*of_servers, *unions), np.zeros(n_rows), np.concatenate(bounds), np.concatenate(fair))
+    return Relaxation(
+        (*of_servers, *unions),
+        np.zeros(n_rows),
+        np.concatenate(bounds),
+        np.concatenate(fair),
+        np.empty(0),
+        None,
+    )
 
 
 def _with_single_experts(

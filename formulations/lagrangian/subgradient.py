@@ -4,6 +4,8 @@ Every relaxed row r of the form ``cover`` has a multiplier mu[r] >= 0. Then
 
     L(mu) = sum over r of max(reward[r] - mu[r], 0) + sum over subproblems of the most that each can save,
 
+(subproblems of servers, of unions of servers, and of groups: ``group_patterns``)
+
 where multipliers are weights of the subproblems' AND-terms, bounds the optimal saving from above for every mu
 (docs/MODEL.md, section 7). Each maximum is the one-server subproblem over integer caches, so the least L(mu)
 is never above the linear relaxation's bound, and far below it where groups are large.
@@ -21,6 +23,7 @@ from typing import Final
 
 import numpy as np
 
+from slimbench.formulations.lagrangian.group_patterns import best_patterns
 from slimbench.formulations.lagrangian.relaxation import Relaxation
 from slimbench.formulations.lagrangian.subproblem import SubproblemSolver
 from slimbench.formulations.tolerances import raised
@@ -88,7 +91,7 @@ class LagrangianDual:
 
     def __init__(self, instance: Instance, relaxation: Relaxation, max_exact_experts: int) -> None:
         self.instance, self.relaxation = instance, relaxation
-        groups_vary = bool(relaxation.rewards.any())
+        groups_vary = relaxation.patterns is not None
         self.solvers = tuple(
             SubproblemSolver(instance, subproblem, max_exact_experts, groups_vary=groups_vary)
             for subproblem in relaxation.subproblems
@@ -115,6 +118,8 @@ class LagrangianDual:
         rewards = self.relaxation.rewards
         value = float(np.maximum(rewards - multipliers, 0.0).sum())
         subgradient = np.where(rewards > multipliers, -1.0, 0.0)
+        if self.relaxation.patterns is not None:
+            value += float(best_patterns(self.relaxation.patterns, multipliers, subgradient).sum())
         holds = np.zeros((self.instance.n_servers, self.instance.n_experts), np.bool_)
         together = np.zeros(self.instance.n_experts, np.bool_)
         for b, solver in enumerate(self.solvers):
@@ -122,7 +127,7 @@ class LagrangianDual:
             forced = status[b] if server and status is not None else self._nothing_forced
             value += solver.best(multipliers, forced, subgradient, holds[b] if server else together)
         if value > -np.inf:
-            value = raised(value, value, PAIRWISE + len(self.solvers))
+            value = raised(value, value, 2 * PAIRWISE + len(self.solvers))
         return value, subgradient, holds
 
     def subproblem_value(self, b: int, multipliers: FloatArray) -> float:

@@ -20,6 +20,7 @@ from slimbench.bench import load_results, run
 from slimbench.bench.execution import dask_executor
 from slimbench.bench.execution.errors import ExecutorError
 from slimbench.bench.execution.executor import make_executor
+from slimbench.bench.isolation.outcome import Outcome
 from slimbench.bench.plugins.registry import find_solvers
 
 pytestmark = pytest.mark.slow
@@ -140,7 +141,7 @@ def test_plugins_of_one_name_and_what_lies_beside_them_go_along(plugin, job, tmp
             seen.update({name: found[name].function.__globals__["value"] for name in ("one", "two")})
 
         def collect(self):
-            return [dask_executor._lost(job("one"), "")]
+            return [Outcome(job("one"), "crashed", "")]
 
     monkeypatch.setattr(dask_executor._here, "workers", Here(), raising=False)
     find_solvers(files)

@@ -8,8 +8,8 @@ import math
 import numpy as np
 from samples import build, with_fields
 
-from slimbench.instances import Dispatch, Instance, Model, Placement, evaluate
-from slimbench.instances.sequences.sequence import Sequence, fetch_prices_s, still_held
+from slimbench.instances import Dispatch, Instance, Model, Placement
+from slimbench.instances.sequences.sequence import Sequence
 
 
 def one_server(rates: tuple[float, float], capacity: int = 1, name: str = "t") -> Instance:
@@ -65,29 +65,3 @@ def feasible_placements(instance: Instance) -> list[Placement]:
         for capacity in instance.capacities_bytes
     ]
     return [Placement(np.stack(holds)) for holds in itertools.product(*rows)]
-
-
-def least_cost_s(sequence: Sequence) -> float:
-    """The offline optimum by dynamic programming over all placements of each period."""
-    before, reached_s = (
-        np.zeros((1, *Placement.empty(sequence.periods[0]).holds.shape), np.bool_),
-        np.zeros(1),
-    )
-    for tokens, instance in zip(sequence.tokens, sequence.periods, strict=True):
-        places = feasible_placements(instance)
-        serving_s = tokens * np.array([evaluate(instance, place).latency_s for place in places])
-        now = np.stack([place.holds for place in places])
-        prices_s = np.stack(
-            [
-                fetch_prices_s(
-                    still_held(instance.capacities_bytes, holds),
-                    instance.expert_bytes,
-                    sequence.cloud_s_per_byte,
-                    sequence.neighbour_s_per_byte,
-                )
-                for holds in before
-            ]
-        )
-        fetching_s = np.tensordot(now, prices_s, axes=([1, 2], [1, 2]))
-        before, reached_s = now, serving_s + (fetching_s + reached_s).min(axis=1)
-    return float(reached_s.min())

@@ -4,10 +4,11 @@ import textwrap
 
 import numpy as np
 import pytest
-from sequences import least_cost_s, random_sequence, swap
+from sequences import random_sequence, swap
 
 from slimbench.bench import PluginError
 from slimbench.bench.adaptive import run as adaptive_run
+from slimbench.bench.adaptive.conformance import least_cost_s
 from slimbench.bench.adaptive.episode import Episode, EpisodeRunner
 from slimbench.bench.adaptive.regret import competitive_ratio, offline_optimum, regret_s
 from slimbench.bench.plugins.policy_plugin import parse_policy, policy

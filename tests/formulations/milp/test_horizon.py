@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from sequences import least_cost_s, random_sequence, swap
+from sequences import random_sequence, swap
 
+from slimbench.bench.adaptive.conformance import least_cost_s
 from slimbench.formulations.backends import SolveOptions, Start, solve_milp
 from slimbench.formulations.milp.horizon import build_horizon, stacked, unstacked
 from slimbench.instances import DISPATCHES, Placement

@@ -1,21 +1,16 @@
 """Plugins that misbehave: each becomes a row with a status and one line, and nothing is left running."""
 
-import errno
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-from multiprocessing.connection import Connection
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from slimbench.bench.isolation import forkserver
-from slimbench.bench.isolation.messages import Ended, Forked, decode_server, decode_worker, encode
+from slimbench.bench.isolation.messages import encode
 from slimbench.bench.isolation.run_under_way import hard_limit_s
 from slimbench.bench.isolation.workers import Workers
 from slimbench.bench.plugins.warm_up import tiny_instance
@@ -328,82 +323,3 @@ def test_leaving_the_block_ends_runs_under_way(plugin, job, tmp_path, wait_until
         )
         wait_until(lambda: note.exists() and note.read_text() != "")
     wait_until(lambda: is_gone(int(note.read_text())))
-
-
-# The process that starts workers
-
-SERVER = """\
-import socket, sys, time
-import psutil
-from slimbench.bench.isolation import forkserver
-
-def load(job):
-    if job.key != 2: return
-    end = time.monotonic() + 10
-    while psutil.Process().children() and time.monotonic() < end: pass
-    print(time.monotonic(), flush=True)
-
-forkserver._load = load
-forkserver.main(int(sys.argv[1]))
-"""
-
-
-@pytest.fixture
-def server(job, tmp_path):
-    """Return (messages, send, process) of a fork server that takes its time to load job 2."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-    read, write = os.pipe()
-    with process, ours, Connection(os.dup(ours.fileno())) as messages, os.fdopen(read), os.fdopen(write, "w"):
-
-        def send(packed):
-            socket.send_fds(ours, [b"j"], [write])
-            messages.send_bytes(packed)
-
-        yield messages, send, process
-
-
-def lost(job, key):
-    """A job whose worker cannot write its log."""
-    return encode(job("random", key=key, log_file="/missing/log"))
-
-
-def test_faults_of_the_process_that_starts_workers_are_told(server, job):
-    """A worker that cannot write its log, and something that is no job."""
-    messages, send, process = server
-    send(lost(job, 1))
-    told = [decode_server(messages.recv_bytes()) for _ in range(2)]
-    assert [type(message) for message in told] == [Forked, Ended]
-    send(b"no job")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert err.count("Traceback") == 2
-    assert "FileNotFoundError" in err
-    assert "msgspec.ValidationError" in err
-
-
-def test_when_a_worker_ended_does_not_depend_on_what_is_being_loaded(server, job):
-    messages, send, process = server
-    for key in (1, 2):
-        send(lost(job, key))
-    loaded = float(process.stdout.readline())
-    told = [decode_server(messages.recv_bytes()) for _ in range(4)]
-    (ended,) = (message for message in told if isinstance(message, Ended) and message.key == 1)
-    assert ended.time < loaded
-
-
-def test_a_worker_that_cannot_be_made_is_an_error_that_says_why(job):
-    told = []
-    read, write = os.pipe()
-    with Connection(read, writable=False) as channel:
-        error = OSError(errno.EAGAIN, "no room")
-        forkserver._refuse(
-            SimpleNamespace(tell=told.append), job("random", key=7), Connection(write, readable=False), error
-        )
-        said = decode_worker(channel.recv_bytes())
-    assert (said.status, said.message) == ("error", "cannot be started: no room")
-    assert [ended.key for ended in told] == [7]
